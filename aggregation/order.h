@@ -1,0 +1,58 @@
+// Orders at the root: what the plant was told to do, by whom, when. Pure.
+//
+// At any market time at most one order is in force: the newest accepted one whose window holds it,
+// an operator's before a market's. A superseded or cancelled order never comes back.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/ids.h"
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp::aggregation {
+
+enum class OrderSource : std::uint8_t { kOperator, kMarket };
+enum class OrderState : std::uint8_t { kScheduled, kActive, kDone, kCancelled, kSuperseded };
+
+struct Order {
+  OrderId id;
+  std::string key;  ///< idempotency key: the same key never makes a second order
+  OrderSource source = OrderSource::kOperator;
+  Watts power;  ///< discharge > 0
+  MarketTime from{};
+  MarketTime until{};
+  MarketTime issued{};
+  OrderState state = OrderState::kScheduled;
+  friend bool operator==(const Order&, const Order&) = default;
+};
+
+/// Every change to an order is a fact of its own and durable before it takes effect.
+class OrderBook {
+ public:
+  OrderBook() = default;
+  /// From the store; in any order.
+  explicit OrderBook(std::vector<Order> recovered);
+
+  /// The order as booked, to be persisted; the earlier one if the key is known.
+  Order add(const Now& now, Order order);
+  /// Nothing: no such order, or it is over.
+  std::optional<Order> cancel(const Now& now, OrderId id);
+
+  /// The order in force, if any; moves states on. `changed` are to be persisted.
+  [[nodiscard]] std::optional<Order> active(const Now& now, std::vector<Order>& changed);
+
+  /// Market time of the next begin or end.
+  [[nodiscard]] MarketTime next_change(const Now& now) const;
+
+  [[nodiscard]] const std::map<OrderId, Order>& all() const { return orders_; }
+
+ private:
+  std::map<OrderId, Order> orders_;
+};
+
+}  // namespace vpp::aggregation

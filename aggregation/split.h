@@ -1,0 +1,49 @@
+// How an order is divided: longest time to go first. Exact for every feasible request; of an
+// infeasible one it leaves the least possible energy unserved. Parts are whole watts and sum
+// exactly to what is served. Source: Evans et al., PSCC 2018 and IEEE TSG 2019/2022.
+//
+// Signs: amounts here are magnitudes in one direction (discharge or charge); callers pick the
+// curve or capability of the direction and put the sign back.
+#pragma once
+
+#include <chrono>
+#include <span>
+#include <vector>
+
+#include "aggregation/duration_curve.h"
+#include "config/units.h"
+#include "device/site.h"
+
+namespace vpp::aggregation {
+
+/// The equalisation step D: control may tick faster, the result is still exact.
+inline constexpr std::chrono::minutes kEqualisationStep{5};
+
+struct Split {
+  std::vector<Watts> shares;  ///< one per child, >= 0
+  Watts shortfall;            ///< of the request, not served; >= 0
+};
+
+/// Over children known by their curves: G(z) = (Omega(z+D) - Omega(z)) / D solved for the request
+/// on the sum, each child gets its own G_c(z). Cost O(children * log(grid)).
+[[nodiscard]] Split split_by_curves(Watts request, std::span<const DurationCurve> children,
+                                    std::chrono::milliseconds step = kEqualisationStep);
+
+/// Over sites, exact: u_i = p_i * clip((x_i - z) / D, 0, 1), x_i = e_i / p_i. Cost O(n log n) or
+/// better; no allocation beyond the result and one scratch buffer.
+[[nodiscard]] Split split_by_sites(Watts request, std::span<const device::Capability> sites,
+                                   std::chrono::milliseconds step = kEqualisationStep);
+
+/// Largest factor by which a request of constant-length slots may be multiplied, in one direction:
+/// min over k of Omega(k*D) / (D * sum of the k largest). Infinity is kUnbounded (nothing asked).
+/// Exact rational, rounded down to millionths.
+inline constexpr std::int64_t kUnboundedScale = INT64_MAX;
+[[nodiscard]] std::int64_t scale_max_millionths(std::span<const Watts> request,
+                                                std::chrono::milliseconds slot,
+                                                const DurationCurve& curve);
+
+/// The least energy that any policy must leave unserved: max over k of (D*S_k - Omega(k*D)), >= 0.
+[[nodiscard]] Joules unserved_min(std::span<const Watts> request, std::chrono::milliseconds slot,
+                                  const DurationCurve& curve);
+
+}  // namespace vpp::aggregation

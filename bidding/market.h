@@ -1,0 +1,113 @@
+// What the root and a market say to each other. One interface for every market; adapters carry it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp::bidding {
+
+/// A delivery interval and when bids for it close.
+struct Gate {
+  MarketTime from{};
+  MarketTime until{};
+  MarketTime closes{};
+  friend bool operator==(const Gate&, const Gate&) = default;
+};
+
+struct PricePoint {
+  MarketTime from{};
+  MarketTime until{};
+  Price price;
+  friend bool operator==(const PricePoint&, const PricePoint&) = default;
+};
+
+/// Sell `power` over the interval if the price is at least `price`.
+struct BidSegment {
+  Watts power;
+  Price price;
+  friend bool operator==(const BidSegment&, const BidSegment&) = default;
+};
+
+struct Bid {
+  std::string key;  ///< idempotency key: sent again after a crash, counted once
+  Gate gate;
+  std::vector<BidSegment> segments;  ///< power adds up; prices do not fall
+  friend bool operator==(const Bid&, const Bid&) = default;
+};
+
+struct Award {
+  std::string key;  ///< of the bid
+  Gate gate;
+  Watts power;  ///< 0: the bid lost
+  Price clearing;
+  friend bool operator==(const Award&, const Award&) = default;
+};
+
+struct Delivery {
+  std::string key;  ///< of the award
+  Gate gate;
+  Joules delivered;
+  friend bool operator==(const Delivery&, const Delivery&) = default;
+};
+
+struct Settlement {
+  std::string key;
+  Joules awarded;
+  Joules delivered;
+  Amount revenue;
+  Amount penalty;
+  friend bool operator==(const Settlement&, const Settlement&) = default;
+};
+
+// Calls, carried out by the adapter; each is safe to repeat.
+struct FetchPrices {
+  MarketTime from{};
+  MarketTime until{};
+};
+struct FetchGates {};
+struct SubmitBid {
+  Bid bid;
+};
+struct FetchAwards {
+  std::vector<std::string> keys;
+};
+struct SubmitDelivery {
+  Delivery delivery;
+};
+using MarketCall = std::variant<FetchPrices, FetchGates, SubmitBid, FetchAwards, SubmitDelivery>;
+
+// Answers.
+struct PricesFetched {
+  std::vector<PricePoint> prices;
+};
+struct GatesFetched {
+  std::vector<Gate> gates;
+};
+struct BidAccepted {
+  std::string key;
+};
+struct BidRefused {
+  std::string key;
+  std::string why;
+  bool final = true;  ///< false: try again
+};
+struct AwardsFetched {
+  std::vector<Award> awards;
+};
+struct Settled {
+  Settlement settlement;
+};
+struct CallFailed {
+  MarketCall call;
+  std::string why;
+};
+using MarketAnswer = std::variant<PricesFetched, GatesFetched, BidAccepted, BidRefused,
+                                  AwardsFetched, Settled, CallFailed>;
+
+}  // namespace vpp::bidding

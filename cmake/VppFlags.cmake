@@ -1,0 +1,20 @@
+# Language level, warnings and sanitizers, as one INTERFACE target that everything links.
+set(CMAKE_CXX_STANDARD 23)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+find_program(VPP_CCACHE ccache)
+if(VPP_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${VPP_CCACHE})
+endif()
+
+add_library(vpp_flags INTERFACE)
+target_include_directories(vpp_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR})
+target_compile_options(vpp_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wold-style-cast
+  -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wundef -Werror)
+if(VPP_SANITIZE)
+  target_compile_options(vpp_flags INTERFACE
+    -fsanitize=${VPP_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(vpp_flags INTERFACE -fsanitize=${VPP_SANITIZE})
+endif()

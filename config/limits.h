@@ -1,0 +1,47 @@
+// Every limit of the system, each with its reason.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp::limits {
+
+using namespace std::chrono_literals;
+
+// Wire.
+inline constexpr std::size_t kFrameBytesMax = 65'536;  ///< ZMQ_MAXMSGSIZE; a report is ~1 kB
+inline constexpr std::size_t kReaderWordsMax = 8'192;  ///< Cap'n Proto traversal: one full frame
+inline constexpr int kReaderNestingMax = 16;           ///< our schema nests 5 deep
+inline constexpr std::size_t kDepthMax = 8;            ///< nodes on a path, root included
+inline constexpr std::size_t kAlternatesMax = 8;       ///< enough to survive a rack, small to store
+inline constexpr std::size_t kAttachmentsMax = 512;    ///< per report: 512 * 24 B fit in a frame
+inline constexpr std::size_t kReceiptsMax = 8;         ///< orders a report accounts for
+inline constexpr std::size_t kNameBytesMax = 64;       ///< names and regions, for people
+inline constexpr std::size_t kAddressBytesMax = 255;   ///< "tcp://" and a DNS name
+
+// Mesh (design: profile `lan`).
+inline constexpr Duration kBeaconInterval = 1s;
+inline constexpr int kBeaconsToSuspect = 2;
+inline constexpr int kBeaconsToOrphan = 3;
+inline constexpr Duration kLease = 5s;
+inline constexpr Duration kJoinTimeout = 3s;
+inline constexpr Duration kBackoffMin = 250ms;
+inline constexpr Duration kBackoffMax = 30s;
+inline constexpr std::int64_t kRejoinsPerSecond = 1'250;  ///< what one parent admits without queue
+inline constexpr std::size_t kChildrenMax = 10'000;       ///< measured at the parent's ROUTER
+
+// Orders.
+inline constexpr Duration kControlTick = 1s;        ///< closed loop at root and aggregators
+inline constexpr Duration kDispatchTtl = 30s;       ///< a share not renewed within this ends
+inline constexpr Duration kSetPointTtlMax = 15min;  ///< nobody holds a battery longer unasked
+inline constexpr Duration kBeaconLossMax = 120s;    ///< then a leaf is on its local default
+
+// Power and energy.
+inline constexpr Watts kGroupPowerMax{10'000'000'000};  ///< 10 GW: keeps int64 sums far from 2^63
+inline constexpr Watts kSitePowerMax{1'000'000};        ///< 1 MW: a home battery never is
+inline constexpr WattHours kSiteEnergyMax{10'000'000};  ///< 10 MWh, likewise
+
+}  // namespace vpp::limits

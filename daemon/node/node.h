@@ -1,0 +1,188 @@
+// One vppd: the cores of its role, composed. Pure: events and the time in, one batch of effects
+// out. The driver carries them out on real sockets and files, the simulator on virtual ones.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "aggregation/dispatcher.h"
+#include "aggregation/order.h"
+#include "bidding/workflow.h"
+#include "config/ids.h"
+#include "config/rng.h"
+#include "config/time.h"
+#include "device/site.h"
+#include "mesh/children.h"
+#include "mesh/uplink.h"
+
+namespace vpp::node {
+
+struct NodeOptions {
+  NodeId self;
+  Role role = Role::kLeaf;
+  std::string name;
+  std::string region;
+  std::vector<std::uint8_t> certificate;
+  std::vector<Endpoint> seeds;
+  std::optional<Endpoint> serves;
+  bidding::WorkflowOptions bidding;
+  aggregation::DispatcherOptions dispatch;
+};
+
+// --- what is durable -------------------------------------------------------------------------
+
+/// The highest order seen; lower ones are refused, restarts included.
+struct Fence {
+  std::uint64_t term = 0;
+  std::uint64_t sequence = 0;
+  friend constexpr auto operator<=>(const Fence&, const Fence&) = default;
+};
+/// Root only: rises by one per start (static lease).
+struct TermRecord {
+  std::uint64_t term = 0;
+  friend constexpr auto operator<=>(const TermRecord&, const TermRecord&) = default;
+};
+using Record =
+    std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order, bidding::Fact>;
+
+/// What a store gives back at start. Facts in the order they were persisted.
+struct Recovered {
+  std::optional<mesh::UplinkRecord> uplink;
+  std::optional<Fence> fence;
+  std::optional<TermRecord> term;
+  std::vector<aggregation::Order> orders;
+  std::vector<bidding::Fact> facts;
+};
+
+// --- events ----------------------------------------------------------------------------------
+
+using RequestId = std::uint64_t;
+
+struct SendOrder {
+  std::string key;  ///< idempotency key of the operator's tool
+  Watts power;
+  MarketTime from{};  ///< the epoch: now
+  Duration duration{0};
+};
+struct CancelOrder {
+  OrderId order;
+};
+struct OperatorAsked {
+  RequestId request = 0;
+  std::variant<SendOrder, CancelOrder> command;
+};
+struct SiteReported {  ///< leaf: the device thread's newest status
+  device::SiteStatus status;
+};
+struct MarketAnswered {
+  bidding::MarketAnswer answer;
+};
+struct StopAsked {};
+
+using Event =
+    std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened, mesh::LinkLost,
+                 mesh::FromParent, SiteReported, MarketAnswered, OperatorAsked, StopAsked>;
+
+// --- effects ---------------------------------------------------------------------------------
+
+struct Reply {
+  RequestId request = 0;
+  std::optional<aggregation::Order> order;
+  std::string refused;  ///< why; empty when done
+};
+
+enum class Severity : std::uint8_t { kInfo, kWarning, kError };
+
+/// For `vppctl events`, the log and counters.
+struct Notice {
+  Severity severity = Severity::kInfo;
+  std::string code;  ///< VPP_..., stable
+  std::string text;
+};
+
+/// To the device thread.
+struct SiteInstruction {
+  std::optional<device::SiteOrder> order;
+};
+
+/// Carried out in field order: what must be durable comes before what is sent because of it.
+struct Effects {
+  std::vector<Record> persist;
+  std::vector<mesh::LinkId> close;
+  std::vector<mesh::OpenLink> open;
+  std::optional<SiteInstruction> site;
+  std::vector<mesh::SendUp> up;
+  std::vector<mesh::SendDown> down;
+  std::vector<mesh::ConnectionId> drop;
+  std::vector<bidding::MarketCall> market;
+  std::vector<Reply> replies;
+  std::vector<Notice> notices;
+  bool plant_heard = false;  ///< leaf: a beacon of a tree with a root came
+  bool stopped = false;      ///< StopAsked has been carried out; exit after these effects
+};
+
+// --- what people and tests may look at -------------------------------------------------------
+
+struct NodeStatus {
+  NodeId self;
+  Role role = Role::kLeaf;
+  std::string name;
+  std::string region;
+  Now now;
+  std::string uplink_state;  ///< "" on the root
+  std::optional<NodeId> parent;
+  mesh::Session session = 0;
+  mesh::Path path;
+  std::uint64_t term = 0;
+  std::vector<Endpoint> alternates;
+  std::optional<std::chrono::milliseconds> beacon_age;
+  mesh::GroupSummary group;                ///< root and aggregator: the sum below
+  std::optional<device::SiteStatus> site;  ///< leaf
+  std::vector<mesh::ChildView> children;
+  std::vector<Watts> asked;  ///< newest share per child, same order; 0 when none
+  mesh::ChildrenCounters counters;
+  std::optional<Watts> target;  ///< what this node is to deliver now; nothing: no order
+  OrderId order;
+  std::uint64_t tick = 0;
+  std::vector<aggregation::Order> orders;   ///< root
+  std::vector<bidding::BidView> bids;       ///< root
+  std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200
+  std::vector<bidding::Gate> gates;         ///< root
+};
+
+class Node {
+ public:
+  Node(const NodeOptions& options, Rng rng, const Now& now, const Recovered& recovered);
+  ~Node();
+  Node(Node&&) noexcept;
+  Node& operator=(Node&&) noexcept;
+
+  void step(const Now& now, const Event& event);
+
+  /// Fires what is due. Call at next_deadline() or later; earlier is a no-op.
+  void advance(const Now& now);
+
+  /// On the protocol clock, with market deadlines mapped at the speed of `now`.
+  [[nodiscard]] Instant next_deadline(const Now& now) const;
+
+  /// Drains pending work. Carry it out before the next step().
+  [[nodiscard]] Effects take_effects();
+
+  [[nodiscard]] NodeStatus status(const Now& now) const;
+
+  /// Market time as this node knows it: the parent's beacon, or `now` as given on the root.
+  [[nodiscard]] Now corrected(const Now& now) const;
+
+  /// The facts behind one bid; root only.
+  [[nodiscard]] std::optional<std::vector<bidding::Fact>> trace(const std::string& key) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vpp::node

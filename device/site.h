@@ -1,0 +1,124 @@
+// What one site is, and what its driver and its controller tell each other.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/ids.h"
+#include "config/limits.h"
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp::device {
+
+enum class Quality : std::uint8_t {
+  kGood,
+  kStale,           ///< too old
+  kNotImplemented,  ///< the device says it has no such value
+  kImplausible,     ///< beyond physics or ratings; scrubbed
+};
+
+/// A value with its quality and age. Unknown is unknown: never zero, never the last one.
+template <class T>
+struct Reading {
+  std::optional<T> value;
+  Quality quality = Quality::kNotImplemented;
+  Instant at{};
+  friend bool operator==(const Reading&, const Reading&) = default;
+};
+
+/// What the device is, read once per connection. Unset: not implemented by the device.
+struct Nameplate {
+  std::string manufacturer;
+  std::string model;
+  std::string serial;
+  std::optional<Watts> discharge_max;
+  std::optional<Watts> charge_max;  ///< >= 0
+  std::optional<WattHours> energy_max;
+  bool controllable = false;  ///< every point that control needs is implemented
+  std::string why_not;        ///< for people, when not controllable
+  bool has_revert_timer = false;
+};
+
+/// One round of readings, in our signs and units.
+struct Telemetry {
+  Reading<Watts> battery;              ///< AC side; discharge > 0
+  Reading<Watts> site;                 ///< connection point; export > 0
+  Reading<std::int32_t> soc_permille;  ///< state of charge
+  Reading<Joules> stored;
+  Reading<std::int64_t> injected_wh;  ///< lifetime counters of the device
+  Reading<std::int64_t> absorbed_wh;
+  bool set_point_active = false;  ///< the device says that it follows an external set point
+  Reading<Watts> set_point;       ///< read back
+  std::optional<std::uint32_t> revert_remaining_s;
+  std::uint16_t alarms = 0;
+};
+
+/// What the owner and the connection allow. From the config.
+struct SiteLimits {
+  std::int32_t reserve_permille = 200;  ///< of the energy rating, kept for the owner
+  Watts discharge_max = limits::kSitePowerMax;
+  Watts charge_max = limits::kSitePowerMax;  ///< >= 0
+  Watts export_max = limits::kSitePowerMax;  ///< at the connection point
+  Watts import_max = limits::kSitePowerMax;  ///< >= 0
+  std::int64_t ramp_w_per_s = 100'000;       ///< in market time
+  std::int32_t charge_efficiency_permille = 950;
+  std::int32_t discharge_efficiency_permille = 950;
+};
+
+/// What the plant asks of this site. Nothing: the local default.
+struct SiteOrder {
+  OrderId order;
+  Watts power;
+  MarketTime from{};
+  MarketTime until{};
+  Instant expires{};  ///< protocol time: not renewed by then, it ends
+  friend bool operator==(const SiteOrder&, const SiteOrder&) = default;
+};
+
+/// One direction at the connection point, losses taken off. Unknown makes it smaller, never larger.
+struct Capability {
+  Watts power;    ///< >= 0
+  Joules energy;  ///< >= 0
+  friend bool operator==(const Capability&, const Capability&) = default;
+};
+
+struct OrderAccount {
+  OrderId order;
+  Joules delivered;  ///< battery, AC side, since the order began
+  friend bool operator==(const OrderAccount&, const OrderAccount&) = default;
+};
+
+/// Who decides the battery's power now.
+enum class Mode : std::uint8_t {
+  kLocalDefault,   ///< self-consumption: the device's own
+  kDispatched,     ///< following an order
+  kRampingHome,    ///< an order ended; on the way to the local default
+  kUncontrollable  ///< the device cannot be controlled, or control was lost
+};
+
+/// What the controller tells the node: once a round.
+struct SiteStatus {
+  Capability discharge;
+  Capability charge;
+  std::optional<Watts> measured;
+  std::optional<Joules> stored;
+  std::optional<std::int32_t> soc_permille;
+  Watts set_point;  ///< after the guard; 0 on the local default
+  OrderId order;
+  Mode mode = Mode::kLocalDefault;
+  bool stale = true;
+  std::string limited_by;  ///< which clamp of the guard is active, for people; empty: none
+  MarketTime measured_at{};
+  std::vector<OrderAccount> accounts;  ///< newest order last, at most limits::kReceiptsMax
+};
+
+/// What the driver is asked to write. Nothing set: release to the device's own control.
+struct DeviceCommand {
+  std::optional<Watts> set_point;
+  std::uint32_t revert_s = 0;  ///< the device falls back by itself after this
+};
+
+}  // namespace vpp::device

@@ -1,0 +1,215 @@
+// What nodes say to each other: plain values, no bytes. mesh/codec.h turns them into frames.
+//
+// Time on the wire is always the PARENT's protocol clock (a "stamp", milliseconds): a beacon
+// carries it, a report echoes it, a dispatch expires on it. So a delayed or replayed frame can
+// only shorten a lease, never stretch it, and no two wall clocks have to agree.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "config/ids.h"
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp::mesh {
+
+inline constexpr std::uint16_t kProtocolVersion = 1;
+
+/// This node first, the root last. Empty: no root can be reached from here.
+using Path = std::vector<NodeId>;
+
+using Stamp = std::int64_t;  ///< milliseconds of the parent's protocol clock
+using Session = std::uint64_t;
+
+// --- either way ------------------------------------------------------------------------------
+
+struct Probe {
+  std::uint64_t nonce = 0;
+  friend bool operator==(const Probe&, const Probe&) = default;
+};
+
+struct ProbeAck {
+  std::uint64_t nonce = 0;  ///< of the Probe
+  std::uint64_t term = 0;
+  Path path;  ///< of the answering node
+  std::uint32_t children = 0;
+  std::uint32_t free_slots = 0;
+  std::string region;
+  friend bool operator==(const ProbeAck&, const ProbeAck&) = default;
+};
+
+// --- up --------------------------------------------------------------------------------------
+
+struct Hello {
+  std::vector<std::uint8_t> certificate;  ///< NodeCert as signed, 232 bytes
+  Role role = Role::kLeaf;
+  std::string name;
+  std::string region;
+  Session session = 0;  ///< rises by one per attach; durable before the Hello leaves
+  std::optional<NodeId> last_parent;
+  /// How long from now some ancestor may still count this node elsewhere. The new parent counts
+  /// it 0 for that long, or until it is Cleared. Zero on the very first attach.
+  Duration hold{0};
+  std::optional<Endpoint> serves;  ///< where this node takes children, to be passed on as alternate
+  friend bool operator==(const Hello&, const Hello&) = default;
+};
+
+/// A site's own account of what it delivered for one order since the order began.
+struct Receipt {
+  OrderId order;
+  Joules delivered;  ///< discharge > 0, charge < 0
+  friend bool operator==(const Receipt&, const Receipt&) = default;
+};
+
+/// One site, one direction, at the connection point, losses taken off. Zero when unknown.
+struct SiteDirection {
+  Watts power;    ///< >= 0
+  Joules energy;  ///< >= 0
+  std::uint16_t response_permille = 1000;
+  friend bool operator==(const SiteDirection&, const SiteDirection&) = default;
+};
+
+struct SiteSummary {
+  SiteDirection discharge;
+  SiteDirection charge;
+  std::optional<Watts> measured;  ///< battery, AC side; nothing: unknown
+  std::optional<Joules> stored;
+  Watts set_point;           ///< what the site is doing for the plant; 0 on its local default
+  OrderId order;             ///< kNoOrder on the local default
+  MarketTime measured_at{};  ///< of the oldest value here; the epoch: never measured
+  bool stale = true;         ///< not to be promised
+  std::vector<Receipt> receipts;
+  friend bool operator==(const SiteSummary&, const SiteSummary&) = default;
+};
+
+/// How much of a subtree its parent knows.
+struct Coverage {
+  std::uint32_t enrolled = 0;  ///< ever seen below and not retired
+  std::uint32_t online = 0;    ///< counted in this summary
+  std::uint32_t stale = 0;     ///< attached, but its values are too old or unknown
+  std::uint32_t offline = 0;   ///< enrolled, no lease
+  friend bool operator==(const Coverage&, const Coverage&) = default;
+};
+
+struct GroupSummary {
+  std::uint16_t grid_id = 0;
+  std::vector<Joules> discharge;  ///< duration curve on the grid, 48 points
+  std::vector<Joules> charge;
+  Coverage coverage;
+  Watts measured;   ///< of the sites online
+  Joules stored;    ///< of the sites online
+  Watts asked;      ///< what this node was asked by its parent
+  Watts shortfall;  ///< of `asked`, what it cannot place, same sign
+  MarketTime oldest{};
+  MarketTime newest{};
+  std::vector<Receipt> receipts;
+  friend bool operator==(const GroupSummary&, const GroupSummary&) = default;
+};
+
+/// "This node is below me since this session": repeated until Cleared.
+struct Attachment {
+  NodeId node;
+  Session session = 0;
+  friend bool operator==(const Attachment&, const Attachment&) = default;
+};
+
+struct Report {
+  Session session = 0;
+  std::uint64_t sequence = 0;  ///< rises within a session
+  Stamp beacon = 0;            ///< newest stamp heard: the lease runs from it
+  std::variant<SiteSummary, GroupSummary> summary;
+  std::vector<Attachment> attached;
+  std::vector<Attachment> evicted;  ///< answers to Evict, left out of this very summary
+  friend bool operator==(const Report&, const Report&) = default;
+};
+
+struct DispatchAck {
+  OrderId order;
+  std::uint64_t tick = 0;
+  bool accepted = false;
+  friend bool operator==(const DispatchAck&, const DispatchAck&) = default;
+};
+
+struct Bye {
+  Session session = 0;
+  friend bool operator==(const Bye&, const Bye&) = default;
+};
+
+// --- down ------------------------------------------------------------------------------------
+
+struct HelloAck {
+  Session session = 0;
+  std::vector<std::uint8_t> certificate;  ///< the parent's
+  Duration lease{0};
+  Duration beacon_interval{0};
+  Duration spread{0};  ///< wait U(0, spread) before re-joining when this parent dies
+  std::uint64_t term = 0;
+  Path path;
+  Stamp stamp = 0;
+  MarketTime market_time{};
+  std::int64_t market_speed = 1;
+  std::vector<Endpoint> alternates;
+  std::vector<Attachment> evict;  ///< nodes that moved away while this child was not here
+  friend bool operator==(const HelloAck&, const HelloAck&) = default;
+};
+
+enum class NakReason : std::uint8_t {
+  kNoRoot,         ///< I have no path to the root myself
+  kLoop,           ///< my path holds you
+  kFull,           ///< no free slot
+  kBusy,           ///< too many joins at once
+  kNotAuthorised,  ///< certificate refused
+  kOldSession,     ///< a newer session of yours is attached
+  kTakesNone,      ///< leaves take no children
+};
+
+struct HelloNak {
+  NakReason reason = NakReason::kNoRoot;
+  Duration retry_after{0};
+  std::vector<Endpoint> alternates;
+  friend bool operator==(const HelloNak&, const HelloNak&) = default;
+};
+
+struct Beacon {
+  Stamp stamp = 0;
+  std::uint64_t term = 0;
+  Path path;  ///< empty is the poison: look for another parent
+  MarketTime market_time{};
+  std::int64_t market_speed = 1;
+  std::vector<Endpoint> alternates;
+  friend bool operator==(const Beacon&, const Beacon&) = default;
+};
+
+/// A part of an order. Newest (term, sequence, tick) wins; older ones are refused.
+struct Dispatch {
+  OrderId order;
+  std::uint64_t term = 0;
+  std::uint64_t sequence = 0;  ///< of the order at the root, rises with each new order; persisted
+  std::uint64_t tick = 0;      ///< of the control loop at the root, carried down unchanged
+  std::optional<Watts> share;  ///< nothing: release, back to the local default
+  MarketTime from{};
+  MarketTime until{};
+  Stamp expires = 0;  ///< on the sender's clock
+  friend bool operator==(const Dispatch&, const Dispatch&) = default;
+};
+
+/// Leave `node` out: it is attached elsewhere by a newer session.
+struct Evict {
+  std::vector<Attachment> nodes;
+  friend bool operator==(const Evict&, const Evict&) = default;
+};
+
+/// Nobody else above counts these any more: count them from now on.
+struct Cleared {
+  std::vector<Attachment> nodes;
+  friend bool operator==(const Cleared&, const Cleared&) = default;
+};
+
+using Message = std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch,
+                             DispatchAck, Evict, Cleared, Bye>;
+
+}  // namespace vpp::mesh
