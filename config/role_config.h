@@ -1,0 +1,161 @@
+// What one vppd is told by its config file: the typed form, and what must hold between values.
+//
+// Units      as in the types; a percentage of the file is kept in permille, so that 12.5 % is whole.
+// Defaults   a member's initialiser is what an absent key means; no initialiser: the key is required.
+// Errors     check() reports everything that is wrong, each with the key it is about. Reading TOML
+//            and finding the line of a key is config/role_config_toml.h.
+// Secrets    are paths only; a RoleConfig can be printed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "config/ids.h"
+#include "config/limits.h"
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp {
+
+/// [identity]: files made by `vppd keygen` and `vppctl certs`.
+struct IdentityConfig {
+  std::string key;          ///< the node's secret keys; mode 0600
+  std::string certificate;  ///< signed by the fleet authority
+  std::string fleet_key;    ///< the fleet authority's public key
+  friend bool operator==(const IdentityConfig&, const IdentityConfig&) = default;
+};
+
+/// [listen]: where children connect.
+struct ListenConfig {
+  std::string address;    ///< to bind: "tcp://host:port"; host may be "*" or "0.0.0.0"
+  std::string advertise;  ///< what children are told; the same as `address` unless that is "*"
+  friend bool operator==(const ListenConfig&, const ListenConfig&) = default;
+};
+
+/// [http]: /healthz and /metrics. Loopback only; port 0 is any free one.
+struct HttpConfig {
+  std::string host;
+  std::uint16_t port = 0;
+  friend bool operator==(const HttpConfig&, const HttpConfig&) = default;
+};
+
+enum class LogLevel : std::uint8_t { kTrace, kDebug, kInfo, kWarning, kError };
+
+[[nodiscard]] std::string_view to_string(LogLevel level);
+[[nodiscard]] std::optional<LogLevel> parse_log_level(std::string_view name);
+
+/// Coordinated universal time of the machine, in milliseconds since 1970.
+using UtcTime = std::chrono::sys_time<std::chrono::milliseconds>;
+
+/// [time]: market = anchor_market + (utc - anchor_utc) * speed. Absent: market time is real time.
+struct TimeConfig {
+  std::int64_t speed = 1;  ///< market milliseconds per real millisecond
+  UtcTime anchor_utc{};
+  MarketTime anchor_market{};
+  friend bool operator==(const TimeConfig&, const TimeConfig&) = default;
+};
+
+enum class DeviceDriver : std::uint8_t { kSunspec };
+
+/// [device]: the battery.
+struct DeviceConfig {
+  DeviceDriver driver = DeviceDriver::kSunspec;
+  std::string host;
+  std::uint16_t port = 0;
+  std::uint8_t unit = 1;                 ///< Modbus unit id
+  std::chrono::milliseconds poll{1000};  ///< one round of readings, in protocol time
+  friend bool operator==(const DeviceConfig&, const DeviceConfig&) = default;
+};
+
+/// [site]: what the owner and the connection allow; all >= 0.
+struct SiteConfig {
+  std::int32_t reserve_permille = 200;  ///< of the energy rating, kept for the owner
+  Watts discharge_max = limits::kSitePowerMax;
+  Watts charge_max = limits::kSitePowerMax;
+  Watts export_max = limits::kSitePowerMax;  ///< at the connection point
+  Watts import_max = limits::kSitePowerMax;
+  std::int64_t ramp_w_per_s = 100'000;  ///< in market time
+  std::int32_t charge_efficiency_permille = 950;
+  std::int32_t discharge_efficiency_permille = 950;
+  friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
+};
+
+/// [market]: where the root bids.
+struct MarketConfig {
+  std::string url;                    ///< "http://host:port" or "https://..."
+  Price price_min{0};                 ///< never bid below
+  std::int32_t firm_permille = 1000;  ///< share of the firm capability that is offered
+  friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
+};
+
+struct LeafConfig {
+  std::vector<Endpoint> parents;  ///< most wanted first; at least one
+  DeviceConfig device;
+  SiteConfig site;
+  friend bool operator==(const LeafConfig&, const LeafConfig&) = default;
+};
+struct AggregatorConfig {
+  std::vector<Endpoint> parents;  ///< most wanted first; at least one
+  ListenConfig listen;
+  friend bool operator==(const AggregatorConfig&, const AggregatorConfig&) = default;
+};
+struct RootConfig {
+  ListenConfig listen;
+  std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
+  friend bool operator==(const RootConfig&, const RootConfig&) = default;
+};
+
+struct RoleConfig {
+  std::string name;    ///< for people; unique in the fleet by convention only
+  std::string region;  ///< may be empty
+  std::string state_dir = "/var/lib/vpp";
+  std::string run_dir = "/run/vpp";
+  IdentityConfig identity;
+  std::optional<HttpConfig> http;  ///< nothing: off
+  LogLevel log_level = LogLevel::kInfo;
+  std::optional<TimeConfig> time;  ///< nothing: real time
+  std::variant<LeafConfig, AggregatorConfig, RootConfig> of_role;
+  friend bool operator==(const RoleConfig&, const RoleConfig&) = default;
+};
+
+[[nodiscard]] Role role_of(const RoleConfig& config);
+/// Empty on the root.
+[[nodiscard]] std::span<const Endpoint> parents_of(const RoleConfig& config);
+/// Null on a leaf.
+[[nodiscard]] const ListenConfig* listen_of(const RoleConfig& config);
+
+/// Market time of a moment of the machine's clock. Saturates instead of overflowing.
+[[nodiscard]] MarketTime market_time(const std::optional<TimeConfig>& time, UtcTime utc);
+
+struct ConfigProblem {
+  std::string key;    ///< dotted: "site.reserve_pct", "parents[1].address"
+  std::string cause;  ///< what is wrong, with the value
+  std::string hint;   ///< what to write instead; may be empty
+  friend bool operator==(const ConfigProblem&, const ConfigProblem&) = default;
+};
+
+/// Everything that is wrong with the values, in the order of the keys above. Empty: usable.
+[[nodiscard]] std::vector<ConfigProblem> check(const RoleConfig& config);
+
+// --- rules for single values, also for those who read or make configs ------------------------
+
+struct HostPort {
+  std::string host;  ///< "*", a name, an IPv4 address, or an IPv6 address in brackets
+  std::uint16_t port = 0;
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
+/// "host:port"; nothing when it is not that.
+[[nodiscard]] std::optional<HostPort> parse_host_port(std::string_view text);
+/// "tcp://host:port".
+[[nodiscard]] std::optional<HostPort> parse_tcp_address(std::string_view text);
+[[nodiscard]] bool is_loopback(std::string_view host);
+[[nodiscard]] bool is_any_host(std::string_view host);  ///< "*", "0.0.0.0", "[::]"
+
+}  // namespace vpp
