@@ -100,7 +100,7 @@ struct GroupSummary {
   std::vector<Joules> discharge;  ///< duration curve on the grid, 48 points
   std::vector<Joules> charge;
   Coverage coverage;
-  Watts measured;   ///< of the sites online
+  Watts measured;   ///< battery power of the sites online that follow an order
   Joules stored;    ///< of the sites online
   Watts asked;      ///< what this node was asked by its parent
   Watts shortfall;  ///< of `asked`, what it cannot place, same sign

@@ -154,6 +154,8 @@ struct NodeStatus {
   std::vector<bidding::Gate> gates;         ///< root
 };
 
+class RoleNode;
+
 class Node {
  public:
   Node(const NodeOptions& options, Rng rng, const Now& now, const Recovered& recovered);
@@ -181,8 +183,7 @@ class Node {
   [[nodiscard]] std::optional<std::vector<bidding::Fact>> trace(const std::string& key) const;
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<RoleNode> role_;
 };
 
 }  // namespace vpp::node

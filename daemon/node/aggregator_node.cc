@@ -1,0 +1,190 @@
+#include "daemon/node/aggregator_node.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+#include <variant>
+
+#include "config/limits.h"
+
+namespace vpp::node {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Between two reports that changes below bring about: many children move at once.
+constexpr Duration kReportSpacing = 100ms;
+
+mesh::UplinkOptions uplink_options(const NodeOptions& options) {
+  return {.self = options.self,
+          .role = options.role,
+          .name = options.name,
+          .region = options.region,
+          .certificate = options.certificate,
+          .seeds = options.seeds,
+          .serves = options.serves,
+          .join_timeout = limits::kJoinTimeout};
+}
+
+mesh::ChildrenOptions children_options(const NodeOptions& options) {
+  mesh::ChildrenOptions out;
+  out.self = options.self;
+  out.role = options.role;
+  out.region = options.region;
+  out.certificate = options.certificate;
+  return out;
+}
+
+}  // namespace
+
+AggregatorNode::AggregatorNode(const NodeOptions& options, Rng rng, const Recovered& recovered)
+    : options_{options},
+      uplink_{uplink_options(options), rng.fork(), recovered.uplink},
+      group_{children_options(options), options.dispatch, rng.fork()},
+      fence_{recovered.fence} {}
+
+void AggregatorNode::step(const Now& now, const Event& event) {
+  if (const auto* e = std::get_if<mesh::LinkOpened>(&event)) uplink_.step(now, *e);
+  if (const auto* e = std::get_if<mesh::LinkLost>(&event)) uplink_.step(now, *e);
+  if (const auto* e = std::get_if<mesh::FromParent>(&event)) uplink_.step(now, *e);
+  if (const auto* e = std::get_if<mesh::FromChild>(&event)) {
+    group_.children().step(corrected(now), *e);
+    if (std::holds_alternative<mesh::Report>(e->message)) hurry_report(now);
+  }
+  if (const auto* e = std::get_if<mesh::ChildUnreachable>(&event)) {
+    group_.children().step(corrected(now), *e);
+  }
+  if (std::holds_alternative<StopAsked>(event)) stop(now);
+  collect(now);
+}
+
+void AggregatorNode::advance(const Now& now) {
+  uplink_.advance(now);
+  group_.children().advance(corrected(now));
+  if (report_due_ <= now.protocol) report(now);
+  collect(now);
+}
+
+Instant AggregatorNode::next_deadline(const Now& /*now*/) const {
+  return std::min({uplink_.next_deadline(), group_.children().next_deadline(), report_due_});
+}
+
+Now AggregatorNode::corrected(const Now& now) const {
+  return uplink_.market_now(now.protocol).value_or(now);
+}
+
+void AggregatorNode::on_parent_message(const Now& now, const mesh::Message& message) {
+  mesh::Children& children = group_.children();
+  if (const auto* ack = std::get_if<mesh::HelloAck>(&message)) {
+    children.evict(now, ack->evict);
+    children.announce_all(now);
+  }
+  if (const auto* evict = std::get_if<mesh::Evict>(&message)) {
+    children.evict(now, evict->nodes);
+    report(now);  // the summary without them is the answer
+  }
+  if (const auto* cleared = std::get_if<mesh::Cleared>(&message)) {
+    children.cleared(now, cleared->nodes);
+  }
+  if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
+}
+
+void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
+  const Instant expires = uplink_.local_time_of(dispatch.expires);
+  const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
+  const auto verdict = over ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
+  if (verdict == OrderFence::Verdict::kRefused) {
+    uplink_.acknowledge({dispatch.order, dispatch.tick, false});
+    return;
+  }
+  if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
+    effects_.persist.emplace_back(fence_.value());
+  }
+  mesh::Dispatch form = dispatch;
+  form.expires = stamp_of(expires);
+  if (!dispatch.share) {
+    order_.reset();
+    group_.release(now, form);
+    return;
+  }
+  order_ = dispatch;
+  const Watts before = told_shortfall_;
+  const Watts shortfall = group_.dispatch(now, {*dispatch.share, form});
+  if (shortfall != before) report(now);
+  if (!group_.children().any_attached()) {
+    uplink_.acknowledge({dispatch.order, dispatch.tick, true});
+  }
+}
+
+void AggregatorNode::hurry_report(const Now& now) {
+  report_due_ = std::min(report_due_, std::max(now.protocol, reported_at_ + kReportSpacing));
+}
+
+void AggregatorNode::report(const Now& now) {
+  report_due_ = now.protocol + limits::kBeaconInterval;
+  reported_at_ = now.protocol;
+  if (!uplink_.attached()) return;
+  mesh::GroupSummary summary = group_.summary(now);
+  told_measured_ = summary.measured;
+  told_shortfall_ = summary.shortfall;
+  mesh::Children& children = group_.children();
+  uplink_.report(now, std::move(summary), children.attached_below(), children.take_evicted());
+}
+
+void AggregatorNode::stop(const Now& now) {
+  group_.children().set_upstream(now, {}, uplink_.term(), {});
+  uplink_.leave(now);
+  effects_.stopped = true;
+}
+
+void AggregatorNode::collect(const Now& now) {
+  mesh::UplinkEffects up = uplink_.take_effects();
+  for (const auto& message : up.deliver) on_parent_message(now, message);
+  if (up.attachment_changed || up.path_changed) {
+    group_.children().set_upstream(corrected(now), uplink_.path(), uplink_.term(),
+                                   uplink_.alternates());
+  }
+  mesh::ChildrenEffects down = group_.children().take_effects();
+  for (std::size_t i = 0; i < down.acks.size(); ++i) {
+    if (group_.acknowledged(down.ack_from[i], down.acks[i])) {
+      uplink_.acknowledge({down.acks[i].order, down.acks[i].tick, true});
+    }
+  }
+  uplink_.set_children(now, group_.children().any_attached());
+  if (down.membership_changed) hurry_report(now);
+  if (up.attachment_changed && uplink_.attached()) report(now);
+  for (const NodeId child : group_.take_invalid()) {
+    notice(Severity::kWarning, "VPP_BAD_REPORT", to_string(child) + " sent no valid curve");
+  }
+  mesh::UplinkEffects more = uplink_.take_effects();
+  for (auto* batch : {&up, &more}) {
+    if (batch->persist) effects_.persist.emplace_back(*batch->persist);
+    append(effects_.close, std::move(batch->close));
+    append(effects_.open, std::move(batch->open));
+    append(effects_.up, std::move(batch->send));
+  }
+  append(effects_.down, std::move(down.send));
+  append(effects_.drop, std::move(down.drop));
+}
+
+NodeStatus AggregatorNode::status(const Now& now) const {
+  NodeStatus out;
+  out.self = options_.self;
+  out.role = options_.role;
+  out.name = options_.name;
+  out.region = options_.region;
+  out.now = corrected(now);
+  fill_uplink(out, uplink_, now);
+  out.group = group_.summary(now);
+  out.children = group_.children().view(now);
+  out.asked = group_.asked_of(out.children);
+  out.counters = group_.children().counters();
+  if (order_ && order_->until > out.now.market) {
+    out.target = order_->share;
+    out.order = order_->order;
+    out.tick = order_->tick;
+  }
+  return out;
+}
+
+}  // namespace vpp::node

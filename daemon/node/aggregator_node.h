@@ -1,0 +1,42 @@
+// An aggregator: children below, a parent above. It is to its parent what a leaf is to it. Pure.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "daemon/node/group.h"
+#include "daemon/node/role_node.h"
+#include "mesh/uplink.h"
+
+namespace vpp::node {
+
+class AggregatorNode final : public RoleNode {
+ public:
+  AggregatorNode(const NodeOptions& options, Rng rng, const Recovered& recovered);
+
+  void step(const Now& now, const Event& event) override;
+  void advance(const Now& now) override;
+  [[nodiscard]] Instant next_deadline(const Now& now) const override;
+  [[nodiscard]] NodeStatus status(const Now& now) const override;
+  [[nodiscard]] Now corrected(const Now& now) const override;
+
+ private:
+  void on_parent_message(const Now& now, const mesh::Message& message);
+  void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
+  void report(const Now& now);
+  void hurry_report(const Now& now);
+  void stop(const Now& now);
+  void collect(const Now& now);
+
+  NodeOptions options_;
+  mesh::Uplink uplink_;
+  Group group_;
+  OrderFence fence_;
+  std::optional<mesh::Dispatch> order_;  ///< newest accepted; nothing: released or never asked
+  Watts told_measured_;
+  Watts told_shortfall_;
+  Instant reported_at_{};
+  Instant report_due_{};
+};
+
+}  // namespace vpp::node

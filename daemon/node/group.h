@@ -1,0 +1,62 @@
+// What a node with children knows about them as one group: the sum it reports, and the split of
+// what it is asked. Pure; shared by aggregator and root.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "aggregation/dispatcher.h"
+#include "aggregation/duration_curve.h"
+#include "daemon/node/node.h"
+#include "mesh/children.h"
+
+namespace vpp::node {
+
+class Group {
+ public:
+  Group(const mesh::ChildrenOptions& options, const aggregation::DispatcherOptions& dispatch,
+        Rng rng);
+
+  mesh::Children& children() { return children_; }
+  [[nodiscard]] const mesh::Children& children() const { return children_; }
+
+  /// The sum over the children counted now. `asked` and `shortfall` are the newest split's.
+  [[nodiscard]] mesh::GroupSummary summary(const Now& now) const;
+
+  struct Target {
+    Watts power;
+    mesh::Dispatch form;  ///< order, term, sequence, tick, window and expiry for the children
+  };
+
+  /// Splits over the children counted; attached children that may not be counted yet are released,
+  /// so that nothing they still do for the plant goes unseen. Returns what could not be placed.
+  Watts dispatch(const Now& now, const Target& target);
+
+  /// Tells every attached child that the order is over.
+  void release(const Now& now, const mesh::Dispatch& form);
+
+  /// An acknowledgement from below; true when it was the last one of the present order.
+  bool acknowledged(NodeId child, const mesh::DispatchAck& ack);
+
+  [[nodiscard]] std::vector<Watts> asked_of(const std::vector<mesh::ChildView>& view) const;
+
+  /// Children whose newest report was no valid curve, since the last call.
+  [[nodiscard]] std::vector<NodeId> take_invalid();
+
+ private:
+  [[nodiscard]] aggregation::ChildState state_of(const mesh::ChildView& child);
+
+  mesh::Children children_;
+  aggregation::Dispatcher dispatcher_;
+  std::map<NodeId, Watts> asked_;
+  Watts target_;
+  Watts shortfall_;
+  OrderId waiting_for_;                  ///< order whose acknowledgements are awaited
+  std::map<NodeId, bool> acknowledged_;  ///< of waiting_for_
+  std::vector<NodeId> invalid_;
+};
+
+}  // namespace vpp::node

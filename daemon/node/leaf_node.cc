@@ -1,0 +1,171 @@
+#include "daemon/node/leaf_node.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+#include <variant>
+
+#include "config/limits.h"
+
+namespace vpp::node {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Between two reports that a change brings about: a site may not flood its parent.
+constexpr Duration kReportSpacing = 200ms;
+/// A change of power worth telling at once.
+constexpr std::int64_t kDeadBandW = 50;
+
+mesh::UplinkOptions uplink_options(const NodeOptions& options) {
+  return {.self = options.self,
+          .role = options.role,
+          .name = options.name,
+          .region = options.region,
+          .certificate = options.certificate,
+          .seeds = options.seeds,
+          .serves = std::nullopt,
+          .join_timeout = limits::kJoinTimeout};
+}
+
+mesh::SiteSummary summary_of(const std::optional<device::SiteStatus>& site) {
+  mesh::SiteSummary out;
+  if (!site) return out;
+  out.discharge = {site->discharge.power, site->discharge.energy, 1000};
+  out.charge = {site->charge.power, site->charge.energy, 1000};
+  out.measured = site->measured;
+  out.stored = site->stored;
+  out.set_point = site->set_point;
+  out.order = site->order;
+  out.measured_at = site->measured_at;
+  out.stale = site->stale;
+  for (const auto& account : site->accounts) {
+    out.receipts.push_back({account.order, account.delivered});
+  }
+  return out;
+}
+
+std::int64_t watts_of(const std::optional<Watts>& value) {
+  return value ? value->count : 0;
+}
+
+bool worth_telling(const device::SiteStatus& now, const device::SiteStatus& told) {
+  return now.order != told.order || now.stale != told.stale || now.mode != told.mode ||
+         now.measured.has_value() != told.measured.has_value() ||
+         std::abs(watts_of(now.measured) - watts_of(told.measured)) > kDeadBandW ||
+         std::abs(now.discharge.power.count - told.discharge.power.count) > kDeadBandW ||
+         std::abs(now.charge.power.count - told.charge.power.count) > kDeadBandW;
+}
+
+}  // namespace
+
+LeafNode::LeafNode(const NodeOptions& options, Rng rng, const Recovered& recovered)
+    : options_{options},
+      uplink_{uplink_options(options), rng, recovered.uplink},
+      fence_{recovered.fence} {}
+
+void LeafNode::step(const Now& now, const Event& event) {
+  if (const auto* e = std::get_if<mesh::LinkOpened>(&event)) uplink_.step(now, *e);
+  if (const auto* e = std::get_if<mesh::LinkLost>(&event)) uplink_.step(now, *e);
+  if (const auto* e = std::get_if<mesh::FromParent>(&event)) uplink_.step(now, *e);
+  if (const auto* e = std::get_if<SiteReported>(&event)) on_site(now, e->status);
+  if (std::holds_alternative<StopAsked>(event)) {
+    uplink_.leave(now);
+    effects_.site = SiteInstruction{};
+    effects_.stopped = true;
+  }
+  collect(now);
+}
+
+void LeafNode::advance(const Now& now) {
+  uplink_.advance(now);
+  if (report_due_ <= now.protocol) report(now);
+  collect(now);
+}
+
+Instant LeafNode::next_deadline(const Now& /*now*/) const {
+  return std::min(uplink_.next_deadline(), report_due_);
+}
+
+Now LeafNode::corrected(const Now& now) const {
+  return uplink_.market_now(now.protocol).value_or(now);
+}
+
+void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
+  site_ = status;
+  if (!reported_ || worth_telling(status, *reported_)) {
+    report_due_ = std::min(report_due_, std::max(now.protocol, reported_at_ + kReportSpacing));
+    if (report_due_ <= now.protocol) report(now);
+  }
+}
+
+void LeafNode::report(const Now& now) {
+  report_due_ = now.protocol + limits::kBeaconInterval;
+  if (!uplink_.attached()) return;
+  uplink_.report(now, summary_of(site_), {}, {});
+  reported_ = site_;
+  reported_at_ = now.protocol;
+}
+
+void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
+  const Instant expires =
+      std::min(uplink_.local_time_of(dispatch.expires), now.protocol + limits::kSetPointTtlMax);
+  const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
+  const auto verdict = over ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
+  if (verdict == OrderFence::Verdict::kRefused) {
+    uplink_.acknowledge({dispatch.order, dispatch.tick, false});
+    notice(Severity::kInfo, "VPP_ORDER_REFUSED",
+           "order " + std::to_string(dispatch.order.value) + " is old or over");
+    return;
+  }
+  if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
+    effects_.persist.emplace_back(fence_.value());
+    uplink_.acknowledge({dispatch.order, dispatch.tick, true});
+  }
+  SiteInstruction instruction;
+  if (dispatch.share) {
+    instruction.order = device::SiteOrder{.order = dispatch.order,
+                                          .power = *dispatch.share,
+                                          .from = dispatch.from,
+                                          .until = dispatch.until,
+                                          .expires = expires};
+  }
+  effects_.site = instruction;
+}
+
+void LeafNode::collect(const Now& now) {
+  mesh::UplinkEffects up = uplink_.take_effects();
+  for (const auto& message : up.deliver) {
+    if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
+  }
+  if (up.attachment_changed && uplink_.attached()) report(now);
+  if (!uplink_.path().empty() && uplink_.last_beacon() != beacon_seen_) {
+    beacon_seen_ = uplink_.last_beacon();
+    effects_.plant_heard = true;
+  }
+  mesh::UplinkEffects more = uplink_.take_effects();  // acknowledgements and the report above
+  for (auto* batch : {&up, &more}) {
+    if (batch->persist) effects_.persist.emplace_back(*batch->persist);
+    append(effects_.close, std::move(batch->close));
+    append(effects_.open, std::move(batch->open));
+    append(effects_.up, std::move(batch->send));
+  }
+}
+
+NodeStatus LeafNode::status(const Now& now) const {
+  NodeStatus out;
+  out.self = options_.self;
+  out.role = options_.role;
+  out.name = options_.name;
+  out.region = options_.region;
+  out.now = corrected(now);
+  fill_uplink(out, uplink_, now);
+  out.site = site_;
+  if (site_ && site_->order != kNoOrder) {
+    out.target = site_->set_point;
+    out.order = site_->order;
+  }
+  return out;
+}
+
+}  // namespace vpp::node

@@ -1,0 +1,37 @@
+// A leaf: one site below, a parent above. Pure.
+#pragma once
+
+#include <optional>
+
+#include "daemon/node/role_node.h"
+#include "mesh/uplink.h"
+
+namespace vpp::node {
+
+class LeafNode final : public RoleNode {
+ public:
+  LeafNode(const NodeOptions& options, Rng rng, const Recovered& recovered);
+
+  void step(const Now& now, const Event& event) override;
+  void advance(const Now& now) override;
+  [[nodiscard]] Instant next_deadline(const Now& now) const override;
+  [[nodiscard]] NodeStatus status(const Now& now) const override;
+  [[nodiscard]] Now corrected(const Now& now) const override;
+
+ private:
+  void on_site(const Now& now, const device::SiteStatus& status);
+  void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
+  void report(const Now& now);
+  void collect(const Now& now);
+
+  NodeOptions options_;
+  mesh::Uplink uplink_;
+  OrderFence fence_;
+  std::optional<device::SiteStatus> site_;
+  std::optional<device::SiteStatus> reported_;
+  Instant reported_at_{};
+  Instant report_due_{};
+  std::optional<Instant> beacon_seen_;
+};
+
+}  // namespace vpp::node

@@ -1,0 +1,94 @@
+// What the three roles have in common behind node::Node, and the few helpers they share. Pure.
+#pragma once
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/node/node.h"
+
+namespace vpp::node {
+
+class RoleNode {
+ public:
+  RoleNode() = default;
+  virtual ~RoleNode() = default;
+  RoleNode(const RoleNode&) = delete;
+  RoleNode& operator=(const RoleNode&) = delete;
+
+  virtual void step(const Now& now, const Event& event) = 0;
+  virtual void advance(const Now& now) = 0;
+  [[nodiscard]] virtual Instant next_deadline(const Now& now) const = 0;
+  [[nodiscard]] virtual NodeStatus status(const Now& now) const = 0;
+  [[nodiscard]] virtual Now corrected(const Now& now) const { return now; }
+  [[nodiscard]] virtual std::optional<std::vector<bidding::Fact>> trace(
+      const std::string& /*key*/) const {
+    return std::nullopt;
+  }
+
+  [[nodiscard]] Effects take_effects() { return std::exchange(effects_, {}); }
+
+ protected:
+  void notice(Severity severity, std::string code, std::string text) {
+    effects_.notices.push_back({severity, std::move(code), std::move(text)});
+  }
+  template <class T>
+  static void append(std::vector<T>& to, std::vector<T>&& from) {
+    std::ranges::move(from, std::back_inserter(to));
+  }
+
+  Effects effects_;
+};
+
+/// Which orders this node still obeys: (term, sequence, tick) only ever rises. The pair is
+/// persisted by the owner when accept() says so; ticks are guarded by their expiry.
+class OrderFence {
+ public:
+  explicit OrderFence(std::optional<Fence> recovered) : fence_{recovered.value_or(Fence{})} {}
+
+  enum class Verdict { kRefused, kAccepted, kAcceptedAndNew };
+
+  Verdict accept(const mesh::Dispatch& dispatch) {
+    const Fence offered{dispatch.term, dispatch.sequence};
+    if (offered < fence_) return Verdict::kRefused;
+    if (offered == fence_ && dispatch.tick <= tick_) return Verdict::kRefused;
+    const bool is_new = offered > fence_;
+    fence_ = offered;
+    tick_ = dispatch.tick;
+    return is_new ? Verdict::kAcceptedAndNew : Verdict::kAccepted;
+  }
+  [[nodiscard]] Fence value() const { return fence_; }
+
+ private:
+  Fence fence_;
+  std::uint64_t tick_ = 0;
+};
+
+/// Stamps are this node's own protocol clock in milliseconds.
+[[nodiscard]] constexpr mesh::Stamp stamp_of(Instant at) {
+  return at.time_since_epoch().count();
+}
+
+/// A market deadline on the protocol clock: never before now, rounded up.
+[[nodiscard]] constexpr Instant protocol_time_of(const Now& now, MarketTime due) {
+  if (due == kEndOfTime) return kNever;
+  if (due <= now.market) return now.protocol;
+  const auto away = (due - now.market).count();
+  return now.protocol + Duration{(away + now.speed - 1) / now.speed};
+}
+
+/// The part of a status that every node with a parent has.
+inline void fill_uplink(NodeStatus& out, const mesh::Uplink& uplink, const Now& now) {
+  out.uplink_state = uplink.state();
+  out.parent = uplink.parent();
+  out.session = uplink.session();
+  out.path = uplink.path();
+  out.term = uplink.term();
+  out.alternates = uplink.alternates();
+  if (const auto heard = uplink.last_beacon()) out.beacon_age = now.protocol - *heard;
+}
+
+}  // namespace vpp::node
