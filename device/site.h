@@ -48,8 +48,9 @@ struct Telemetry {
   Reading<Watts> site;                 ///< connection point; export > 0
   Reading<std::int32_t> soc_permille;  ///< state of charge
   Reading<Joules> stored;
-  Reading<std::int64_t> injected_wh;  ///< lifetime counters of the device
-  Reading<std::int64_t> absorbed_wh;
+  Reading<Joules> injected;  ///< lifetime counters of the device, battery AC side
+  Reading<Joules> absorbed;
+  Reading<Watts> inverter;        ///< AC output of a whole inverter that tells no more; export > 0
   bool set_point_active = false;  ///< the device says that it follows an external set point
   Reading<Watts> set_point;       ///< read back
   std::optional<std::uint32_t> revert_remaining_s;
