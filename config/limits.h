@@ -22,6 +22,13 @@ inline constexpr std::size_t kReceiptsMax = 8;         ///< orders a report acco
 inline constexpr std::size_t kNameBytesMax = 64;       ///< names and regions, for people
 inline constexpr std::size_t kAddressBytesMax = 255;   ///< "tcp://" and a DNS name
 
+// Config.
+inline constexpr std::size_t kConfigBytesMax = 1'048'576;  ///< a real one is 2 kB
+inline constexpr std::size_t kSeedsMax = 16;               ///< [[parents]]: two regions' worth
+inline constexpr std::int64_t kMarketSpeedMax = 3'600;     ///< an hour of market per second
+inline constexpr Duration kPollMin = 100ms;                ///< slower devices answer in 50-80 ms
+inline constexpr Duration kPollMax = 60s;                  ///< older readings count as stale
+
 // Mesh (design: profile `lan`).
 inline constexpr Duration kBeaconInterval = 1s;
 inline constexpr int kBeaconsToSuspect = 2;

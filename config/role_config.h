@@ -1,9 +1,9 @@
 // What one vppd is told by its config file: the typed form, and what must hold between values.
 //
-// Units      as in the types; a percentage of the file is kept in permille, so that 12.5 % is whole.
-// Defaults   a member's initialiser is what an absent key means; no initialiser: the key is required.
-// Errors     check() reports everything that is wrong, each with the key it is about. Reading TOML
-//            and finding the line of a key is config/role_config_toml.h.
+// Units      as in the types; a percentage of the file is kept in permille: 12.5 % is whole.
+// Defaults   a member's initialiser is what an absent key means.
+// Errors     check() reports everything that is wrong, each with its key. Reading TOML and finding
+//            the line of a key is config/role_config_toml.h.
 // Secrets    are paths only; a RoleConfig can be printed.
 #pragma once
 

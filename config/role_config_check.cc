@@ -1,0 +1,212 @@
+// What must hold in a role config, rule by rule.
+#include <algorithm>
+#include <string>
+
+#include "config/role_config.h"
+
+namespace vpp {
+namespace {
+
+/// 1970 to 2200: what is outside is a slip of the keyboard.
+constexpr std::int64_t kTimeMaxMs = 7'258'118'400'000;
+
+class Checker {
+ public:
+  void common(const RoleConfig& config);
+  void role(const LeafConfig& leaf);
+  void role(const AggregatorConfig& group);
+  void role(const RootConfig& root);
+
+  std::vector<ConfigProblem> take() { return std::move(problems_); }
+
+ private:
+  void add(std::string key, std::string cause, std::string hint = {}) {
+    problems_.push_back({std::move(key), std::move(cause), std::move(hint)});
+  }
+  void label(std::string_view key, std::string_view value);
+  void not_empty(std::string_view key, std::string_view value);
+  void within(std::string_view key, std::int64_t value, std::int64_t least, std::int64_t most,
+              std::string_view unit);
+  void percentage(std::string_view key, std::int64_t permille, std::int64_t least_permille);
+  void peer(const std::string& key, std::string_view address);
+  void parents(std::span<const Endpoint> parents);
+  void listen(const ListenConfig& listen);
+  void device(const DeviceConfig& device);
+  void site(const SiteConfig& site);
+  void market(const MarketConfig& market);
+  void time(const TimeConfig& time);
+
+  std::vector<ConfigProblem> problems_;
+};
+
+std::string quoted(std::string_view text) {
+  return "'" + std::string{text} + "'";
+}
+
+void Checker::label(std::string_view key, std::string_view value) {
+  const bool control = std::ranges::any_of(
+      value, [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7f; });
+  if (control) add(std::string{key}, "has a control character", "it is shown to people");
+  if (value.size() > limits::kNameBytesMax) {
+    add(std::string{key}, "has " + std::to_string(value.size()) + " bytes",
+        "at most " + std::to_string(limits::kNameBytesMax));
+  }
+}
+
+void Checker::not_empty(std::string_view key, std::string_view value) {
+  if (value.empty()) add(std::string{key}, "is empty", "leave the key out or give it a value");
+}
+
+void Checker::within(std::string_view key, std::int64_t value, std::int64_t least,
+                     std::int64_t most, std::string_view unit) {
+  if (value >= least && value <= most) return;
+  add(std::string{key}, "is out of range: " + std::to_string(value),
+      std::to_string(least) + " to " + std::to_string(most) + std::string{unit});
+}
+
+void Checker::percentage(std::string_view key, std::int64_t permille, std::int64_t least_permille) {
+  if (permille >= least_permille && permille <= 1000) return;
+  const std::int64_t whole = permille / 10;
+  add(std::string{key}, "is out of range: about " + std::to_string(whole) + " %",
+      (least_permille == 0 ? "0" : "above 0") + std::string{" to 100 %"});
+}
+
+void Checker::peer(const std::string& key, std::string_view address) {
+  const auto at = parse_tcp_address(address);
+  if (!at || at->port == 0 || address.size() > limits::kAddressBytesMax) {
+    add(key, "is not an address: " + quoted(address), "\"tcp://host:port\", port 1 to 65535");
+  } else if (is_any_host(at->host)) {
+    add(key, "names no host: " + quoted(address), "the name or address that others connect to");
+  }
+}
+
+void Checker::parents(std::span<const Endpoint> parents) {
+  if (parents.empty()) {
+    add("parents", "names no parent", "add [[parents]] with address and server_key");
+  }
+  if (parents.size() > limits::kSeedsMax) {
+    add("parents", "names " + std::to_string(parents.size()) + " parents",
+        "at most " + std::to_string(limits::kSeedsMax));
+  }
+  for (std::size_t i = 0; i < parents.size(); ++i) {
+    const std::string key = "parents[" + std::to_string(i) + "]";
+    peer(key + ".address", parents[i].address);
+    if (parents[i].server_key == CurveKey{}) {
+      add(key + ".server_key", "is the zero key", "the parent's own: `vppctl certs show`");
+    }
+    const auto earlier = parents.first(i);
+    if (std::ranges::find(earlier, parents[i].address, &Endpoint::address) != earlier.end()) {
+      add(key + ".address", "is named twice: " + quoted(parents[i].address), "remove one of them");
+    }
+  }
+}
+
+void Checker::listen(const ListenConfig& listen) {
+  const auto bound = parse_tcp_address(listen.address);
+  if (!bound || bound->port == 0 || listen.address.size() > limits::kAddressBytesMax) {
+    add("listen.address", "is not an address: " + quoted(listen.address),
+        "\"tcp://host:port\", or \"tcp://*:port\" for every interface");
+  }
+  if (listen.advertise == listen.address && bound && is_any_host(bound->host)) {
+    add("listen.advertise", "is required when 'listen.address' is every interface",
+        "the name or address that children connect to");
+  } else if (listen.advertise != listen.address) {
+    peer("listen.advertise", listen.advertise);
+  }
+}
+
+void Checker::device(const DeviceConfig& device) {
+  if (device.port == 0 || is_any_host(device.host)) {
+    add("device.address",
+        "is not an address: " + quoted(device.host + ":" + std::to_string(device.port)),
+        "\"host:port\" of the device");
+  }
+  // 255 is what gateways take for "the one behind this address"; 0 is broadcast.
+  if (device.unit != 255) within("device.unit", device.unit, 1, 247, ", or 255");
+  within("device.poll_ms", device.poll.count(), limits::kPollMin.count(), limits::kPollMax.count(),
+         " ms");
+}
+
+void Checker::site(const SiteConfig& site) {
+  const std::int64_t power_max = limits::kSitePowerMax.count;
+  percentage("site.reserve_pct", site.reserve_permille, 0);
+  within("site.discharge_max_w", site.discharge_max.count, 0, power_max, " W");
+  within("site.charge_max_w", site.charge_max.count, 0, power_max, " W; it has no sign");
+  within("site.export_max_w", site.export_max.count, 0, power_max, " W");
+  within("site.import_max_w", site.import_max.count, 0, power_max, " W; it has no sign");
+  within("site.ramp_w_per_s", site.ramp_w_per_s, 1, power_max, " W/s");
+  percentage("site.charge_efficiency_pct", site.charge_efficiency_permille, 1);
+  percentage("site.discharge_efficiency_pct", site.discharge_efficiency_permille, 1);
+}
+
+void Checker::market(const MarketConfig& market) {
+  const std::string_view url = market.url;
+  const std::size_t skip = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
+  const bool printable =
+      std::ranges::all_of(url, [](char c) { return c > 0x20 && c < 0x7f && c != '"'; });
+  if (skip == 0 || url.size() == skip || url[skip] == '/' || !printable) {
+    add("market.url", "is not a URL: " + quoted(url), "\"http://host:port\" or \"https://host\"");
+  } else if (url.substr(0, url.find('/', skip)).find('@') != std::string_view::npos) {
+    add("market.url", "holds a password or a user", "secrets are given as files only");
+  }
+  constexpr std::int64_t kPriceMax = 1'000'000;  // per MWh: 50 times the highest cap of a market
+  if (market.price_min > Price{kPriceMax * 1'000'000} ||
+      market.price_min < Price{-kPriceMax * 1'000'000}) {
+    add("market.price_min", "is out of range", "-1000000 to 1000000 per MWh");
+  }
+  percentage("market.firm_pct", market.firm_permille, 1);
+}
+
+void Checker::time(const TimeConfig& time) {
+  within("time.speed", time.speed, 1, limits::kMarketSpeedMax, "");
+  const auto in_range = [](std::int64_t ms) { return ms >= 0 && ms < kTimeMaxMs; };
+  if (!in_range(time.anchor_utc.time_since_epoch().count())) {
+    add("time.anchor_utc", "is out of range", "1970 to 2199");
+  }
+  if (!in_range(time.anchor_market.time_since_epoch().count())) {
+    add("time.anchor_market", "is out of range", "1970 to 2199");
+  }
+}
+
+void Checker::common(const RoleConfig& config) {
+  not_empty("name", config.name);
+  label("name", config.name);
+  label("region", config.region);
+  not_empty("state_dir", config.state_dir);
+  not_empty("run_dir", config.run_dir);
+  not_empty("identity.key", config.identity.key);
+  not_empty("identity.certificate", config.identity.certificate);
+  not_empty("identity.fleet_key", config.identity.fleet_key);
+  if (config.http && !is_loopback(config.http->host)) {
+    add("http.address", "is not loopback: " + quoted(config.http->host),
+        "\"127.0.0.1:port\"; put a proxy with authentication before it for others");
+  }
+  if (config.time) time(*config.time);
+}
+
+void Checker::role(const LeafConfig& leaf) {
+  parents(leaf.parents);
+  device(leaf.device);
+  site(leaf.site);
+}
+
+void Checker::role(const AggregatorConfig& group) {
+  parents(group.parents);
+  listen(group.listen);
+}
+
+void Checker::role(const RootConfig& root) {
+  listen(root.listen);
+  if (root.market) market(*root.market);
+}
+
+}  // namespace
+
+std::vector<ConfigProblem> check(const RoleConfig& config) {
+  Checker checker;
+  checker.common(config);
+  std::visit([&](const auto& of_role) { checker.role(of_role); }, config.of_role);
+  return checker.take();
+}
+
+}  // namespace vpp

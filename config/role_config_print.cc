@@ -1,0 +1,154 @@
+// The effective role config as TOML text.
+#include <algorithm>
+#include <array>
+#include <string>
+#include <string_view>
+
+#include "config/role_config_toml.h"
+#include "config/z85.h"
+
+namespace vpp {
+namespace {
+
+/// As a TOML basic string.
+std::string quoted(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string out = "\"";
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (byte < 0x20U || byte == 0x7fU) {
+      out += "\\u00";
+      out += kHex[byte >> 4U];
+      out += kHex[byte & 0xfU];
+    } else {
+      out += c;
+    }
+  }
+  return out + '"';
+}
+
+/// `value / scale`, exactly; scale is a power of ten. 205 by 10 is "20.5", 200 is "20".
+std::string decimal(std::int64_t value, std::int64_t scale) {
+  const std::uint64_t unit = static_cast<std::uint64_t>(scale);
+  const std::uint64_t size =
+      value < 0 ? 0U - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+  std::string out = (value < 0 ? "-" : "") + std::to_string(size / unit);
+  if (size % unit == 0) return out;
+  const std::string fraction = std::to_string(unit + size % unit).substr(1);
+  return out + "." + fraction.substr(0, fraction.find_last_not_of('0') + 1);
+}
+
+std::string padded(std::int64_t value, std::size_t digits) {
+  std::string text = std::to_string(value);
+  if (text.size() < digits) text.insert(0, digits - text.size(), '0');
+  return text;
+}
+
+/// RFC 3339 in UTC, to the millisecond.
+std::string date_time(std::chrono::milliseconds since_1970) {
+  const auto days = std::chrono::floor<std::chrono::days>(since_1970);
+  const std::chrono::year_month_day date{std::chrono::sys_days{days}};
+  const std::chrono::hh_mm_ss clock{since_1970 - days};
+  return padded(static_cast<int>(date.year()), 4) + "-" +
+         padded(static_cast<unsigned>(date.month()), 2) + "-" +
+         padded(static_cast<unsigned>(date.day()), 2) + "T" + padded(clock.hours().count(), 2) +
+         ":" + padded(clock.minutes().count(), 2) + ":" + padded(clock.seconds().count(), 2) + "." +
+         padded(clock.subseconds().count(), 3) + "Z";
+}
+
+class Printer {
+ public:
+  void section(std::string_view title) { out_ += "\n" + std::string{title} + "\n"; }
+  void text(std::string_view key, std::string_view value) { raw(key, quoted(value)); }
+  void whole(std::string_view key, std::int64_t value) { raw(key, std::to_string(value)); }
+  void pct(std::string_view key, std::int64_t permille) { raw(key, decimal(permille, 10)); }
+  void raw(std::string_view key, std::string_view value) {
+    out_ += std::string{key} + " = " + std::string{value} + "\n";
+  }
+  [[nodiscard]] std::string take() { return std::move(out_); }
+
+ private:
+  std::string out_;
+};
+
+void print(Printer& out, std::span<const Endpoint> parents) {
+  for (const Endpoint& parent : parents) {
+    out.section("[[parents]]");
+    out.text("address", parent.address);
+    out.text("server_key", to_z85(parent.server_key));
+  }
+}
+
+void print(Printer& out, const ListenConfig& listen) {
+  out.section("[listen]");
+  out.text("address", listen.address);
+  out.text("advertise", listen.advertise);
+}
+
+void print(Printer& out, const LeafConfig& leaf) {
+  print(out, leaf.parents);
+  const DeviceConfig& device = leaf.device;
+  out.section("[device]");
+  out.text("driver", "sunspec");
+  out.text("address", device.host + ":" + std::to_string(device.port));
+  out.whole("unit", device.unit);
+  out.whole("poll_ms", device.poll.count());
+  const SiteConfig& site = leaf.site;
+  out.section("[site]");
+  out.pct("reserve_pct", site.reserve_permille);
+  out.whole("discharge_max_w", site.discharge_max.count);
+  out.whole("charge_max_w", site.charge_max.count);
+  out.whole("export_max_w", site.export_max.count);
+  out.whole("import_max_w", site.import_max.count);
+  out.whole("ramp_w_per_s", site.ramp_w_per_s);
+  out.pct("charge_efficiency_pct", site.charge_efficiency_permille);
+  out.pct("discharge_efficiency_pct", site.discharge_efficiency_permille);
+}
+
+void print(Printer& out, const AggregatorConfig& group) {
+  print(out, group.listen);
+  print(out, group.parents);
+}
+
+void print(Printer& out, const RootConfig& root) {
+  print(out, root.listen);
+  if (!root.market) return;
+  out.section("[market]");
+  out.text("url", root.market->url);
+  out.raw("price_min", decimal(root.market->price_min.count, 1'000'000));
+  out.pct("firm_pct", root.market->firm_permille);
+}
+
+}  // namespace
+
+std::string to_toml(const RoleConfig& config) {
+  Printer out;
+  out.text("role", to_string(role_of(config)));
+  out.text("name", config.name);
+  out.text("region", config.region);
+  out.text("state_dir", config.state_dir);
+  out.text("run_dir", config.run_dir);
+  out.section("[identity]");
+  out.text("key", config.identity.key);
+  out.text("certificate", config.identity.certificate);
+  out.text("fleet_key", config.identity.fleet_key);
+  if (config.http) {
+    out.section("[http]");
+    out.text("address", config.http->host + ":" + std::to_string(config.http->port));
+  }
+  out.section("[log]");
+  out.text("level", to_string(config.log_level));
+  if (config.time) {
+    out.section("[time]");
+    out.whole("speed", config.time->speed);
+    out.raw("anchor_utc", date_time(config.time->anchor_utc.time_since_epoch()));
+    out.raw("anchor_market", date_time(config.time->anchor_market.time_since_epoch()));
+  }
+  std::visit([&](const auto& of_role) { print(out, of_role); }, config.of_role);
+  return out.take();
+}
+
+}  // namespace vpp

@@ -1,0 +1,338 @@
+#include "config/role_config_toml.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include "config/config_findings.h"
+#include "config/toml_section.h"
+#include "config/z85.h"
+
+namespace vpp {
+namespace {
+
+constexpr std::string_view kDirectoryHint = "a directory, in quotes";
+constexpr std::string_view kKeyHint = "the file that `vppd keygen` made";
+constexpr std::string_view kCertificateHint = "the file that `vppctl certs sign` made";
+constexpr std::string_view kFleetKeyHint =
+    "the fleet authority's public key, which `vppctl certs init` made";
+
+// --- sections --------------------------------------------------------------------------------
+
+void read(TomlSection section, IdentityConfig& into) {
+  section.take_required("key", into.key, kKeyHint);
+  section.take_required("certificate", into.certificate, kCertificateHint);
+  section.take_required("fleet_key", into.fleet_key, kFleetKeyHint);
+  section.finish();
+}
+
+void read(TomlSection section, ListenConfig& into) {
+  constexpr std::string_view kHint = "\"tcp://host:port\"";
+  section.take_required("address", into.address, kHint);
+  into.advertise = into.address;
+  section.take("advertise", into.advertise, kHint);
+  section.finish();
+}
+
+void read(TomlSection section, HttpConfig& into) {
+  constexpr std::string_view kHint = "\"127.0.0.1:9470\"";
+  section.take_host_port("address", kHint, into.host, into.port);
+  section.finish();
+}
+
+void read(TomlSection section, LogLevel& into) {
+  constexpr std::string_view kHint = "trace, debug, info, warning or error";
+  std::string name;
+  if (const toml::node* node = section.take("level", name, kHint)) {
+    if (const auto level = parse_log_level(name)) {
+      into = *level;
+    } else {
+      section.wrong("level", *node, "is unknown: '" + name + "'", kHint);
+    }
+  }
+  section.finish();
+}
+
+void read(TomlSection section, TimeConfig& into) {
+  section.take_whole("speed", into.speed);
+  section.take_time("anchor_utc", into.anchor_utc);
+  section.take_time("anchor_market", into.anchor_market);
+  section.finish();
+}
+
+void read(TomlSection section, DeviceConfig& into) {
+  constexpr std::string_view kDriverHint = "\"sunspec\"";
+  constexpr std::string_view kAddressHint = "\"host:port\"; Modbus TCP is port 502";
+  std::string driver;
+  const toml::node* node = section.take_required("driver", driver, kDriverHint);
+  if (node != nullptr && driver != "sunspec") {
+    section.wrong("driver", *node, "is unknown: '" + driver + "'", kDriverHint);
+  }
+  section.take_host_port("address", kAddressHint, into.host, into.port);
+  section.take_whole("unit", into.unit);
+  std::int64_t poll_ms = into.poll.count();
+  section.take_whole("poll_ms", poll_ms);
+  into.poll = std::chrono::milliseconds{poll_ms};
+  section.finish();
+}
+
+void read(TomlSection section, SiteConfig& into) {
+  section.take_pct("reserve_pct", into.reserve_permille);
+  section.take_watts("discharge_max_w", into.discharge_max);
+  section.take_watts("charge_max_w", into.charge_max);
+  section.take_watts("export_max_w", into.export_max);
+  section.take_watts("import_max_w", into.import_max);
+  section.take_whole("ramp_w_per_s", into.ramp_w_per_s);
+  section.take_pct("charge_efficiency_pct", into.charge_efficiency_permille);
+  section.take_pct("discharge_efficiency_pct", into.discharge_efficiency_permille);
+  section.finish();
+}
+
+void read(TomlSection section, MarketConfig& into) {
+  constexpr std::string_view kHint = "\"http://host:port\"";
+  section.take_required("url", into.url, kHint);
+  section.take_scaled("price_min", 1'000'000, into.price_min.count);
+  section.take_pct("firm_pct", into.firm_permille);
+  section.finish();
+}
+
+void read(TomlSection section, Endpoint& into) {
+  constexpr std::string_view kServerKeyHint =
+      "40 characters (Z85), the parent's own: `vppctl certs show` prints it";
+  section.take_required("address", into.address, "\"tcp://host:port\"");
+  std::string text;
+  if (const toml::node* node = section.take_required("server_key", text, kServerKeyHint)) {
+    if (const auto key = parse_z85(text)) {
+      into.server_key = *key;
+    } else {
+      section.wrong("server_key", *node,
+                    "is not a key: it has " + std::to_string(text.size()) + " characters" +
+                        (text.size() == kZ85KeyChars ? ", but not of Z85" : ""),
+                    kServerKeyHint);
+    }
+  }
+  section.finish();
+}
+
+// --- the file --------------------------------------------------------------------------------
+
+class FileReader {
+ public:
+  FileReader(const toml::table& root, ConfigFindings& findings)
+      : top_{root, {}, findings}, findings_{findings} {}
+
+  RoleConfig read_all();
+
+ private:
+  enum class Need : std::uint8_t { kRequired, kOptional, kForeign };
+
+  std::optional<Role> read_role();
+  /// The section as a table, if it is there and may be.
+  const toml::table* section(std::string_view name, Need need);
+  template <class T>
+  bool read_section(std::string_view name, Need need, T& into);
+  void read_parents(Need need, std::vector<Endpoint>& into);
+
+  TomlSection top_;
+  ConfigFindings& findings_;
+  std::string role_name_ = "node of an unknown role";
+};
+
+std::optional<Role> FileReader::read_role() {
+  constexpr std::string_view kHint = "\"leaf\", \"aggregator\" or \"root\"";
+  std::string name;
+  const toml::node* node = top_.take_required("role", name, kHint);
+  if (node == nullptr) return std::nullopt;
+  for (const Role role : {Role::kLeaf, Role::kAggregator, Role::kRoot}) {
+    if (name != to_string(role)) continue;
+    role_name_ = name;
+    return role;
+  }
+  top_.wrong("role", *node, "is unknown: '" + name + "'", kHint);
+  return std::nullopt;
+}
+
+const toml::table* FileReader::section(std::string_view name, Need need) {
+  const toml::node* node = top_.find(name);
+  const std::string title = "[" + std::string{name} + "]";
+  if (node == nullptr) {
+    if (need == Need::kRequired) {
+      findings_.add(std::string{name}, "section " + title + " is missing",
+                    "a " + role_name_ + " needs it");
+    }
+    return nullptr;
+  }
+  if (need == Need::kForeign) {
+    findings_.add(std::string{name}, "section " + title + " is not for a " + role_name_,
+                  "remove it, or change 'role'");
+    return nullptr;
+  }
+  if (!node->is_table()) top_.wrong_type(name, *node, "a section", "write it as " + title);
+  return node->as_table();
+}
+
+template <class T>
+bool FileReader::read_section(std::string_view name, Need need, T& into) {
+  const toml::table* table = section(name, need);
+  if (table != nullptr) read(TomlSection{*table, std::string{name}, findings_}, into);
+  return table != nullptr;
+}
+
+void FileReader::read_parents(Need need, std::vector<Endpoint>& into) {
+  const toml::node* node = top_.find("parents");
+  if (node == nullptr) {
+    if (need == Need::kRequired) {
+      findings_.add("parents", "section [[parents]] is missing",
+                    "a " + role_name_ + " needs at least one, with address and server_key");
+    }
+    return;
+  }
+  const auto* list = node->as_array();
+  if (need == Need::kForeign) {
+    findings_.add("parents", "section [[parents]] is not for a " + role_name_,
+                  "a root has nobody above it; remove the section, or change 'role'");
+  } else if (list == nullptr || !list->is_homogeneous(toml::node_type::table)) {
+    top_.wrong_type("parents", *node, "a list of sections",
+                    "write [[parents]] with double brackets, once for each");
+  } else {
+    for (std::size_t i = 0; i < list->size(); ++i) {
+      const std::string path = "parents[" + std::to_string(i) + "]";
+      const toml::table& entry = *list->get(i)->as_table();
+      findings_.stands(path, place_of(entry.source().begin));
+      read(TomlSection{entry, path, findings_}, into.emplace_back());
+    }
+  }
+}
+
+RoleConfig FileReader::read_all() {
+  RoleConfig config;
+  const std::optional<Role> role = read_role();
+  top_.take_required("name", config.name, "what people call this node");
+  top_.take("region", config.region);
+  top_.take("state_dir", config.state_dir, kDirectoryHint);
+  top_.take("run_dir", config.run_dir, kDirectoryHint);
+  read_section("identity", Need::kRequired, config.identity);
+  HttpConfig http;
+  if (read_section("http", Need::kOptional, http)) config.http = http;
+  read_section("log", Need::kOptional, config.log_level);
+  TimeConfig time;
+  if (read_section("time", Need::kOptional, time)) config.time = time;
+
+  // Without a role, whatever is there is read, so that its errors show in the same go.
+  const auto need = [&](std::initializer_list<Role> of, Need when_of) {
+    if (!role) return Need::kOptional;
+    return std::ranges::find(of, *role) == of.end() ? Need::kForeign : when_of;
+  };
+  LeafConfig leaf;
+  RootConfig root;
+  MarketConfig market;
+  read_section("listen", need({Role::kAggregator, Role::kRoot}, Need::kRequired), root.listen);
+  read_parents(need({Role::kLeaf, Role::kAggregator}, Need::kRequired), leaf.parents);
+  read_section("device", need({Role::kLeaf}, Need::kRequired), leaf.device);
+  read_section("site", need({Role::kLeaf}, Need::kOptional), leaf.site);
+  if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;
+  top_.finish();
+
+  if (role == Role::kAggregator) {
+    config.of_role = AggregatorConfig{std::move(leaf.parents), std::move(root.listen)};
+  } else if (role == Role::kRoot) {
+    config.of_role = std::move(root);
+  } else {
+    config.of_role = std::move(leaf);
+  }
+  return config;
+}
+
+/// Empty when it can be read.
+std::string why_unreadable(const std::filesystem::path& file) {
+  std::error_code status;
+  if (std::filesystem::is_directory(file, status)) return "it is a directory";
+  errno = 0;
+  if (std::ifstream{file}) return {};
+  return errno != 0 ? std::strerror(errno) : "it cannot be opened";
+}
+
+/// Makes paths count from the config file's directory, and sees whether the files are there.
+void resolve_files(const std::filesystem::path& base, RoleConfig& config,
+                   ConfigFindings& findings) {
+  const auto resolve = [&](std::string& path) {
+    if (!path.empty()) path = (base / path).lexically_normal().string();
+  };
+  resolve(config.state_dir);
+  resolve(config.run_dir);
+  const std::array files{
+      std::tuple{"identity.key", &config.identity.key, kKeyHint},
+      std::tuple{"identity.certificate", &config.identity.certificate, kCertificateHint},
+      std::tuple{"identity.fleet_key", &config.identity.fleet_key, kFleetKeyHint}};
+  for (const auto& [key, path, hint] : files) {
+    resolve(*path);
+    if (path->empty() || findings.is_wrong(key)) continue;
+    if (const std::string why = why_unreadable(*path); !why.empty()) {
+      findings.add(key, "'" + std::string{key} + "' cannot be read: " + *path + ": " + why,
+                   std::string{hint});
+    }
+  }
+}
+
+std::expected<RoleConfig, std::vector<ConfigError>> parse(std::string_view text,
+                                                          std::string_view file,
+                                                          const std::filesystem::path* base) {
+  const toml::parse_result parsed = toml::parse(text);
+  ConfigFindings findings{file};
+  if (!parsed) {
+    findings.add_at("", place_of(parsed.error().source().begin),
+                    std::string{parsed.error().description()},
+                    "this is not TOML; what follows was not read");
+    return std::unexpected{findings.take()};
+  }
+  RoleConfig config = FileReader{parsed.table(), findings}.read_all();
+  for (const ConfigProblem& problem : check(config)) findings.add(problem);
+  if (base != nullptr) resolve_files(*base, config, findings);
+  std::vector<ConfigError> errors = findings.take();
+  if (!errors.empty()) return std::unexpected{std::move(errors)};
+  return config;
+}
+
+}  // namespace
+
+std::string to_string(const ConfigError& error) {
+  std::string line = error.file + ":" + std::to_string(error.line) + ":" +
+                     std::to_string(error.column) + ": " + error.cause;
+  if (!error.hint.empty()) line += "; hint: " + error.hint;
+  // One error, one line, whatever a value holds.
+  std::ranges::replace_if(
+      line, [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7f; }, ' ');
+  return line;
+}
+
+std::expected<RoleConfig, std::vector<ConfigError>> parse_role_config(std::string_view text,
+                                                                      std::string_view file) {
+  return parse(text, file, nullptr);
+}
+
+std::expected<RoleConfig, std::vector<ConfigError>> load_role_config(
+    const std::filesystem::path& file) {
+  const auto refuse = [&](const std::string& cause, std::string hint) {
+    return std::unexpected{
+        std::vector{ConfigError{file.string(), 1, 1, "cannot be read: " + cause, std::move(hint)}}};
+  };
+  if (const std::string why = why_unreadable(file); !why.empty()) {
+    return refuse(why, "config/examples/ of the source has one for each role");
+  }
+  std::ifstream in{file, std::ios::binary};
+  std::string text(limits::kConfigBytesMax + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (!in.eof() && in.fail()) return refuse("input error", "");
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() > limits::kConfigBytesMax)
+    return refuse("it is above 1 MiB", "is it the config?");
+  const std::filesystem::path base = std::filesystem::absolute(file).parent_path();
+  return parse(text, file.string(), &base);
+}
+
+}  // namespace vpp

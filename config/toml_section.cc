@@ -1,0 +1,200 @@
+#include "config/toml_section.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "config/suggest.h"
+
+namespace vpp {
+namespace {
+
+std::string_view type_name(const toml::node& node) {
+  switch (node.type()) {
+    case toml::node_type::table:
+      return "a section";
+    case toml::node_type::array:
+      return "a list";
+    case toml::node_type::string:
+      return "a string";
+    case toml::node_type::integer:
+      return "a whole number";
+    case toml::node_type::floating_point:
+      return "a number with a point";
+    case toml::node_type::boolean:
+      return "true or false";
+    case toml::node_type::date:
+      return "a date";
+    case toml::node_type::time:
+      return "a time of day";
+    case toml::node_type::date_time:
+      return "a date and time";
+    case toml::node_type::none:
+      break;
+  }
+  return "nothing";
+}
+
+std::optional<std::chrono::milliseconds> since_1970(const toml::date_time& at) {
+  if (!at.offset) return std::nullopt;
+  const std::chrono::year_month_day day{std::chrono::year{at.date.year},
+                                        std::chrono::month{at.date.month},
+                                        std::chrono::day{at.date.day}};
+  return std::chrono::sys_days{day}.time_since_epoch() + std::chrono::hours{at.time.hour} +
+         std::chrono::minutes{at.time.minute} + std::chrono::seconds{at.time.second} +
+         std::chrono::milliseconds{at.time.nanosecond / 1'000'000} -
+         std::chrono::minutes{at.offset->minutes};
+}
+
+}  // namespace
+
+ConfigPlace place_of(const toml::source_position& position) {
+  return {position.line, position.column};
+}
+
+std::string TomlSection::path_of(std::string_view key) const {
+  return path_.empty() ? std::string{key} : path_ + "." + std::string{key};
+}
+
+const toml::node* TomlSection::find(std::string_view key) {
+  known_.push_back(key);
+  const toml::node* node = table_.get(key);
+  if (node != nullptr) findings_.stands(path_of(key), place_of(node->source().begin));
+  return node;
+}
+
+const toml::node* TomlSection::require(std::string_view key, std::string_view hint) {
+  const toml::node* node = find(key);
+  if (node == nullptr) {
+    const std::string where = path_.empty() ? std::string{} : " in [" + path_ + "]";
+    findings_.add_at(path_of(key), place_of(table_.source().begin),
+                     "required key '" + std::string{key} + "' is missing" + where,
+                     std::string{hint});
+  }
+  return node;
+}
+
+void TomlSection::wrong_type(std::string_view key, const toml::node& node,
+                             std::string_view expected, std::string_view hint) {
+  wrong(key, node, "must be " + std::string{expected} + ", not " + std::string{type_name(node)},
+        hint);
+}
+
+void TomlSection::wrong(std::string_view key, const toml::node& node, std::string_view cause,
+                        std::string_view hint) {
+  const std::string path = path_of(key);
+  findings_.add_at(path, place_of(node.source().begin), "'" + path + "' " + std::string{cause},
+                   std::string{hint});
+}
+
+const toml::node* TomlSection::take_text(std::string_view key, const toml::node* node,
+                                         std::string& into, std::string_view hint) {
+  if (node == nullptr) return nullptr;
+  if (const auto* text = node->as_string()) {
+    into = text->get();
+    return node;
+  }
+  wrong_type(key, *node, "a string", hint);
+  return nullptr;
+}
+
+const toml::node* TomlSection::take(std::string_view key, std::string& into,
+                                    std::string_view hint) {
+  return take_text(key, find(key), into, hint);
+}
+
+const toml::node* TomlSection::take_required(std::string_view key, std::string& into,
+                                             std::string_view hint) {
+  return take_text(key, require(key, hint), into, hint);
+}
+
+std::optional<std::int64_t> TomlSection::take_between(std::string_view key, std::int64_t least,
+                                                      std::int64_t most) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return std::nullopt;
+  const auto* number = node->as_integer();
+  if (number == nullptr) {
+    wrong_type(key, *node, "a whole number", node->is_string() ? "write it without quotes" : "");
+    return std::nullopt;
+  }
+  if (number->get() < least || number->get() > most) {
+    wrong(key, *node, "is out of range: " + std::to_string(number->get()),
+          std::to_string(least) + " to " + std::to_string(most));
+    return std::nullopt;
+  }
+  return number->get();
+}
+
+void TomlSection::take_scaled(std::string_view key, std::int64_t scale, std::int64_t& into) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  double value = 0;
+  if (const auto* whole = node->as_integer()) {
+    value = static_cast<double>(whole->get());
+  } else if (const auto* number = node->as_floating_point()) {
+    value = number->get();
+  } else {
+    wrong_type(key, *node, "a number", node->is_string() ? "write it without quotes" : "");
+    return;
+  }
+  constexpr double kExactMax = 9e12;  // far below 2^53: a step of one is seen
+  const double scaled = value * static_cast<double>(scale);
+  if (!std::isfinite(value) || std::abs(scaled) > kExactMax) {
+    wrong(key, *node, "is out of range", "a plain number");
+  } else if (std::abs(scaled - std::round(scaled)) > 1e-2) {
+    wrong(key, *node, "is finer than we keep",
+          scale == 10 ? "one digit after the point" : "six digits after the point");
+  } else {
+    into = std::llround(scaled);
+  }
+}
+
+void TomlSection::take_pct(std::string_view key, std::int32_t& permille) {
+  std::int64_t value = permille;
+  take_scaled(key, 10, value);
+  permille = static_cast<std::int32_t>(std::clamp<std::int64_t>(value, INT32_MIN, INT32_MAX));
+}
+
+void TomlSection::take_host_port(std::string_view key, std::string_view hint, std::string& host,
+                                 std::uint16_t& port) {
+  std::string text;
+  const toml::node* node = take_required(key, text, hint);
+  if (node == nullptr) return;
+  if (auto at = parse_host_port(text)) {
+    host = std::move(at->host);
+    port = at->port;
+  } else {
+    wrong(key, *node, "is not an address: '" + text + "'", hint);
+  }
+}
+
+std::optional<std::chrono::milliseconds> TomlSection::take_since_1970(std::string_view key) {
+  constexpr std::string_view kHint = "a date and time with its offset: 2025-01-31T00:00:00Z";
+  const toml::node* node = require(key, kHint);
+  if (node == nullptr) return std::nullopt;
+  const auto* value = node->as_date_time();
+  if (value == nullptr) {
+    wrong_type(key, *node, "a date and time", kHint);
+    return std::nullopt;
+  }
+  const auto since = since_1970(value->get());
+  if (!since) wrong(key, *node, "has no offset from UTC", kHint);
+  return since;
+}
+
+void TomlSection::finish() {
+  for (const auto& [key, node] : table_) {
+    if (std::ranges::find(known_, key.str()) != known_.end()) continue;
+    const std::string_view meant = nearest_word(key.str(), known_);
+    findings_.add_at(path_of(key.str()), place_of(key.source().begin),
+                     "unknown key '" + path_of(key.str()) + "'",
+                     meant.empty() ? known_list() : "did you mean '" + std::string{meant} + "'?");
+  }
+}
+
+std::string TomlSection::known_list() const {
+  std::string list = "known here:";
+  for (const std::string_view key : known_) list += " " + std::string{key};
+  return list;
+}
+
+}  // namespace vpp
