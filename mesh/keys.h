@@ -87,8 +87,6 @@ struct CertRequest {
 
 // Text forms.
 [[nodiscard]] std::string to_hex(std::span<const std::uint8_t> bytes);
-[[nodiscard]] std::string to_z85(const CurveKey& key);  ///< 40 characters
-[[nodiscard]] std::expected<CurveKey, std::string> parse_curve_key(std::string_view z85);
 [[nodiscard]] std::string to_string(FleetId id);
 
 // Files. Writers create the file and fail when it exists; secrets get mode 0600. Readers refuse

@@ -1,0 +1,316 @@
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+#include <kj/exception.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "config/limits.h"
+#include "mesh/codec.h"
+#include "mesh/message_limits.h"
+#include "mesh/messages.capnp.h"
+
+namespace vpp::mesh {
+namespace {
+
+constexpr std::size_t kWordBytes = sizeof(capnp::word);
+
+/// Thrown and caught in this file only, beside what Cap'n Proto itself throws.
+struct Refused {
+  std::string why;
+};
+
+MarketTime from_ms(std::int64_t ms) {
+  return MarketTime{Duration{ms}};
+}
+
+/// Sizes are refused here, before anything is allocated for them; broken_limit() sees the rest.
+template <class Reader>
+Reader bounded(Reader reader, std::size_t size_max, const char* what) {
+  if (reader.size() > size_max) throw Refused{what};
+  return reader;
+}
+
+std::string get_text(capnp::Text::Reader text, std::size_t size_max) {
+  bounded(text, size_max, "text too long");
+  return {text.begin(), text.size()};
+}
+
+std::vector<std::uint8_t> get_certificate(capnp::Data::Reader bytes) {
+  bounded(bytes, kCertificateBytesMax, "certificate too long");
+  return {bytes.begin(), bytes.end()};
+}
+
+NodeId get(wire::NodeId::Reader in) {
+  return {in.getHigh(), in.getLow()};
+}
+
+Endpoint get(wire::Endpoint::Reader in) {
+  Endpoint endpoint{get_text(in.getAddress(), limits::kAddressBytesMax), {}};
+  const auto key = in.getServerKey();
+  if (key.size() != endpoint.server_key.size()) throw Refused{"server key of wrong size"};
+  std::ranges::copy(key, endpoint.server_key.begin());
+  return endpoint;
+}
+
+Attachment get(wire::Attachment::Reader in) {
+  return {{in.getHigh(), in.getLow()}, in.getSession()};
+}
+
+Receipt get(wire::Receipt::Reader in) {
+  return {{in.getOrder()}, {in.getDeliveredJ()}};
+}
+
+Joules get(std::int64_t joules) {
+  return {joules};
+}
+
+template <class Value, class List>
+std::vector<Value> get_list(List list, std::size_t size_max, const char* what) {
+  bounded(list, size_max, what);
+  std::vector<Value> values;
+  values.reserve(list.size());
+  for (const auto item : list) values.push_back(get(item));
+  return values;
+}
+
+template <class List>
+Path get_path(List list) {
+  return get_list<NodeId>(list, limits::kDepthMax, "path too long");
+}
+
+template <class List>
+std::vector<Endpoint> get_alternates(List list) {
+  return get_list<Endpoint>(list, limits::kAlternatesMax, "too many alternates");
+}
+
+template <class List>
+std::vector<Attachment> get_nodes(List list) {
+  return get_list<Attachment>(list, limits::kAttachmentsMax, "too many nodes in one message");
+}
+
+template <class List>
+std::vector<Receipt> get_receipts(List list) {
+  return get_list<Receipt>(list, limits::kReceiptsMax, "too many receipts");
+}
+
+template <class List>
+std::vector<Joules> get_curve(List list) {
+  return get_list<Joules>(list, kCurvePointsMax, "too many points in a curve");
+}
+
+/// Cap'n Proto hands out any 16-bit number as an enumerator; ours have 8 bits.
+template <class Enum, class Wire>
+Enum get_enum(Wire value, Enum last, const char* what) {
+  if (static_cast<std::uint16_t>(value) > static_cast<std::uint16_t>(last)) throw Refused{what};
+  return static_cast<Enum>(value);
+}
+
+ProbeAck get(wire::ProbeAck::Reader in) {
+  return {.nonce = in.getNonce(),
+          .term = in.getTerm(),
+          .path = get_path(in.getPath()),
+          .children = in.getChildren(),
+          .free_slots = in.getFreeSlots(),
+          .region = get_text(in.getRegion(), limits::kNameBytesMax)};
+}
+
+Hello get(wire::Hello::Reader in) {
+  Hello m;
+  m.certificate = get_certificate(in.getCertificate());
+  m.role = get_enum(in.getRole(), Role::kRoot, "unknown role");
+  m.name = get_text(in.getName(), limits::kNameBytesMax);
+  m.region = get_text(in.getRegion(), limits::kNameBytesMax);
+  m.session = in.getSession();
+  if (in.hasLastParent()) m.last_parent = get(in.getLastParent());
+  m.hold = Duration{in.getHoldMs()};
+  if (in.hasServes()) m.serves = get(in.getServes());
+  return m;
+}
+
+SiteDirection get(wire::SiteDirection::Reader in) {
+  return {{in.getPowerW()}, {in.getEnergyJ()}, in.getResponsePermille()};
+}
+
+SiteSummary get(wire::SiteSummary::Reader in) {
+  SiteSummary m;
+  m.discharge = get(in.getDischarge());
+  m.charge = get(in.getCharge());
+  const auto measured = in.getMeasured();
+  if (measured.isWatts()) m.measured = Watts{measured.getWatts()};
+  const auto stored = in.getStored();
+  if (stored.isJoules()) m.stored = Joules{stored.getJoules()};
+  m.set_point = {in.getSetPointW()};
+  m.order = {in.getOrder()};
+  m.measured_at = from_ms(in.getMeasuredAtMs());
+  m.stale = in.getStale();
+  m.receipts = get_receipts(in.getReceipts());
+  return m;
+}
+
+Coverage get(wire::Coverage::Reader in) {
+  return {in.getEnrolled(), in.getOnline(), in.getStale(), in.getOffline()};
+}
+
+GroupSummary get(wire::GroupSummary::Reader in) {
+  return {.grid_id = in.getGridId(),
+          .discharge = get_curve(in.getDischargeJ()),
+          .charge = get_curve(in.getChargeJ()),
+          .coverage = get(in.getCoverage()),
+          .measured = {in.getMeasuredW()},
+          .stored = {in.getStoredJ()},
+          .asked = {in.getAskedW()},
+          .shortfall = {in.getShortfallW()},
+          .oldest = from_ms(in.getOldestMs()),
+          .newest = from_ms(in.getNewestMs()),
+          .receipts = get_receipts(in.getReceipts())};
+}
+
+std::variant<SiteSummary, GroupSummary> get(wire::Report::Summary::Reader in) {
+  switch (in.which()) {
+    case wire::Report::Summary::SITE:
+      return get(in.getSite());
+    case wire::Report::Summary::GROUP:
+      return get(in.getGroup());
+  }
+  throw Refused{"unknown kind of summary"};
+}
+
+Report get(wire::Report::Reader in) {
+  return {.session = in.getSession(),
+          .sequence = in.getSequence(),
+          .beacon = in.getBeacon(),
+          .summary = get(in.getSummary()),
+          .attached = get_nodes(in.getAttached()),
+          .evicted = get_nodes(in.getEvicted())};
+}
+
+HelloAck get(wire::HelloAck::Reader in) {
+  return {.session = in.getSession(),
+          .certificate = get_certificate(in.getCertificate()),
+          .lease = Duration{in.getLeaseMs()},
+          .beacon_interval = Duration{in.getBeaconIntervalMs()},
+          .spread = Duration{in.getSpreadMs()},
+          .term = in.getTerm(),
+          .path = get_path(in.getPath()),
+          .stamp = in.getStamp(),
+          .market_time = from_ms(in.getMarketTimeMs()),
+          .market_speed = in.getMarketSpeed(),
+          .alternates = get_alternates(in.getAlternates()),
+          .evict = get_nodes(in.getEvict())};
+}
+
+HelloNak get(wire::HelloNak::Reader in) {
+  return {.reason = get_enum(in.getReason(), NakReason::kTakesNone, "unknown reason"),
+          .retry_after = Duration{in.getRetryAfterMs()},
+          .alternates = get_alternates(in.getAlternates())};
+}
+
+Beacon get(wire::Beacon::Reader in) {
+  return {.stamp = in.getStamp(),
+          .term = in.getTerm(),
+          .path = get_path(in.getPath()),
+          .market_time = from_ms(in.getMarketTimeMs()),
+          .market_speed = in.getMarketSpeed(),
+          .alternates = get_alternates(in.getAlternates())};
+}
+
+std::optional<Watts> get(wire::Dispatch::Share::Reader in) {
+  switch (in.which()) {
+    case wire::Dispatch::Share::RELEASE:
+      return std::nullopt;
+    case wire::Dispatch::Share::WATTS:
+      return Watts{in.getWatts()};
+  }
+  throw Refused{"unknown kind of share"};
+}
+
+Dispatch get(wire::Dispatch::Reader in) {
+  return {.order = {in.getOrder()},
+          .term = in.getTerm(),
+          .sequence = in.getSequence(),
+          .tick = in.getTick(),
+          .share = get(in.getShare()),
+          .from = from_ms(in.getFromMs()),
+          .until = from_ms(in.getUntilMs()),
+          .expires = in.getExpires()};
+}
+
+Message get(wire::Frame::Reader frame) {
+  switch (frame.which()) {
+    case wire::Frame::PROBE:
+      return Probe{frame.getProbe().getNonce()};
+    case wire::Frame::PROBE_ACK:
+      return get(frame.getProbeAck());
+    case wire::Frame::HELLO:
+      return get(frame.getHello());
+    case wire::Frame::HELLO_ACK:
+      return get(frame.getHelloAck());
+    case wire::Frame::HELLO_NAK:
+      return get(frame.getHelloNak());
+    case wire::Frame::REPORT:
+      return get(frame.getReport());
+    case wire::Frame::BEACON:
+      return get(frame.getBeacon());
+    case wire::Frame::DISPATCH:
+      return get(frame.getDispatch());
+    case wire::Frame::DISPATCH_ACK: {
+      const auto in = frame.getDispatchAck();
+      return DispatchAck{{in.getOrder()}, in.getTick(), in.getAccepted()};
+    }
+    case wire::Frame::EVICT:
+      return Evict{get_nodes(frame.getEvict().getNodes())};
+    case wire::Frame::CLEARED:
+      return Cleared{get_nodes(frame.getCleared().getNodes())};
+    case wire::Frame::BYE:
+      return Bye{frame.getBye().getSession()};
+  }
+  throw Refused{"unknown kind of message"};
+}
+
+/// One segment whose length is the frame's: what encode() writes. More segments are legal
+/// Cap'n Proto, but their table is where its parsers were attacked.
+bool is_one_segment(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() < kWordBytes || bytes.size() % kWordBytes != 0) return false;
+  std::uint32_t words = 0;
+  for (unsigned i = 0; i < 4; ++i) {
+    if (bytes[i] != 0) return false;
+    words |= static_cast<std::uint32_t>(bytes[4 + i]) << (8U * i);
+  }
+  return words == bytes.size() / kWordBytes - 1;
+}
+
+Message decode_segment(std::span<const std::uint8_t> bytes) {
+  auto words = kj::heapArray<capnp::word>(bytes.size() / kWordBytes);
+  std::memcpy(words.begin(), bytes.data(), bytes.size());
+  const capnp::ReaderOptions options{limits::kReaderWordsMax, limits::kReaderNestingMax};
+  capnp::FlatArrayMessageReader reader{words, options};
+  const auto frame = reader.getRoot<wire::Frame>();
+  if (frame.getVersion() != kProtocolVersion) {
+    throw Refused{"protocol version " + std::to_string(frame.getVersion()) + ", ours is " +
+                  std::to_string(kProtocolVersion)};
+  }
+  return get(frame);
+}
+
+}  // namespace
+
+std::expected<Message, std::string> decode(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() > limits::kFrameBytesMax) return std::unexpected{"frame too long"};
+  if (!is_one_segment(bytes)) return std::unexpected{"not one Cap'n Proto segment"};
+  try {
+    Message message = decode_segment(bytes);
+    if (auto broken = broken_limit(message)) return std::unexpected{std::move(*broken)};
+    return message;
+  } catch (const Refused& refused) {
+    return std::unexpected{refused.why};
+  } catch (const kj::Exception& error) {
+    return std::unexpected{std::string{error.getDescription().cStr()}};
+  } catch (const std::exception& error) {
+    return std::unexpected{std::string{error.what()}};
+  }
+}
+
+}  // namespace vpp::mesh

@@ -1,0 +1,204 @@
+# The wire form of mesh/messages.h; mesh/codec.cc is the only reader and writer.
+#
+# Evolution  append fields with the next number, never change or reuse one. What an older node may
+#            not misread raises kProtocolVersion.
+# Units      watts, joules, milliseconds, as in messages.h. Sizes are bounded by
+#            mesh/message_limits.h, not here.
+@0xb1d9d1c2a7f0e35b;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("vpp::mesh::wire");
+
+struct Frame {
+  version @0 :UInt16;
+  union {
+    probe @1 :Probe;
+    probeAck @2 :ProbeAck;
+    hello @3 :Hello;
+    helloAck @4 :HelloAck;
+    helloNak @5 :HelloNak;
+    report @6 :Report;
+    beacon @7 :Beacon;
+    dispatch @8 :Dispatch;
+    dispatchAck @9 :DispatchAck;
+    evict @10 :Nodes;
+    cleared @11 :Nodes;
+    bye @12 :Bye;
+  }
+}
+
+struct NodeId {
+  high @0 :UInt64;
+  low @1 :UInt64;
+}
+
+struct Endpoint {
+  address @0 :Text;
+  serverKey @1 :Data;
+}
+
+struct Attachment {
+  high @0 :UInt64;
+  low @1 :UInt64;
+  session @2 :UInt64;
+}
+
+struct Receipt {
+  order @0 :UInt64;
+  deliveredJ @1 :Int64;
+}
+
+enum Role {
+  leaf @0;
+  aggregator @1;
+  root @2;
+}
+
+struct Probe {
+  nonce @0 :UInt64;
+}
+
+struct ProbeAck {
+  nonce @0 :UInt64;
+  term @1 :UInt64;
+  path @2 :List(NodeId);
+  children @3 :UInt32;
+  freeSlots @4 :UInt32;
+  region @5 :Text;
+}
+
+struct Hello {
+  certificate @0 :Data;
+  role @1 :Role;
+  name @2 :Text;
+  region @3 :Text;
+  session @4 :UInt64;
+  lastParent @5 :NodeId;   # absent: none
+  holdMs @6 :Int64;
+  serves @7 :Endpoint;     # absent: takes no children
+}
+
+struct SiteDirection {
+  powerW @0 :Int64;
+  energyJ @1 :Int64;
+  responsePermille @2 :UInt16;
+}
+
+struct SiteSummary {
+  discharge @0 :SiteDirection;
+  charge @1 :SiteDirection;
+  measured :union {
+    unknown @2 :Void;
+    watts @3 :Int64;
+  }
+  stored :union {
+    unknown @4 :Void;
+    joules @5 :Int64;
+  }
+  setPointW @6 :Int64;
+  order @7 :UInt64;
+  measuredAtMs @8 :Int64;
+  stale @9 :Bool;
+  receipts @10 :List(Receipt);
+}
+
+struct Coverage {
+  enrolled @0 :UInt32;
+  online @1 :UInt32;
+  stale @2 :UInt32;
+  offline @3 :UInt32;
+}
+
+struct GroupSummary {
+  gridId @0 :UInt16;
+  dischargeJ @1 :List(Int64);
+  chargeJ @2 :List(Int64);
+  coverage @3 :Coverage;
+  measuredW @4 :Int64;
+  storedJ @5 :Int64;
+  askedW @6 :Int64;
+  shortfallW @7 :Int64;
+  oldestMs @8 :Int64;
+  newestMs @9 :Int64;
+  receipts @10 :List(Receipt);
+}
+
+struct Report {
+  session @0 :UInt64;
+  sequence @1 :UInt64;
+  beacon @2 :Int64;
+  summary :union {
+    site @3 :SiteSummary;
+    group @4 :GroupSummary;
+  }
+  attached @5 :List(Attachment);
+  evicted @6 :List(Attachment);
+}
+
+struct DispatchAck {
+  order @0 :UInt64;
+  tick @1 :UInt64;
+  accepted @2 :Bool;
+}
+
+struct Bye {
+  session @0 :UInt64;
+}
+
+struct HelloAck {
+  session @0 :UInt64;
+  certificate @1 :Data;
+  leaseMs @2 :Int64;
+  beaconIntervalMs @3 :Int64;
+  spreadMs @4 :Int64;
+  term @5 :UInt64;
+  path @6 :List(NodeId);
+  stamp @7 :Int64;
+  marketTimeMs @8 :Int64;
+  marketSpeed @9 :Int64;
+  alternates @10 :List(Endpoint);
+  evict @11 :List(Attachment);
+}
+
+enum NakReason {
+  noRoot @0;
+  loop @1;
+  full @2;
+  busy @3;
+  notAuthorised @4;
+  oldSession @5;
+  takesNone @6;
+}
+
+struct HelloNak {
+  reason @0 :NakReason;
+  retryAfterMs @1 :Int64;
+  alternates @2 :List(Endpoint);
+}
+
+struct Beacon {
+  stamp @0 :Int64;
+  term @1 :UInt64;
+  path @2 :List(NodeId);
+  marketTimeMs @3 :Int64;
+  marketSpeed @4 :Int64;
+  alternates @5 :List(Endpoint);
+}
+
+struct Dispatch {
+  order @0 :UInt64;
+  term @1 :UInt64;
+  sequence @2 :UInt64;
+  tick @3 :UInt64;
+  share :union {
+    release @4 :Void;
+    watts @5 :Int64;
+  }
+  fromMs @6 :Int64;
+  untilMs @7 :Int64;
+  expires @8 :Int64;
+}
+
+struct Nodes {
+  nodes @0 :List(Attachment);
+}
