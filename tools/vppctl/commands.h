@@ -1,0 +1,56 @@
+// vppctl's verbs that ask a running vppd. Each prints data on `out`, messages on `err`, and
+// returns the process's exit code.
+#pragma once
+
+#include <chrono>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "tools/vppctl/client.h"
+
+namespace vpp::ctl {
+
+struct Session {
+  std::vector<Client> daemons;  ///< the first is asked; `tree` joins what the others know
+  bool json = false;
+  bool yes = false;
+  std::ostream& out;
+  std::ostream& err;
+};
+
+/// Prints the failure and its hint on `err`.
+int fail(const Session& session, const Failure& failure);
+
+int status(const Session& session);
+int tree(const Session& session);
+int nodes_list(const Session& session, const std::string& state);
+int nodes_show(const Session& session, const std::string& node);
+int capacity(const Session& session);
+
+struct SendArguments {
+  std::string power;
+  std::string duration;
+  std::string key;  ///< empty: a fresh one
+  bool dry_run = false;
+};
+int dispatch_send(const Session& session, const SendArguments& arguments);
+int dispatch_cancel(const Session& session, const std::string& id, bool dry_run);
+
+int orders_list(const Session& session);
+int orders_show(const Session& session, const std::string& id);
+int bids_list(const Session& session);
+int bids_show(const Session& session, const std::string& key, bool trace);
+int market_prices(const Session& session);
+int market_gates(const Session& session);
+
+struct EventArguments {
+  bool follow = false;
+  std::string since;
+  std::string code;
+};
+int events(const Session& session, const EventArguments& arguments);
+int config_show(const Session& session);
+int version(const Session& session);
+
+}  // namespace vpp::ctl

@@ -1,0 +1,334 @@
+// Verbs that only look.
+#include <fmt/format.h>
+
+#include <functional>
+#include <map>
+#include <set>
+
+#include "tools/vppctl/commands.h"
+#include "tools/vppctl/format.h"
+
+namespace vpp::ctl {
+namespace {
+
+const Client& primary(const Session& session) {
+  return session.daemons.front();
+}
+
+void print_json(const Session& session, const Document& document) {
+  session.out << document.dump(2) << '\n';
+}
+
+/// Fetches, prints as JSON or through `table`, and maps failures.
+int show(const Session& session, const std::string& path,
+         const std::function<void(const Document&)>& table) {
+  const auto document = primary(session).get(path);
+  if (!document) return fail(session, document.error());
+  if (session.json) {
+    print_json(session, *document);
+  } else {
+    table(*document);
+  }
+  return static_cast<int>(Exit::kOk);
+}
+
+std::string coverage_text(const Document& coverage) {
+  if (!coverage.is_object()) return "-";
+  return fmt::format("{}/{} online, {} stale, {} offline", plain(member(coverage, "online")),
+                     plain(member(coverage, "enrolled")), plain(member(coverage, "stale")),
+                     plain(member(coverage, "offline")));
+}
+
+void print_health(const Session& session, const Document& health) {
+  std::string state = plain(member(health, "state"));
+  for (auto& c : state) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  std::string lead = fmt::format("HEALTH  {:<9}", state);
+  if (member(health, "codes").empty()) session.out << lead << '\n';
+  for (const auto& code : member(health, "codes")) {
+    session.out << fmt::format("{} {}: {}\n", lead, plain(member(code, "code")),
+                               plain(member(code, "text")));
+    lead = std::string(lead.size(), ' ');
+  }
+}
+
+void print_order(const Session& session, const Document& order) {
+  if (!order.is_object()) {
+    session.out << "ORDER   none\n";
+    return;
+  }
+  const auto& error = member(order, "error_permille");
+  session.out << fmt::format(
+      "ORDER   #{} target {}  delivered {} (age {})  err {}  until {}\n",
+      plain(member(order, "id")), kilowatts(member(order, "target_w"), true),
+      kilowatts(member(order, "measured_w"), true), age(member(order, "measured_age_ms")),
+      error.is_number() ? fmt::format("{:+.1f} %", error.get<double>() / 10) : "-",
+      utc(member(order, "until_ms")));
+}
+
+void print_status(const Session& session, const Document& status) {
+  const auto& node = member(status, "node");
+  print_health(session, member(status, "health"));
+  session.out << fmt::format("NODE    {} ({}) term {}  region {}\n", plain(member(node, "name")),
+                             plain(member(node, "role")), plain(member(node, "term")),
+                             plain(member(node, "region")));
+  if (const auto& uplink = member(status, "uplink"); uplink.is_object()) {
+    session.out << fmt::format("PARENT  {} {}  session {}  beacon age {}\n",
+                               plain(member(uplink, "state")), plain(member(uplink, "parent")),
+                               plain(member(uplink, "session")),
+                               age(member(uplink, "beacon_age_ms")));
+  }
+  if (const auto& tree = member(status, "tree"); tree.is_object()) {
+    session.out << fmt::format("TREE    {} children, sites {}\n", plain(member(tree, "counted")),
+                               coverage_text(member(tree, "coverage")));
+  }
+  const auto& capacity = member(status, "capacity");
+  const auto& up = member(capacity, "up");
+  const auto& down = member(capacity, "down");
+  session.out << fmt::format("UP      {} of which {} firm (+{} unknown)    DOWN {}\n",
+                             kilowatts(member(up, "power_w")), kilowatts(member(up, "firm_w")),
+                             kilowatts(member(up, "unknown_w")),
+                             kilowatts(member(down, "power_w")));
+  if (const auto& site = member(status, "site"); site.is_object()) {
+    session.out << fmt::format(
+        "SITE    {}  set point {}  measured {}  stored {}{}\n", plain(member(site, "mode")),
+        kilowatts(member(site, "set_point_w"), true), kilowatts(member(site, "measured_w"), true),
+        kilowatt_hours(member(site, "stored_wh")),
+        member(site, "limited_by").is_string() ? "  limited by " + plain(member(site, "limited_by"))
+                                               : "");
+  }
+  print_order(session, member(status, "order"));
+  if (const auto& gate = member(member(status, "market"), "next_gate"); gate.is_object()) {
+    const auto& bid = member(member(status, "market"), "last_bid");
+    session.out << fmt::format("NEXT    gate {} UTC in {}; last bid {} {}\n",
+                               utc(member(gate, "closes_ms")), age(member(gate, "closes_in_ms")),
+                               plain(member(bid, "key")), plain(member(bid, "state")));
+  }
+}
+
+/// The trees of all daemons that answer, by the id of the node that told.
+using Trees = std::map<std::string, Document>;
+
+void print_branch(const Session& session, const Trees& trees, const Document& node,
+                  const std::string& indent, std::set<std::string>& shown) {
+  const std::string id = plain(member(node, "id"));
+  std::string text = fmt::format("{}{} ({}) {}", indent, plain(member(node, "name")),
+                                 plain(member(node, "role")), plain(member(node, "state")));
+  if (!member(node, "measured_w").is_null() || node.contains("measured_w")) {
+    text += fmt::format("  asked {}  measured {}  up {}", kilowatts(member(node, "asked_w"), true),
+                        kilowatts(member(node, "measured_w"), true),
+                        kilowatts(member(member(node, "up"), "power_w")));
+  }
+  if (member(node, "counted").is_boolean() && !member(node, "counted").get<bool>()) {
+    text += "  not counted";
+  }
+  session.out << text << '\n';
+  if (!shown.insert(id).second) return;
+  if (const auto it = trees.find(id); it != trees.end()) {
+    for (const auto& child : member(it->second, "children")) {
+      print_branch(session, trees, child, indent + "  ", shown);
+    }
+  } else if (const auto& below = member(node, "descendants"); !below.empty()) {
+    session.out << fmt::format("{}  {} nodes below; ask this node's own vppd for them\n", indent,
+                               below.size());
+  }
+}
+
+Document joined(const Trees& trees, const Document& first) {
+  Document out = first;
+  Document others = Document::array();
+  const std::string own = plain(member(member(first, "node"), "id"));
+  for (const auto& [id, tree] : trees) {
+    if (id != own) others.push_back(tree);
+  }
+  out["joined"] = std::move(others);
+  return out;
+}
+
+void print_horizons(const Session& session, std::string_view title, const Document& direction) {
+  Table table{{std::string{title}, "NOMINAL", "FIRM"}};
+  for (const auto& horizon : member(direction, "horizons")) {
+    const auto& seconds = member(horizon, "duration_s");
+    table.row({seconds.is_number() ? fmt::format("{} min", seconds.get<std::int64_t>() / 60) : "-",
+               kilowatts(member(horizon, "power_w")), kilowatts(member(horizon, "firm_w"))});
+  }
+  table.print(session.out);
+}
+
+}  // namespace
+
+int fail(const Session& session, const Failure& failure) {
+  session.err << "vppctl: " << failure.text;
+  if (!failure.hint.empty()) session.err << "; hint: " << failure.hint;
+  session.err << '\n';
+  return static_cast<int>(failure.exit);
+}
+
+int status(const Session& session) {
+  const auto document = primary(session).get("/v1/status");
+  if (!document) return fail(session, document.error());
+  if (session.json) {
+    print_json(session, *document);
+  } else {
+    print_status(session, *document);
+  }
+  const bool well = member(member(*document, "health"), "state") == "ok";
+  return static_cast<int>(well ? Exit::kOk : Exit::kDegraded);
+}
+
+int tree(const Session& session) {
+  const auto first = primary(session).get("/v1/tree");
+  if (!first) return fail(session, first.error());
+  Trees trees;
+  trees[plain(member(member(*first, "node"), "id"))] = *first;
+  for (std::size_t i = 1; i < session.daemons.size(); ++i) {
+    const auto other = session.daemons[i].get("/v1/tree");
+    if (!other) {
+      fail(session, other.error());  // said, and the rest is still shown
+      continue;
+    }
+    trees[plain(member(member(*other, "node"), "id"))] = *other;
+  }
+  if (session.json) {
+    print_json(session, joined(trees, *first));
+  } else {
+    std::set<std::string> shown;
+    print_branch(session, trees, member(*first, "node"), "", shown);
+  }
+  return static_cast<int>(Exit::kOk);
+}
+
+int nodes_list(const Session& session, const std::string& state) {
+  const auto document = primary(session).get("/v1/nodes");
+  if (!document) return fail(session, document.error());
+  Document chosen = *document;
+  if (!state.empty()) {
+    auto& nodes = chosen["nodes"];
+    Document kept = Document::array();
+    for (const auto& node : nodes) {
+      if (member(node, "state") == state) kept.push_back(node);
+    }
+    nodes = std::move(kept);
+  }
+  if (session.json) {
+    print_json(session, chosen);
+    return static_cast<int>(Exit::kOk);
+  }
+  Table table{{"NAME", "ID", "ROLE", "REGION", "STATE", "COUNTED", "HEARD", "ASKED", "MEASURED",
+               "UP", "DOWN"}};
+  for (const auto& node : member(chosen, "nodes")) {
+    table.row({plain(member(node, "name")), plain(member(node, "id")).substr(0, 12),
+               plain(member(node, "role")), plain(member(node, "region")),
+               plain(member(node, "state")), plain(member(node, "counted")),
+               age(member(node, "heard_age_ms")), kilowatts(member(node, "asked_w"), true),
+               kilowatts(member(node, "measured_w"), true),
+               kilowatts(member(member(node, "up"), "power_w")),
+               kilowatts(member(member(node, "down"), "power_w"))});
+  }
+  table.print(session.out);
+  return static_cast<int>(Exit::kOk);
+}
+
+int nodes_show(const Session& session, const std::string& node) {
+  return show(session, "/v1/nodes/" + node, [&](const Document& document) {
+    for (const auto& [key, value] : member(document, "node").items()) {
+      session.out << fmt::format("{:<16} {}\n", key, plain(value));
+    }
+  });
+}
+
+int capacity(const Session& session) {
+  return show(session, "/v1/capacity", [&](const Document& document) {
+    session.out << "sites: " << coverage_text(member(document, "coverage")) << '\n';
+    print_horizons(session, "UP FOR", member(document, "up"));
+    print_horizons(session, "DOWN FOR", member(document, "down"));
+  });
+}
+
+int orders_list(const Session& session) {
+  return show(session, "/v1/orders", [&](const Document& document) {
+    Table table{
+        {"ORDER", "STATE", "SOURCE", "POWER", "FROM (UTC)", "UNTIL (UTC)", "DELIVERED", "KEY"}};
+    for (const auto& order : member(document, "orders")) {
+      table.row({plain(member(order, "id")), plain(member(order, "state")),
+                 plain(member(order, "source")), kilowatts(member(order, "power_w"), true),
+                 utc(member(order, "from_ms")), utc(member(order, "until_ms")),
+                 kilowatt_hours(member(order, "delivered_wh")), plain(member(order, "key"))});
+    }
+    table.print(session.out);
+  });
+}
+
+int orders_show(const Session& session, const std::string& id) {
+  return show(session, "/v1/orders/" + id, [&](const Document& document) {
+    const auto& order = member(document, "order");
+    for (const auto& [key, value] : order.items()) {
+      if (key != "shares") session.out << fmt::format("{:<16} {}\n", key, plain(value));
+    }
+    if (!member(order, "shares").is_array()) return;
+    Table table{{"CHILD", "ASKED", "MEASURED"}};
+    for (const auto& share : member(order, "shares")) {
+      table.row({plain(member(share, "name")), kilowatts(member(share, "asked_w"), true),
+                 kilowatts(member(share, "measured_w"), true)});
+    }
+    table.print(session.out);
+  });
+}
+
+int bids_list(const Session& session) {
+  return show(session, "/v1/bids", [&](const Document& document) {
+    Table table{{"BID", "STATE", "FROM (UTC)", "BID POWER", "LIMIT", "AWARD", "CLEARING",
+                 "DELIVERED", "REVENUE"}};
+    for (const auto& bid : member(document, "bids")) {
+      const auto& segments = member(bid, "segments");
+      const auto& first = segments.empty() ? member(bid, "none") : segments.front();
+      table.row({plain(member(bid, "key")), plain(member(bid, "state")),
+                 utc(member(bid, "from_ms")), kilowatts(member(first, "power_w")),
+                 plain(member(first, "price")), kilowatts(member(member(bid, "award"), "power_w")),
+                 plain(member(member(bid, "award"), "clearing")),
+                 kilowatt_hours(member(bid, "delivered_wh")),
+                 plain(member(member(bid, "settlement"), "revenue"))});
+    }
+    table.print(session.out);
+  });
+}
+
+int bids_show(const Session& session, const std::string& key, bool trace) {
+  return show(session, "/v1/bids/" + key, [&](const Document& document) {
+    for (const auto& [name, value] : member(document, "bid").items()) {
+      session.out << fmt::format("{:<16} {}\n", name, plain(value));
+    }
+    if (!trace) return;
+    for (const auto& fact : member(document, "trace")) session.out << fact.dump() << '\n';
+  });
+}
+
+int market_prices(const Session& session) {
+  return show(session, "/v1/market/prices", [&](const Document& document) {
+    Table table{{"FROM (UTC)", "UNTIL (UTC)", "PRICE"}};
+    for (const auto& price : member(document, "prices")) {
+      table.row({utc(member(price, "from_ms")), utc(member(price, "until_ms")),
+                 plain(member(price, "price"))});
+    }
+    table.print(session.out);
+  });
+}
+
+int market_gates(const Session& session) {
+  return show(session, "/v1/market/gates", [&](const Document& document) {
+    Table table{{"FROM (UTC)", "UNTIL (UTC)", "CLOSES (UTC)", "IN"}};
+    for (const auto& gate : member(document, "gates")) {
+      table.row({utc(member(gate, "from_ms")), utc(member(gate, "until_ms")),
+                 utc(member(gate, "closes_ms")), age(member(gate, "closes_in_ms"))});
+    }
+    table.print(session.out);
+  });
+}
+
+int config_show(const Session& session) {
+  return show(session, "/v1/config", [&](const Document& document) {
+    session.out << "# " << plain(member(document, "file")) << '\n'
+                << plain(member(document, "toml"));
+  });
+}
+
+}  // namespace vpp::ctl

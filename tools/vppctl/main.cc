@@ -1,0 +1,209 @@
+// vppctl: the operator's tool. Only reads arguments; the verbs are in commands*.cc.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "config/version.h"
+#include "tools/vppctl/certs_command.h"
+#include "tools/vppctl/commands.h"
+#include "tools/vppctl/format.h"
+#include "tools/vppctl/plan_command.h"
+
+namespace {
+
+using namespace vpp::ctl;
+
+constexpr const char* kDefaultSocket = "/run/vpp/control.sock";
+
+struct Options {
+  std::vector<std::string> sockets;
+  std::string output = "table";
+  std::string timeout = "5s";
+  bool yes = false;
+  bool no_color = false;  ///< accepted for scripts; nothing here is coloured
+
+  std::string state, node, id, key, file, fleet, directory = ".";
+  bool trace = false;
+  bool dry_run = false;
+  SendArguments send;
+  EventArguments events;
+  SignArguments sign;
+  PlanArguments plan;
+  std::string plan_step;
+};
+
+using Verb = std::function<int(const Session&, Options&)>;
+
+/// The verb that the command line names; set by the sub-command's callback.
+struct Chosen {
+  Verb verb;
+};
+
+CLI::App* leaf(CLI::App& parent, const std::string& name, const std::string& text, Chosen& chosen,
+               Verb verb) {
+  CLI::App* sub = parent.add_subcommand(name, text);
+  sub->callback([&chosen, verb = std::move(verb)] { chosen.verb = verb; });
+  return sub;
+}
+
+CLI::App* family(CLI::App& app, const std::string& name, const std::string& text) {
+  CLI::App* sub = app.add_subcommand(name, text);
+  sub->require_subcommand(1);
+  return sub;
+}
+
+void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
+  leaf(app, "status", "health, capability, order and next gate", chosen,
+       [](const Session& s, Options&) { return status(s); });
+  leaf(app, "tree", "this node and what is below it; more --socket joins more nodes", chosen,
+       [](const Session& s, Options&) { return tree(s); });
+  CLI::App* nodes = family(app, "nodes", "nodes this daemon knows");
+  leaf(*nodes, "list", "one line each", chosen, [](const Session& s, Options& options) {
+    return nodes_list(s, options.state);
+  })->add_option("--state", o.state, "alive, stale, lost or drained");
+  leaf(*nodes, "show", "everything about one", chosen,
+       [](const Session& s, Options& options) { return nodes_show(s, options.node); })
+      ->add_option("node", o.node, "id or name")
+      ->required();
+  leaf(app, "capacity", "what can be held for how long, nominal and firm", chosen,
+       [](const Session& s, Options&) { return capacity(s); });
+  CLI::App* orders = family(app, "orders", "what the plant was told to do");
+  leaf(*orders, "list", "newest first", chosen,
+       [](const Session& s, Options&) { return orders_list(s); });
+  leaf(*orders, "show", "one, with its shares while in force", chosen,
+       [](const Session& s, Options& options) { return orders_show(s, options.id); })
+      ->add_option("id", o.id, "number of the order")
+      ->required();
+  CLI::App* bids = family(app, "bids", "what the plant offered");
+  leaf(*bids, "list", "newest first", chosen,
+       [](const Session& s, Options&) { return bids_list(s); });
+  CLI::App* bid = leaf(*bids, "show", "one", chosen, [](const Session& s, Options& options) {
+    return bids_show(s, options.key, options.trace);
+  });
+  bid->add_option("key", o.key, "key of the bid")->required();
+  bid->add_flag("--trace", o.trace, "the facts behind it");
+  CLI::App* market = family(app, "market", "what the market said");
+  leaf(*market, "prices", "known prices", chosen,
+       [](const Session& s, Options&) { return market_prices(s); });
+  leaf(*market, "gates", "gates to come", chosen,
+       [](const Session& s, Options&) { return market_gates(s); });
+  CLI::App* config = family(app, "config", "the daemon's config");
+  leaf(*config, "show", "effective values", chosen,
+       [](const Session& s, Options&) { return config_show(s); });
+  leaf(app, "version", "of vppctl and of the daemon", chosen,
+       [](const Session& s, Options&) { return version(s); });
+}
+
+void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
+  CLI::App* dispatch = family(app, "dispatch", "move watts: prints what it would touch, then asks");
+  CLI::App* send =
+      leaf(*dispatch, "send", "a new order", chosen, [](const Session& s, Options& options) {
+        options.send.dry_run = options.dry_run;
+        return dispatch_send(s, options.send);
+      });
+  send->add_option("--power", o.send.power, "e.g. 200kW; negative charges")->required();
+  send->add_option("--duration", o.send.duration, "market time, e.g. 30m")->required();
+  send->add_option("--key", o.send.key, "idempotency key: sent twice, booked once");
+  CLI::App* cancel =
+      leaf(*dispatch, "cancel", "end an order now", chosen, [](const Session& s, Options& options) {
+        return dispatch_cancel(s, options.id, options.dry_run);
+      });
+  cancel->add_option("id", o.id, "number of the order")->required();
+  leaf(*dispatch, "show", "an order and its shares", chosen,
+       [](const Session& s, Options& options) { return orders_show(s, options.id); })
+      ->add_option("id", o.id, "number of the order")
+      ->required();
+  CLI::App* log =
+      leaf(app, "events", "what happened", chosen,
+           [](const Session& s, Options& options) { return events(s, options.events); });
+  log->add_flag("-f,--follow", o.events.follow, "go on");
+  log->add_option("--since", o.events.since, "at most that old, e.g. 1h");
+  log->add_option("--code", o.events.code, "only this code");
+}
+
+void add_offline(CLI::App& app, Options& o, Chosen& chosen) {
+  CLI::App* certs = family(app, "certs", "the fleet's authority, on files");
+  leaf(*certs, "init", "a new fleet", chosen, [](const Session& s, Options& options) {
+    return certs_init(options.directory, s.json, s.out, s.err);
+  })->add_option("directory", o.directory, "where the authority lives");
+  CLI::App* sign =
+      leaf(*certs, "sign", "a node's request", chosen, [](const Session& s, Options& options) {
+        return certs_sign(options.sign, s.json, s.out, s.err);
+      });
+  sign->add_option("--authority", o.sign.authority, "directory of the authority")->required();
+  sign->add_option("--request", o.sign.request, "the node.request of `vppd keygen`")->required();
+  sign->add_option("--out", o.sign.out, "the certificate to write")->required();
+  sign->add_option("--role", o.sign.role, "leaf, aggregator or root");
+  sign->add_option("--region", o.sign.region, "where it may serve; empty: anywhere");
+  sign->add_option("--discharge-max", o.sign.discharge_max, "e.g. 5kW");
+  sign->add_option("--charge-max", o.sign.charge_max, "e.g. 5kW");
+  sign->add_option("--energy-max", o.sign.energy_max, "e.g. 13.5kWh");
+  sign->add_option("--days", o.sign.days, "validity; by role: leaf 90, aggregator 30, root 7");
+  CLI::App* show =
+      leaf(*certs, "show", "a certificate", chosen, [](const Session& s, Options& options) {
+        return certs_show(options.file, options.fleet, s.json, s.out, s.err);
+      });
+  show->add_option("file", o.file, "node.cert")->required();
+  show->add_option("--fleet", o.fleet, "fleet.pub to check it against");
+  CLI::App* plan = leaf(app, "plan", "what-if over a fleet and a request, without a daemon", chosen,
+                        [](const Session& s, Options& options) {
+                          options.plan.json = s.json;
+                          return run_plan(options.plan, s.out, s.err);
+                        });
+  plan->add_option("--fleet", o.plan.fleet, "CSV: id,power_w,energy_wh[,parent]")->required();
+  plan->add_option("--request", o.plan.request, "CSV: power_w, one line per step")->required();
+  plan->add_option("--step", o.plan.step, "length of a step, e.g. 5m")->required();
+}
+
+std::vector<std::string> sockets_of(const Options& o) {
+  if (!o.sockets.empty()) return o.sockets;
+  const char* from_environment = std::getenv("VPPCTL_SOCKET");
+  return {from_environment != nullptr ? from_environment : kDefaultSocket};
+}
+
+int run(Options& o, const Chosen& chosen) {
+  const auto timeout = parse_duration(o.timeout);
+  if (!timeout || timeout->count() == 0) {
+    std::cerr << "vppctl: --timeout: " << (timeout ? "0 is no time" : timeout.error()) << '\n';
+    return static_cast<int>(Exit::kUsage);
+  }
+  std::vector<Client> daemons;
+  for (const auto& socket : sockets_of(o)) daemons.emplace_back(socket, *timeout);
+  const Session session{std::move(daemons), o.output == "json", o.yes, std::cout, std::cerr};
+  return chosen.verb(session, o);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options o;
+  Chosen chosen;
+  CLI::App app{"vppctl - look at and steer a virtual power plant"};
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", std::string{"vppctl "} + std::string{vpp::kVersion});
+  app.add_option("--socket", o.sockets, "control socket of a vppd (or VPPCTL_SOCKET); repeatable");
+  app.add_option("-o,--output", o.output, "table or json")->check(CLI::IsMember({"table", "json"}));
+  app.add_option("--timeout", o.timeout, "how long to wait for the daemon");
+  app.add_flag("--yes", o.yes, "do not ask");
+  app.add_flag("--dry-run", o.dry_run, "say what would be done, do nothing");
+  app.add_flag("--no-color", o.no_color, "never colour");
+  try {
+    add_looking(app, o, chosen);
+    add_acting(app, o, chosen);
+    add_offline(app, o, chosen);
+    app.parse(argc, argv);
+    return run(o, chosen);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? 0 : static_cast<int>(Exit::kUsage);
+  } catch (const std::exception& error) {
+    std::cerr << "vppctl: " << error.what() << '\n';
+    return static_cast<int>(Exit::kFailure);
+  }
+}
