@@ -1,4 +1,8 @@
 // What the root and a market say to each other. One interface for every market; adapters carry it.
+//
+// Units      whole watts, joules, micro-units of the market's currency; market time (UTC ms).
+// Repeats    every call is safe to repeat: keys name bids, awards and deliveries. Whoever carries
+//            a call out answers it exactly once, with CallFailed when nothing better is known.
 #pragma once
 
 #include <cstdint>
@@ -69,16 +73,22 @@ struct Settlement {
 struct FetchPrices {
   MarketTime from{};
   MarketTime until{};
+  friend bool operator==(const FetchPrices&, const FetchPrices&) = default;
 };
-struct FetchGates {};
+struct FetchGates {
+  friend bool operator==(const FetchGates&, const FetchGates&) = default;
+};
 struct SubmitBid {
   Bid bid;
+  friend bool operator==(const SubmitBid&, const SubmitBid&) = default;
 };
 struct FetchAwards {
   std::vector<std::string> keys;
+  friend bool operator==(const FetchAwards&, const FetchAwards&) = default;
 };
 struct SubmitDelivery {
   Delivery delivery;
+  friend bool operator==(const SubmitDelivery&, const SubmitDelivery&) = default;
 };
 using MarketCall = std::variant<FetchPrices, FetchGates, SubmitBid, FetchAwards, SubmitDelivery>;
 
@@ -95,8 +105,10 @@ struct BidAccepted {
 struct BidRefused {
   std::string key;
   std::string why;
-  bool final = true;  ///< false: try again
+  bool final = true;            ///< false: try again
+  std::optional<Bid> standing;  ///< what the market already holds under this key, if it differs
 };
+/// Awards that are known of those asked for; the others are not cleared, or not the market's.
 struct AwardsFetched {
   std::vector<Award> awards;
 };

@@ -5,70 +5,40 @@
 // Each step is a pure function of facts; its output is a new fact, durable before anything leaves
 // because of it. The state is a fold over the facts: a bidder killed at any instant resumes where
 // it was, submits nothing twice (idempotency keys) and forgets no award.
+//
+// Time       gates, deliveries and settlements live in market time; patience with the market is
+//            protocol time, stretched by Now::speed, so that a fast market is not asked too often.
+// Bounded    forgets prices after 15 days, finished bids after 2, any bid after 7 days; keeps at
+//            most kGatesMax gates.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "aggregation/duration_curve.h"
+#include "bidding/decide.h"
+#include "bidding/facts.h"
+#include "bidding/ledger.h"
 #include "bidding/market.h"
+#include "bidding/optimise.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
 
 namespace vpp::bidding {
 
-// Facts. Append only: a new kind gets a new struct at the end.
-struct PricesKnown {
-  std::vector<PricePoint> prices;
-  friend bool operator==(const PricesKnown&, const PricesKnown&) = default;
-};
-/// What a bid was computed from: the trace from an order back to prices and curve.
-struct BidDecided {
-  Bid bid;
-  std::vector<PricePoint> forecast;
-  std::vector<Joules> firm_curve;  ///< discharge, on the grid
-  MarketTime at{};
-  friend bool operator==(const BidDecided&, const BidDecided&) = default;
-};
-struct BidAcknowledged {
-  std::string key;
-  bool accepted = false;
-  std::string why;
-  friend bool operator==(const BidAcknowledged&, const BidAcknowledged&) = default;
-};
-struct AwardKnown {
-  Award award;
-  friend bool operator==(const AwardKnown&, const AwardKnown&) = default;
-};
-struct OrderScheduled {
-  std::string key;  ///< of the award
-  OrderId order;
-  friend bool operator==(const OrderScheduled&, const OrderScheduled&) = default;
-};
-struct DeliveryMeasured {
-  Delivery delivery;
-  std::uint32_t sites_counted = 0;
-  std::uint32_t sites_enrolled = 0;
-  friend bool operator==(const DeliveryMeasured&, const DeliveryMeasured&) = default;
-};
-struct SettlementKnown {
-  Settlement settlement;
-  friend bool operator==(const SettlementKnown&, const SettlementKnown&) = default;
-};
-using Fact = std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
-                          DeliveryMeasured, SettlementKnown>;
-
 struct WorkflowOptions {
-  bool enabled = true;
+  bool enabled = true;               ///< false: no new bids; what was won is still delivered
   Price price_min;                   ///< degradation and other cost: never sells below
   std::int32_t firm_permille = 900;  ///< of the nominal curve; learned from issue to issue
-  Duration decide_before = std::chrono::minutes{2};  ///< market time before a gate closes
-  Duration settle_after = std::chrono::minutes{3};   ///< market time after delivery ended
+  Duration decide_before = std::chrono::minutes{2};   ///< market time before a gate closes
+  Duration settle_after = std::chrono::minutes{3};    ///< market time after delivery ended
+  Duration receipts_wait = std::chrono::minutes{10};  ///< market time more, while none is known
+  Duration horizon = std::chrono::hours{24};  ///< market time from a gate on: what competes with it
 };
 
 /// What the plant can do and did, as the root knows it now.
@@ -77,9 +47,10 @@ struct PlantState {
   std::uint32_t sites_counted = 0;
   std::uint32_t sites_enrolled = 0;
   std::map<OrderId, Joules> delivered;  ///< receipts, summed over the sites counted
+  std::vector<Commitment> committed;    ///< orders that are not the market's, e.g. an operator's
 };
 
-/// Book this order; the node answers with scheduled().
+/// Book this order; the node answers with scheduled(). The same key is the same order.
 struct OrderWanted {
   std::string key;
   Watts power;
@@ -94,16 +65,11 @@ struct WorkflowEffects {
   std::vector<MarketCall> calls;
 };
 
-/// One bid's life, for people.
-struct BidView {
-  Bid bid;
-  std::string state;  ///< decided, submitted, refused, awarded, lost, scheduled, delivered, settled
-  std::optional<Award> award;
-  OrderId order;
-  std::optional<Joules> delivered;
-  std::optional<Settlement> settlement;
-};
+inline constexpr std::size_t kGatesMax = 512;       ///< 5-minute gates for more than a day ahead
+inline constexpr std::size_t kAwardKeysMax = 32;    ///< per call: an adapter puts them in one URL
+inline constexpr std::size_t kPricesPerFact = 256;  ///< keeps a journal record below 32 kB
 
+/// Not thread-safe; one owner drives it. Answers may be lost, repeated, late or wrong.
 class Workflow {
  public:
   /// `facts` as persisted, in order.
@@ -111,16 +77,63 @@ class Workflow {
 
   void answered(const Now& now, const MarketAnswer& answer);
   void scheduled(const Now& now, const std::string& key, OrderId order);
+
+  /// Fires what is due. Call at next_deadline() or later; earlier is a no-op.
   void advance(const Now& now, const PlantState& plant);
 
-  /// In market time: gates, retries, settlements.
+  /// In market time: gates, retries, settlements. Later than now after advance(now).
   [[nodiscard]] MarketTime next_deadline() const;
+
+  /// Drains pending work. Carry it out before the next step.
   [[nodiscard]] WorkflowEffects take_effects();
 
   [[nodiscard]] std::vector<BidView> bids() const;
   [[nodiscard]] const std::map<MarketTime, PricePoint>& prices() const;
   [[nodiscard]] const std::vector<Gate>& gates() const;
+  /// The facts behind one bid, oldest first; the first holds the forecast and the curve.
   [[nodiscard]] std::optional<std::vector<Fact>> trace(const std::string& key) const;
+
+ private:
+  struct Timer {
+    MarketTime due{};  ///< the epoch: at once
+    int failures = 0;
+  };
+
+  void on(const Now& now, const PricesFetched& answer);
+  void on(const Now& now, const GatesFetched& answer);
+  void on(const Now& now, const BidAccepted& answer);
+  void on(const Now& now, const BidRefused& answer);
+  void on(const Now& now, const AwardsFetched& answer);
+  void on(const Now& now, const Settled& answer);
+  void on(const Now& now, const CallFailed& answer);
+
+  bool record(const Fact& fact);
+  void reset_timer(const BidLife& life);
+  void send(const Now& now, Timer& timer, MarketCall call);
+  void retry(const Now& now, const std::string& key);
+  void drop_closed_gates(const Now& now);
+  void fetch(const Now& now);
+  void decide_gates(const Now& now, const PlantState& plant);
+  [[nodiscard]] std::vector<Commitment> commitments(const PlantState& plant) const;
+  void advance_bids(const Now& now, const PlantState& plant);
+  void step_bid(const Now& now, const PlantState& plant, const BidLife& life, Timer& timer);
+  void want_order(const Now& now, const Award& award, Timer& timer);
+  void measure(const Now& now, const PlantState& plant, const stage::Scheduled& scheduled,
+               Timer& timer);
+  void ask_awards(const Now& now);
+  void forget(const Now& now);
+
+  WorkflowOptions options_;
+  Ledger ledger_;
+  std::vector<Gate> gates_;                     // by begin of delivery; not yet closed
+  std::map<MarketTime, MarketTime> decide_at_;  // begin of delivery -> when to look; no bid yet
+  Timer fetch_prices_;
+  Timer fetch_gates_;
+  std::map<std::string, Timer> timers_;    // one per bid that is not finished
+  std::vector<std::string> awards_due_;    // to be asked for at the end of this step
+  std::vector<std::string> awards_asked_;  // not yet answered
+  MarketTime forget_at_{};
+  WorkflowEffects effects_;
 };
 
 }  // namespace vpp::bidding

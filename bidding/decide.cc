@@ -1,0 +1,41 @@
+#include "bidding/decide.h"
+
+#include <utility>
+
+#include "config/check.h"
+
+namespace vpp::bidding {
+namespace {
+
+/// The gate's own slot first, then as many of its length as fit into the horizon and are forecast.
+[[nodiscard]] std::vector<PricePoint> forecast_slots(const DecideInput& input) {
+  const auto length = input.gate.until - input.gate.from;
+  std::vector<PricePoint> slots;
+  for (MarketTime from = input.gate.from;
+       from + length <= input.gate.from + input.horizon || from == input.gate.from;
+       from += length) {
+    const auto price = forecast(*input.prices, from, from + length);
+    if (price) slots.push_back({from, from + length, *price});
+  }
+  return slots;
+}
+
+}  // namespace
+
+std::string bid_key(const Gate& gate) {
+  return "bid-" + std::to_string(gate.from.time_since_epoch().count());
+}
+
+std::optional<BidDecided> decide(const DecideInput& input, const FirmCurve& curve) {
+  VPP_CHECK(input.prices != nullptr && input.gate.from < input.gate.until);
+  std::vector<PricePoint> slots = forecast_slots(input);
+  if (slots.empty() || slots.front().from != input.gate.from) return std::nullopt;
+  Profile committed{input.now};
+  for (const Commitment& commitment : input.committed) committed.add(commitment);
+  const Watts power = allocate(slots, input.price_min, std::move(committed), curve).front();
+  if (power <= Watts{0}) return std::nullopt;
+  Bid bid{bid_key(input.gate), input.gate, {{power, input.price_min}}};
+  return BidDecided{std::move(bid), std::move(slots), curve.points(), input.now};
+}
+
+}  // namespace vpp::bidding

@@ -1,0 +1,63 @@
+// What a bidder knows, as immutable facts: the journal holds them, the state is a fold over them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bidding/market.h"
+#include "config/ids.h"
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp::bidding {
+
+// Append only: a new kind gets a new struct at the end.
+struct PricesKnown {
+  std::vector<PricePoint> prices;
+  friend bool operator==(const PricesKnown&, const PricesKnown&) = default;
+};
+/// What a bid was computed from: the trace from an order back to prices and curve.
+struct BidDecided {
+  Bid bid;
+  std::vector<PricePoint> forecast;
+  std::vector<Joules> firm_curve;  ///< discharge, on the grid
+  MarketTime at{};
+  friend bool operator==(const BidDecided&, const BidDecided&) = default;
+};
+struct BidAcknowledged {
+  std::string key;
+  bool accepted = false;
+  std::string why;
+  friend bool operator==(const BidAcknowledged&, const BidAcknowledged&) = default;
+};
+struct AwardKnown {
+  Award award;
+  friend bool operator==(const AwardKnown&, const AwardKnown&) = default;
+};
+struct OrderScheduled {
+  std::string key;  ///< of the award
+  OrderId order;
+  friend bool operator==(const OrderScheduled&, const OrderScheduled&) = default;
+};
+/// `sites_counted` 0: nothing was known of this delivery, and nothing is what was reported.
+struct DeliveryMeasured {
+  Delivery delivery;
+  std::uint32_t sites_counted = 0;
+  std::uint32_t sites_enrolled = 0;
+  friend bool operator==(const DeliveryMeasured&, const DeliveryMeasured&) = default;
+};
+struct SettlementKnown {
+  Settlement settlement;
+  friend bool operator==(const SettlementKnown&, const SettlementKnown&) = default;
+};
+/// The market holds another bid under our key (our journal was lost): that one counts.
+struct BidAdopted {
+  Bid bid;
+  friend bool operator==(const BidAdopted&, const BidAdopted&) = default;
+};
+using Fact = std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
+                          DeliveryMeasured, SettlementKnown, BidAdopted>;
+
+}  // namespace vpp::bidding

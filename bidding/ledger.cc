@@ -1,0 +1,194 @@
+#include "bidding/ledger.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+namespace vpp::bidding {
+namespace {
+
+[[nodiscard]] const std::string& key_in(const BidDecided& f) {
+  return f.bid.key;
+}
+[[nodiscard]] const std::string& key_in(const BidAcknowledged& f) {
+  return f.key;
+}
+[[nodiscard]] const std::string& key_in(const AwardKnown& f) {
+  return f.award.key;
+}
+[[nodiscard]] const std::string& key_in(const OrderScheduled& f) {
+  return f.key;
+}
+[[nodiscard]] const std::string& key_in(const DeliveryMeasured& f) {
+  return f.delivery.key;
+}
+[[nodiscard]] const std::string& key_in(const SettlementKnown& f) {
+  return f.settlement.key;
+}
+[[nodiscard]] const std::string& key_in(const BidAdopted& f) {
+  return f.bid.key;
+}
+
+template <class... Stages>
+[[nodiscard]] bool is_any_of(const Stage& stage) {
+  return (std::holds_alternative<Stages>(stage) || ...);
+}
+
+struct ViewFiller {
+  BidView& view;
+
+  void operator()(const stage::Decided&) const {}
+  void operator()(const stage::Submitted&) const {}
+  void operator()(const stage::Refused&) const {}
+  void operator()(const stage::Awarded& s) const { view.award = s.award; }
+  void operator()(const stage::Lost& s) const { view.award = s.award; }
+  void operator()(const stage::Scheduled& s) const {
+    view.award = s.award;
+    view.order = s.order;
+  }
+  void operator()(const stage::Delivered& s) const {
+    (*this)(s.scheduled);
+    if (s.measured.sites_counted > 0) view.delivered = s.measured.delivery.delivered;
+  }
+  void operator()(const stage::Settled& s) const {
+    (*this)(s.delivered);
+    view.settlement = s.settlement;
+  }
+};
+
+struct StageName {
+  std::string_view operator()(const stage::Decided&) const { return "decided"; }
+  std::string_view operator()(const stage::Submitted&) const { return "submitted"; }
+  std::string_view operator()(const stage::Refused&) const { return "refused"; }
+  std::string_view operator()(const stage::Awarded&) const { return "awarded"; }
+  std::string_view operator()(const stage::Lost&) const { return "lost"; }
+  std::string_view operator()(const stage::Scheduled&) const { return "scheduled"; }
+  std::string_view operator()(const stage::Delivered&) const { return "delivered"; }
+  std::string_view operator()(const stage::Settled&) const { return "settled"; }
+};
+
+}  // namespace
+
+std::optional<std::string> key_of(const Fact& fact) {
+  return std::visit(
+      [](const auto& f) -> std::optional<std::string> {
+        if constexpr (std::is_same_v<std::decay_t<decltype(f)>, PricesKnown>) {
+          return std::nullopt;
+        } else {
+          return key_in(f);
+        }
+      },
+      fact);
+}
+
+std::string_view name_of(const Stage& stage) {
+  return std::visit(StageName{}, stage);
+}
+
+bool finished(const Stage& stage) {
+  return is_any_of<stage::Refused, stage::Lost, stage::Settled>(stage);
+}
+
+BidView view_of(const BidLife& life) {
+  BidView view;
+  view.bid = life.bid;
+  view.state = name_of(life.stage);
+  std::visit(ViewFiller{view}, life.stage);
+  return view;
+}
+
+bool answers(const Award& award, const Bid& bid) {
+  Watts most{0};
+  for (const BidSegment& segment : bid.segments) {
+    if (segment.price <= award.clearing) most += segment.power;
+  }
+  return award.key == bid.key && award.gate.from == bid.gate.from &&
+         award.gate.until == bid.gate.until && award.power >= Watts{0} && award.power <= most;
+}
+
+std::optional<Fact> Ledger::apply(const Fact& fact) {
+  if (const auto* known = std::get_if<PricesKnown>(&fact)) {
+    PricesKnown news{merge(prices_, known->prices)};
+    if (news.prices.empty()) return std::nullopt;
+    return news;
+  }
+  const bool adds = std::visit([&](const auto& f) { return on(f); }, fact);
+  if (!adds) return std::nullopt;
+  bids_.at(*key_of(fact)).facts.push_back(fact);
+  return fact;
+}
+
+void Ledger::forget(MarketTime prices_before, MarketTime finished_before, MarketTime any_before) {
+  std::erase_if(prices_, [&](const auto& entry) { return entry.second.until <= prices_before; });
+  std::erase_if(bids_, [&](const auto& entry) {
+    const BidLife& life = entry.second;
+    return life.bid.gate.until <= (finished(life.stage) ? finished_before : any_before);
+  });
+}
+
+bool Ledger::on(const BidDecided& decided) {
+  return bids_.try_emplace(decided.bid.key, BidLife{decided.bid, stage::Decided{}, {}}).second;
+}
+
+bool Ledger::on(const BidAcknowledged& acknowledged) {
+  const auto it = bids_.find(acknowledged.key);
+  if (it == bids_.end() || !is_any_of<stage::Decided>(it->second.stage)) return false;
+  if (acknowledged.accepted) {
+    it->second.stage = stage::Submitted{};
+  } else {
+    it->second.stage = stage::Refused{acknowledged.why};
+  }
+  return true;
+}
+
+bool Ledger::on(const AwardKnown& known) {
+  const auto it = bids_.find(known.award.key);
+  // A market that awards what it refused owes an explanation, but we owe the delivery.
+  if (it == bids_.end() || !answers(known.award, it->second.bid) ||
+      !is_any_of<stage::Decided, stage::Submitted, stage::Refused>(it->second.stage)) {
+    return false;
+  }
+  if (known.award.power > Watts{0}) {
+    it->second.stage = stage::Awarded{known.award};
+  } else {
+    it->second.stage = stage::Lost{known.award};
+  }
+  return true;
+}
+
+bool Ledger::on(const OrderScheduled& scheduled) {
+  const auto it = bids_.find(scheduled.key);
+  if (it == bids_.end()) return false;
+  const auto* awarded = std::get_if<stage::Awarded>(&it->second.stage);
+  if (awarded == nullptr) return false;
+  it->second.stage = stage::Scheduled{awarded->award, scheduled.order};
+  return true;
+}
+
+bool Ledger::on(const DeliveryMeasured& measured) {
+  const auto it = bids_.find(measured.delivery.key);
+  if (it == bids_.end()) return false;
+  const auto* scheduled = std::get_if<stage::Scheduled>(&it->second.stage);
+  if (scheduled == nullptr) return false;
+  it->second.stage = stage::Delivered{*scheduled, measured};
+  return true;
+}
+
+bool Ledger::on(const SettlementKnown& known) {
+  const auto it = bids_.find(known.settlement.key);
+  if (it == bids_.end()) return false;
+  const auto* delivered = std::get_if<stage::Delivered>(&it->second.stage);
+  if (delivered == nullptr) return false;
+  it->second.stage = stage::Settled{*delivered, known.settlement};
+  return true;
+}
+
+bool Ledger::on(const BidAdopted& adopted) {
+  const auto it = bids_.find(adopted.bid.key);
+  if (it == bids_.end() || !is_any_of<stage::Decided>(it->second.stage)) return false;
+  it->second.bid = adopted.bid;
+  it->second.stage = stage::Submitted{};
+  return true;
+}
+
+}  // namespace vpp::bidding

@@ -1,0 +1,102 @@
+// The fold: from facts to what is known of prices and of every bid. Pure.
+//
+// A fact that adds nothing (a repetition, one about a strange bid, one that contradicts an earlier
+// one) changes nothing and says so: the first that is durable counts.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "bidding/facts.h"
+#include "bidding/forecast.h"
+
+namespace vpp::bidding {
+
+/// One bid's life, for people.
+struct BidView {
+  Bid bid;
+  std::string state;  ///< decided, submitted, refused, awarded, lost, scheduled, delivered, settled
+  std::optional<Award> award;
+  OrderId order;
+  std::optional<Joules> delivered;
+  std::optional<Settlement> settlement;
+};
+
+namespace stage {
+struct Decided {};    ///< the market has not said that it has it
+struct Submitted {};  ///< the market has it
+struct Refused {
+  std::string why;
+};
+struct Awarded {
+  Award award;
+};
+struct Lost {
+  Award award;
+};
+struct Scheduled {
+  Award award;
+  OrderId order;
+};
+struct Delivered {
+  Scheduled scheduled;
+  DeliveryMeasured measured;
+};
+struct Settled {
+  Delivered delivered;
+  Settlement settlement;
+};
+}  // namespace stage
+using Stage = std::variant<stage::Decided, stage::Submitted, stage::Refused, stage::Awarded,
+                           stage::Lost, stage::Scheduled, stage::Delivered, stage::Settled>;
+
+struct BidLife {
+  Bid bid;
+  Stage stage;
+  std::vector<Fact> facts;  ///< all about this bid, oldest first
+};
+
+/// Of the bid that a fact is about; nothing for prices.
+[[nodiscard]] std::optional<std::string> key_of(const Fact& fact);
+
+[[nodiscard]] std::string_view name_of(const Stage& stage);
+/// Lost, refused or settled: nothing more will come of it.
+[[nodiscard]] bool finished(const Stage& stage);
+[[nodiscard]] BidView view_of(const BidLife& life);
+
+/// An award can only be what was bid for: the same gate, no more power than the segments at or
+/// below the clearing price, none negative.
+[[nodiscard]] bool answers(const Award& award, const Bid& bid);
+
+class Ledger {
+ public:
+  /// Nothing when the fact adds nothing, otherwise the part of it that does.
+  std::optional<Fact> apply(const Fact& fact);
+
+  /// Forgets what ended before these times: prices; finished bids; bids that never finished.
+  void forget(MarketTime prices_before, MarketTime finished_before, MarketTime any_before);
+
+  [[nodiscard]] const PriceSeries& prices() const { return prices_; }
+  /// By key; keys of one length sort by time.
+  [[nodiscard]] const std::map<std::string, BidLife>& bids() const { return bids_; }
+
+ private:
+  static bool on(const PricesKnown&) { return false; }  // merged in apply()
+  bool on(const BidDecided& decided);
+  bool on(const BidAcknowledged& acknowledged);
+  bool on(const AwardKnown& known);
+  bool on(const OrderScheduled& scheduled);
+  bool on(const DeliveryMeasured& measured);
+  bool on(const SettlementKnown& known);
+  bool on(const BidAdopted& adopted);
+
+  PriceSeries prices_;
+  std::map<std::string, BidLife> bids_;
+};
+
+}  // namespace vpp::bidding
