@@ -1,0 +1,319 @@
+"""A whole plant as real processes on loopback: batteries, market, root, aggregators, leaves.
+
+Used by the demo, the integration tests and the benchmarks. Everything a run makes is below one
+directory: keys, configs, state, sockets, logs. Standard library only.
+"""
+
+import datetime
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from . import control
+
+UTC = datetime.timezone.utc
+
+
+class PlantError(Exception):
+    """Something the plant needs did not come up; says what and where its log is."""
+
+
+def free_port_block(count):
+    """First of `count` neighbouring TCP ports that are free now."""
+    for base in range(20000 + os.getpid() % 10000, 60000, count + 1):
+        held = []
+        try:
+            for port in range(base, base + count):
+                s = socket.socket()
+                s.bind(("127.0.0.1", port))
+                held.append(s)
+            return base
+        except OSError:
+            continue
+        finally:
+            for s in held:
+                s.close()
+    raise PlantError(f"no {count} neighbouring ports are free")
+
+
+def wait_until(condition, timeout, what, every=0.02):
+    """Polls a condition that another process brings about; raises PlantError after `timeout`."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise PlantError(f"after {timeout:.0f} s still no {what}")
+        time.sleep(every)
+
+
+class Process:
+    """One child process with a log file of its own."""
+
+    def __init__(self, name, command, log, env=None):
+        self.name = name
+        self.command = [str(c) for c in command]
+        self.log = pathlib.Path(log)
+        self.env = env
+        self.popen = None
+
+    def start(self):
+        with open(self.log, "ab") as out:
+            self.popen = subprocess.Popen(self.command, stdout=out, stderr=subprocess.STDOUT,
+                                          stdin=subprocess.DEVNULL, env=self.env,
+                                          start_new_session=True)
+        return self
+
+    def alive(self):
+        return self.popen is not None and self.popen.poll() is None
+
+    def kill(self, sig=signal.SIGKILL):
+        if self.alive():
+            self.popen.send_signal(sig)
+
+    def wait(self, timeout=10):
+        return self.popen.wait(timeout)
+
+    def stop(self, timeout=10):
+        """SIGTERM; the exit code, or None when it had to be killed."""
+        if not self.alive():
+            return self.popen.returncode if self.popen else None
+        self.popen.terminate()
+        try:
+            return self.popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+            return None
+
+    def log_text(self):
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+class Node(Process):
+    """One vppd."""
+
+    def __init__(self, plant, name, role, region):
+        self.dir = plant.dir / "nodes" / name
+        super().__init__(name, [plant.bin / "vppd", "--config", self.dir / "vppd.toml"],
+                         self.dir / "log", plant.env)
+        self.role = role
+        self.region = region
+        self.socket = self.dir / "control.sock"
+        self.server_key = None
+        self.id = None
+        self.address = None
+
+    def get(self, route, timeout=5.0):
+        return control.request(self.socket, route, timeout=timeout)
+
+    def post(self, route, body, timeout=5.0):
+        return control.request(self.socket, route, body, timeout=timeout)
+
+    def try_get(self, route, timeout=2.0):
+        """Like get, but None when the daemon does not answer."""
+        try:
+            return self.get(route, timeout)
+        except (control.Unreachable, control.Refused):
+            return None
+
+    def attached(self):
+        status = self.try_get("/v1/status")
+        return bool(status and status["uplink"] and status["uplink"]["state"] == "attached")
+
+
+class Plant:
+    """Names: root, agg-1.., home-001... The market and the batteries are optional."""
+
+    def __init__(self, directory, bin_dir, leaves=60, aggregators=3, speed=60,
+                 market_start="2026-01-15T16:40:00Z", seed=1):
+        # A control socket's path has to fit in 107 bytes.
+        self.dir = pathlib.Path(directory).resolve()
+        self.bin = pathlib.Path(bin_dir).resolve()
+        self.speed = speed
+        self.seed = seed
+        self.market_start = datetime.datetime.fromisoformat(market_start.replace("Z", "+00:00"))
+        self.anchor_utc = datetime.datetime.now(UTC)
+        self.env = dict(os.environ)
+        regions = ["north", "middle", "south", "east", "west"]
+        self.root = Node(self, "root", "root", regions[0])
+        self.aggregators = [Node(self, f"agg-{i + 1}", "aggregator", regions[i % len(regions)])
+                            for i in range(aggregators)]
+        self.leaves = [Node(self, f"home-{i + 1:03d}", "leaf",
+                            regions[i % max(1, aggregators) % len(regions)])
+                       for i in range(leaves)]
+        self.batteries = None
+        self.market = None
+        self.market_port = None
+        self.battery_port = None
+        self.battery_arguments = []
+        self.market_arguments = []
+        self.leaf_site = {}
+        self.leaf_poll_ms = 250
+        self.firm_pct = 90
+        self.price_min = 0
+
+    # --- preparation -------------------------------------------------------------------------
+
+    @property
+    def nodes(self):
+        return [self.root, *self.aggregators, *self.leaves]
+
+    def node(self, name):
+        return next(n for n in self.nodes if n.name == name)
+
+    def anchor_arguments(self):
+        return ["--speed", self.speed, "--anchor-utc", _rfc3339(self.anchor_utc),
+                "--anchor-market", _rfc3339(self.market_start)]
+
+    def market_now(self):
+        passed = datetime.datetime.now(UTC) - self.anchor_utc
+        return self.market_start + passed * self.speed
+
+    def run(self, *command):
+        done = subprocess.run([str(c) for c in command], capture_output=True, text=True,
+                              env=self.env, check=False)
+        if done.returncode != 0:
+            raise PlantError(f"{' '.join(str(c) for c in command)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def prepare(self, caps="100kW"):
+        """Keys, certificates, ports and configs of every node."""
+        if self.dir.exists():
+            shutil.rmtree(self.dir)
+        self.dir.mkdir(parents=True)
+        self.authority = self.dir / "authority"
+        self.run(self.bin / "vppctl", "certs", "init", self.authority)
+        base = free_port_block(len(self.aggregators) + 1 + len(self.leaves) + 1)
+        for i, node in enumerate([self.root, *self.aggregators]):
+            node.address = f"tcp://127.0.0.1:{base + i}"
+        self.battery_port = base + len(self.aggregators) + 1
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda node: self.enrol(node, caps), self.nodes))
+        for node in self.nodes:
+            self.write_config(node)
+
+    def enrol(self, node, caps="100kW", days=None, authority=None):
+        node.dir.mkdir(parents=True, exist_ok=True)
+        self.run(self.bin / "vppd", "keygen", node.dir)
+        authority = authority or self.authority
+        extra = ["--days", days] if days is not None else []
+        self.run(self.bin / "vppctl", "certs", "sign", "--authority", authority, "--request",
+                 node.dir / "node.request", "--out", node.dir / "node.cert", "--role", node.role,
+                 "--discharge-max", caps, "--charge-max", caps, *extra)
+        fields = dict(line.split(None, 1) for line in
+                      (node.dir / "node.request").read_text().splitlines() if " " in line)
+        node.server_key = fields["curve"].strip()
+        node.id = fields["node"].strip()
+
+    def parents_of(self, node):
+        if node.role == "root":
+            return []
+        if node.role == "aggregator":
+            return [self.root]
+        if not self.aggregators:
+            return [self.root]
+        first = self.leaves.index(node) % len(self.aggregators) if node in self.leaves else 0
+        return self.aggregators[first:] + self.aggregators[:first]
+
+    def write_config(self, node, parents=None):
+        lines = [f'role = "{node.role}"', f'name = "{node.name}"', f'region = "{node.region}"',
+                 f'state_dir = "{node.dir}/state"', f'run_dir = "{node.dir}"', "[identity]",
+                 f'key = "{node.dir}/node.key"', f'certificate = "{node.dir}/node.cert"',
+                 f'fleet_key = "{self.authority}/fleet.pub"']
+        for parent in self.parents_of(node) if parents is None else parents:
+            lines += ["[[parents]]", f'address = "{parent.address}"',
+                      f"server_key = '{parent.server_key}'"]
+        if node.role != "leaf":
+            lines += ["[listen]", f'address = "{node.address}"', f'advertise = "{node.address}"']
+        lines += ["[time]", f"speed = {self.speed}", f"anchor_utc = {_rfc3339(self.anchor_utc)}",
+                  f"anchor_market = {_rfc3339(self.market_start)}"]
+        if node.role == "leaf":
+            port = self.battery_port + self.leaves.index(node)
+            lines += ["[device]", 'driver = "sunspec"', f'address = "127.0.0.1:{port}"',
+                      "unit = 1", f"poll_ms = {self.leaf_poll_ms}", "[site]"]
+            site = {"reserve_pct": 20, "ramp_w_per_s": 5000, **self.leaf_site}
+            lines += [f"{key} = {value}" for key, value in site.items()]
+        if node.role == "root" and self.market_port:
+            lines += ["[market]", f'url = "http://127.0.0.1:{self.market_port}"',
+                      f"price_min = {self.price_min}", f"firm_pct = {self.firm_pct}"]
+        (node.dir / "vppd.toml").write_text("\n".join(lines) + "\n")
+
+    # --- life --------------------------------------------------------------------------------
+
+    def start_batteries(self):
+        self.batteries = Process(
+            "vppbattery",
+            [self.bin / "vppbattery", "--count", len(self.leaves), "--port-base",
+             self.battery_port, "--speed", self.speed, "--seed", self.seed, "--start",
+             _rfc3339(self.market_start), "--accounts", self.dir / "batteries.json",
+             *self.battery_arguments], self.dir / "batteries.log", self.env).start()
+        self._await_ready(self.batteries)
+
+    def start_market(self):
+        """Before prepare()'s configs are used: the root's config names the market's port."""
+        self.market_port = self.market_port or free_port_block(1)
+        self.market = Process(
+            "vppmarket",
+            [self.bin / "vppmarket", "--port", self.market_port, *self.anchor_arguments(),
+             "--seed", self.seed, "--journal", self.dir / "market.jsonl", *self.market_arguments],
+            self.dir / "market.log", self.env).start()
+        self._await_ready(self.market)
+        self.write_config(self.root)
+
+    def _await_ready(self, process, timeout=20):
+        def ready():
+            if not process.alive():
+                raise PlantError(f"{process.name} ended: {process.log_text()[-400:]}")
+            return "READY" in process.log_text()
+        wait_until(ready, timeout, f"READY of {process.name}")
+
+    def start(self, nodes=None):
+        for node in nodes or self.nodes:
+            node.start()
+
+    def await_whole(self, timeout=60, leaves=None):
+        """Until the root counts every leaf; seconds it took."""
+        want = len(self.leaves) if leaves is None else leaves
+        begin = time.monotonic()
+
+        def whole():
+            dead = [n for n in self.nodes if n.popen and not n.alive()]
+            if dead:
+                raise PlantError(f"{dead[0].name} ended: {dead[0].log_text()[-600:]}")
+            return self.online() == want
+        try:
+            wait_until(whole, timeout, "whole tree", every=0.1)
+        except PlantError as error:
+            raise PlantError(f"{error}: the root counts {self.online()} of {want} leaves") from error
+        return time.monotonic() - begin
+
+    def online(self):
+        status = self.root.try_get("/v1/status")
+        return status["tree"]["coverage"]["online"] if status and status["tree"] else None
+
+    def battery_accounts(self):
+        return control.json.loads((self.dir / "batteries.json").read_text())
+
+    def stop(self):
+        """Leaves first, so that every battery is released; exit codes by name."""
+        codes = {}
+        for group in (self.leaves, self.aggregators, [self.root], [self.market, self.batteries]):
+            group = [p for p in group if p is not None and p.popen is not None]
+            for process in group:
+                if process.alive():
+                    process.popen.send_signal(signal.SIGCONT)
+                    process.popen.terminate()
+            for process in group:
+                codes[process.name] = process.stop()
+        return codes
+
+
+def _rfc3339(at):
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
