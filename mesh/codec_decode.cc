@@ -56,7 +56,7 @@ Endpoint get(wire::Endpoint::Reader in) {
 }
 
 Attachment get(wire::Attachment::Reader in) {
-  return {{in.getHigh(), in.getLow()}, in.getSession()};
+  return {{in.getHigh(), in.getLow()}, in.getSession(), in.getSettled()};
 }
 
 Receipt get(wire::Receipt::Reader in) {

@@ -39,6 +39,7 @@ void put(const Attachment& one, wire::Attachment::Builder out) {
   out.setHigh(one.node.high);
   out.setLow(one.node.low);
   out.setSession(one.session);
+  out.setSettled(one.settled);
 }
 
 void put(const Receipt& receipt, wire::Receipt::Builder out) {

@@ -41,6 +41,7 @@ struct Attachment {
   high @0 :UInt64;
   low @1 :UInt64;
   session @2 :UInt64;
+  settled @3 :Bool;
 }
 
 struct Receipt {

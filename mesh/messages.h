@@ -114,6 +114,7 @@ struct GroupSummary {
 struct Attachment {
   NodeId node;
   Session session = 0;
+  bool settled = false;  ///< counted there already: said only so that the node can be found
   friend bool operator==(const Attachment&, const Attachment&) = default;
 };
 
@@ -197,7 +198,7 @@ struct Dispatch {
   friend bool operator==(const Dispatch&, const Dispatch&) = default;
 };
 
-/// Leave `node` out: it is attached elsewhere by a newer session.
+/// Leave out every session of `node` below the one named: it is attached elsewhere by that one.
 struct Evict {
   std::vector<Attachment> nodes;
   friend bool operator==(const Evict&, const Evict&) = default;
