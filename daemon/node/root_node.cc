@@ -180,6 +180,13 @@ void RootNode::run_workflow(const Now& now) {
   plant.sites_counted = sum.coverage.online;
   plant.sites_enrolled = sum.coverage.enrolled;
   for (const auto& receipt : sum.receipts) plant.delivered[receipt.order] = receipt.delivered;
+  for (const auto& [id, order] : orders_.all()) {
+    const bool open = order.state == aggregation::OrderState::kScheduled ||
+                      order.state == aggregation::OrderState::kActive;
+    const bool ours = order.source == aggregation::OrderSource::kOperator;
+    if (!open || !ours || order.power <= Watts{0}) continue;
+    plant.committed.push_back({.power = order.power, .from = order.from, .until = order.until});
+  }
   workflow_.advance(now, plant);
 
   bidding::WorkflowEffects work = workflow_.take_effects();
