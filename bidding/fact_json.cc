@@ -1,0 +1,136 @@
+#include "bidding/fact_json.h"
+
+#include <charconv>
+#include <cstdint>
+#include <system_error>
+#include <utility>
+
+#include "bidding/market_json.h"
+
+namespace vpp::bidding {
+namespace {
+
+// Names in the journal. Never change one: old journals must stay readable.
+constexpr const char* kPricesKnown = "prices_known";
+constexpr const char* kBidDecided = "bid_decided";
+constexpr const char* kBidAcknowledged = "bid_acknowledged";
+constexpr const char* kAwardKnown = "award_known";
+constexpr const char* kOrderScheduled = "order_scheduled";
+constexpr const char* kDeliveryMeasured = "delivery_measured";
+constexpr const char* kSettlementKnown = "settlement_known";
+constexpr const char* kBidAdopted = "bid_adopted";
+
+struct Writer {
+  Json operator()(const PricesKnown& fact) const {
+    return {{"kind", kPricesKnown}, {"prices", to_json_list(fact.prices)}};
+  }
+  Json operator()(const BidDecided& fact) const {
+    return {{"kind", kBidDecided},
+            {"bid", to_json_value(fact.bid)},
+            {"forecast", to_json_list(fact.forecast)},
+            {"firm_curve_j", to_json_list(fact.firm_curve)},
+            {"at_ms", fact.at.time_since_epoch().count()}};
+  }
+  Json operator()(const BidAcknowledged& fact) const {
+    return {{"kind", kBidAcknowledged},
+            {"key", fact.key},
+            {"accepted", fact.accepted},
+            {"why", fact.why}};
+  }
+  Json operator()(const AwardKnown& fact) const {
+    return {{"kind", kAwardKnown}, {"award", to_json_value(fact.award)}};
+  }
+  Json operator()(const OrderScheduled& fact) const {
+    // As text: an order id uses all 64 bits.
+    return {
+        {"kind", kOrderScheduled}, {"key", fact.key}, {"order", std::to_string(fact.order.value)}};
+  }
+  Json operator()(const DeliveryMeasured& fact) const {
+    return {{"kind", kDeliveryMeasured},
+            {"delivery", to_json_value(fact.delivery)},
+            {"sites_counted", fact.sites_counted},
+            {"sites_enrolled", fact.sites_enrolled}};
+  }
+  Json operator()(const SettlementKnown& fact) const {
+    return {{"kind", kSettlementKnown}, {"settlement", to_json_value(fact.settlement)}};
+  }
+  Json operator()(const BidAdopted& fact) const {
+    return {{"kind", kBidAdopted}, {"bid", to_json_value(fact.bid)}};
+  }
+};
+
+[[nodiscard]] OrderId read_order(JsonReader& reader, const Json& value) {
+  const std::string text = reader.text(value, "order");
+  std::uint64_t id = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), id);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    reader.fail("order is not an order id");
+  }
+  return OrderId{id};
+}
+
+[[nodiscard]] BidDecided read_decided(JsonReader& reader, const Json& value) {
+  BidDecided fact;
+  reader.read(reader.object(value, "bid"), fact.bid);
+  fact.forecast = reader.list<PricePoint>(value, "forecast");
+  fact.firm_curve = reader.list<Joules>(value, "firm_curve_j");
+  fact.at = reader.time(value, "at_ms");
+  return fact;
+}
+
+[[nodiscard]] DeliveryMeasured read_measured(JsonReader& reader, const Json& value) {
+  DeliveryMeasured fact;
+  reader.read(reader.object(value, "delivery"), fact.delivery);
+  fact.sites_counted = reader.count(value, "sites_counted");
+  fact.sites_enrolled = reader.count(value, "sites_enrolled");
+  return fact;
+}
+
+[[nodiscard]] Fact read_fact(JsonReader& reader, const Json& value) {
+  const std::string kind = reader.text(value, "kind");
+  if (kind == kPricesKnown) return PricesKnown{reader.list<PricePoint>(value, "prices")};
+  if (kind == kBidDecided) return read_decided(reader, value);
+  if (kind == kBidAcknowledged) {
+    return BidAcknowledged{reader.text(value, "key"), reader.yes_or_no(value, "accepted"),
+                           reader.text(value, "why")};
+  }
+  if (kind == kAwardKnown) {
+    AwardKnown fact;
+    reader.read(reader.object(value, "award"), fact.award);
+    return fact;
+  }
+  if (kind == kOrderScheduled) {
+    return OrderScheduled{reader.text(value, "key"), read_order(reader, value)};
+  }
+  if (kind == kDeliveryMeasured) return read_measured(reader, value);
+  if (kind == kSettlementKnown) {
+    SettlementKnown fact;
+    reader.read(reader.object(value, "settlement"), fact.settlement);
+    return fact;
+  }
+  if (kind == kBidAdopted) {
+    BidAdopted fact;
+    reader.read(reader.object(value, "bid"), fact.bid);
+    return fact;
+  }
+  reader.fail("unknown kind of fact: " + kind.substr(0, 40));
+  return PricesKnown{};
+}
+
+}  // namespace
+
+std::string to_json(const Fact& fact) {
+  // A text from a market may be no UTF-8: such bytes are replaced rather than refused.
+  return std::visit(Writer{}, fact).dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::expected<Fact, std::string> fact_from_json(std::string_view text) {
+  const auto value = parse_json_object(text);
+  if (!value) return std::unexpected{"fact: " + value.error()};
+  JsonReader reader;
+  Fact fact = read_fact(reader, *value);
+  if (!reader.error().empty()) return std::unexpected{"fact: " + reader.error()};
+  return fact;
+}
+
+}  // namespace vpp::bidding

@@ -1,0 +1,193 @@
+#include "bidding/market_json.h"
+
+#include <limits>
+#include <utility>
+
+namespace vpp::bidding {
+namespace {
+
+[[nodiscard]] std::int64_t to_ms(MarketTime time) {
+  return time.time_since_epoch().count();
+}
+
+[[nodiscard]] MarketTime from_ms(std::int64_t ms) {
+  return MarketTime{MarketClock::duration{ms}};
+}
+
+}  // namespace
+
+Json to_json_value(const Gate& gate) {
+  return {{"from_ms", to_ms(gate.from)},
+          {"until_ms", to_ms(gate.until)},
+          {"closes_ms", to_ms(gate.closes)}};
+}
+
+Json to_json_value(const PricePoint& point) {
+  return {{"from_ms", to_ms(point.from)},
+          {"until_ms", to_ms(point.until)},
+          {"price_micro_per_mwh", point.price.count}};
+}
+
+Json to_json_value(const Bid& bid) {
+  Json segments = Json::array();
+  for (const BidSegment& segment : bid.segments) {
+    segments.push_back(
+        {{"power_w", segment.power.count}, {"price_micro_per_mwh", segment.price.count}});
+  }
+  return {{"key", bid.key}, {"gate", to_json_value(bid.gate)}, {"segments", std::move(segments)}};
+}
+
+Json to_json_value(const Award& award) {
+  return {{"key", award.key},
+          {"gate", to_json_value(award.gate)},
+          {"power_w", award.power.count},
+          {"clearing_micro_per_mwh", award.clearing.count}};
+}
+
+Json to_json_value(const Delivery& delivery) {
+  return {{"key", delivery.key},
+          {"gate", to_json_value(delivery.gate)},
+          {"delivered_j", delivery.delivered.count}};
+}
+
+Json to_json_value(const Settlement& settlement) {
+  return {{"key", settlement.key},
+          {"awarded_j", settlement.awarded.count},
+          {"delivered_j", settlement.delivered.count},
+          {"revenue_micro", settlement.revenue.count},
+          {"penalty_micro", settlement.penalty.count}};
+}
+
+Json to_json_value(Joules energy) {
+  return energy.count;
+}
+
+std::int64_t JsonReader::whole(const Json& object, const char* name) {
+  const Json* value = field(object, name);
+  if (value == nullptr) return 0;
+  constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  if (!value->is_number_integer() ||
+      (value->is_number_unsigned() && value->get<std::uint64_t>() > kMax)) {
+    fail(std::string{name} + " is not a whole number of 64 bits");
+    return 0;
+  }
+  return value->get<std::int64_t>();
+}
+
+std::uint32_t JsonReader::count(const Json& object, const char* name) {
+  const std::int64_t value = whole(object, name);
+  if (value < 0 || value > std::numeric_limits<std::uint32_t>::max()) {
+    fail(std::string{name} + " is not a count of 32 bits");
+    return 0;
+  }
+  return static_cast<std::uint32_t>(value);
+}
+
+bool JsonReader::yes_or_no(const Json& object, const char* name) {
+  const Json* value = field(object, name);
+  if (value == nullptr) return false;
+  if (!value->is_boolean()) fail(std::string{name} + " is neither true nor false");
+  return value->is_boolean() && value->get<bool>();
+}
+
+std::string JsonReader::text(const Json& object, const char* name) {
+  const Json* value = field(object, name);
+  if (value == nullptr) return {};
+  if (!value->is_string()) {
+    fail(std::string{name} + " is not a text");
+    return {};
+  }
+  return value->get<std::string>();
+}
+
+MarketTime JsonReader::time(const Json& object, const char* name) {
+  return from_ms(whole(object, name));
+}
+
+const Json& JsonReader::object(const Json& object, const char* name) {
+  static const Json kEmpty = Json::object();
+  const Json* value = field(object, name);
+  if (value == nullptr) return kEmpty;
+  if (!value->is_object()) fail(std::string{name} + " is not an object");
+  return value->is_object() ? *value : kEmpty;
+}
+
+const Json& JsonReader::array(const Json& object, const char* name) {
+  static const Json kEmpty = Json::array();
+  const Json* value = field(object, name);
+  if (value == nullptr) return kEmpty;
+  if (!value->is_array()) fail(std::string{name} + " is not a list");
+  return value->is_array() ? *value : kEmpty;
+}
+
+void JsonReader::read(const Json& value, Gate& gate) {
+  gate = {time(value, "from_ms"), time(value, "until_ms"), time(value, "closes_ms")};
+}
+
+void JsonReader::read(const Json& value, PricePoint& point) {
+  point = {time(value, "from_ms"), time(value, "until_ms"),
+           Price{whole(value, "price_micro_per_mwh")}};
+}
+
+void JsonReader::read(const Json& value, BidSegment& segment) {
+  segment = {Watts{whole(value, "power_w")}, Price{whole(value, "price_micro_per_mwh")}};
+}
+
+void JsonReader::read(const Json& value, Bid& bid) {
+  bid.key = text(value, "key");
+  read(object(value, "gate"), bid.gate);
+  bid.segments = list<BidSegment>(value, "segments");
+}
+
+void JsonReader::read(const Json& value, Award& award) {
+  award.key = text(value, "key");
+  read(object(value, "gate"), award.gate);
+  award.power = Watts{whole(value, "power_w")};
+  award.clearing = Price{whole(value, "clearing_micro_per_mwh")};
+}
+
+void JsonReader::read(const Json& value, Delivery& delivery) {
+  delivery.key = text(value, "key");
+  read(object(value, "gate"), delivery.gate);
+  delivery.delivered = Joules{whole(value, "delivered_j")};
+}
+
+void JsonReader::read(const Json& value, Settlement& settlement) {
+  settlement = {text(value, "key"), Joules{whole(value, "awarded_j")},
+                Joules{whole(value, "delivered_j")}, Amount{whole(value, "revenue_micro")},
+                Amount{whole(value, "penalty_micro")}};
+}
+
+void JsonReader::read(const Json& value, Joules& energy) {
+  if (value.is_number_integer()) {
+    energy = Joules{value.get<std::int64_t>()};
+  } else {
+    fail("an energy is not a whole number");
+  }
+}
+
+void JsonReader::fail(std::string why) {
+  if (error_.empty()) error_ = std::move(why);
+}
+
+const Json* JsonReader::field(const Json& object, const char* name) {
+  if (!object.is_object()) {
+    fail("an object with " + std::string{name} + " was expected");
+    return nullptr;
+  }
+  const auto it = object.find(name);
+  if (it == object.end()) {
+    fail(std::string{name} + " is missing");
+    return nullptr;
+  }
+  return &*it;
+}
+
+std::expected<Json, std::string> parse_json_object(std::string_view text) {
+  Json value = Json::parse(text, nullptr, false);
+  if (value.is_discarded()) return std::unexpected{"not JSON"};
+  if (!value.is_object()) return std::unexpected{"JSON, but not an object"};
+  return value;
+}
+
+}  // namespace vpp::bidding
