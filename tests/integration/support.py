@@ -1,0 +1,91 @@
+"""What the integration tests share: a plant in a directory of its own, torn down afterwards."""
+
+import json
+import os
+import pathlib
+import shutil
+import sys
+import tempfile
+import unittest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tools"))
+
+from plant import control  # noqa: E402
+from plant.plant import Node, Plant, PlantError, Process, wait_until  # noqa: E402
+
+BIN = pathlib.Path(os.environ["VPP_BIN"])
+
+__all__ = ["BIN", "Node", "Plant", "PlantCase", "PlantError", "Process", "TOP", "control", "json",
+           "wait_until"]
+
+
+class PlantCase(unittest.TestCase):
+    """Makes plants, and stops and removes them; keeps the directory of a failed test."""
+
+    def setUp(self):
+        self.plants = []
+
+    def tearDown(self):
+        outcome = self._outcome.result if hasattr(self._outcome, "result") else None
+        failed = outcome and any(case is self for case, _ in outcome.failures + outcome.errors)
+        for plant in self.plants:
+            plant.stop()
+            if failed:
+                print(f"kept for a look: {plant.dir}", file=sys.stderr)
+            else:
+                shutil.rmtree(plant.dir, ignore_errors=True)
+
+    def plant(self, **options):
+        plant = Plant(tempfile.mkdtemp(prefix="vpp-it-"), BIN, **options)
+        plant.prepare()
+        self.plants.append(plant)
+        return plant
+
+    def running_plant(self, market=False, **options):
+        """All up, every leaf counted."""
+        plant = self.plant(**options)
+        if market:
+            plant.start_market()
+        plant.start_batteries()
+        plant.start()
+        plant.await_whole()
+        return plant
+
+    @staticmethod
+    def send(plant, power_w, duration_s, key):
+        answer = plant.root.post("/v1/orders",
+                                 {"key": key, "power_w": power_w, "duration_s": duration_s})
+        return answer["order"]["id"]
+
+    @staticmethod
+    def order(plant, number):
+        return plant.root.get(f"/v1/orders/{number}")["order"]
+
+    @staticmethod
+    def await_delivery(plant, power_w, tolerance=0.02, timeout=20):
+        """Until the root measures the power asked for."""
+        def there():
+            status = plant.root.try_get("/v1/status")
+            order = status and status["order"]
+            measured = order["measured_w"] if order else None
+            return measured is not None and abs(measured - power_w) <= tolerance * abs(power_w)
+        wait_until(there, timeout, f"delivery of {power_w} W")
+
+    @staticmethod
+    def await_order_over(plant, number, timeout=60):
+        wait_until(lambda: PlantCase.order(plant, number)["state"] == "done", timeout,
+                   f"end of order {number}")
+
+    @staticmethod
+    def events(plant, code):
+        text = plant.root.get("/v1/events?follow=0")
+        lines = [json.loads(line) for line in text.splitlines() if line.strip()]
+        return [event for event in lines if event["code"] == code]
+
+    @staticmethod
+    def metric(node, name):
+        """The sum over a metric's labels; None when it is not exported."""
+        found = [line.rsplit(" ", 1)[1] for line in node.get("/metrics").splitlines()
+                 if line.startswith(name) and line[len(name)] in " {"]
+        return sum(float(v) for v in found) if found else None

@@ -1,0 +1,109 @@
+"""What people meet: config errors, exit codes, documents."""
+
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+from support import BIN, PlantCase, json
+
+
+def run(*command, **options):
+    return subprocess.run([str(c) for c in command], capture_output=True, text=True, check=False,
+                          **options)
+
+
+class ConfigErrors(unittest.TestCase):
+    def check(self, text):
+        with tempfile.TemporaryDirectory() as directory:
+            file = pathlib.Path(directory) / "vppd.toml"
+            file.write_text(text)
+            return run(BIN / "vppd", "--check", file), file
+
+    def test_every_error_is_told_at_once_with_its_place(self):
+        done, file = self.check('role = "leaf"\nnmae = "x"\n[site]\nreserve_pct = "much"\n')
+        self.assertEqual(done.returncode, 2)
+        lines = (done.stderr or done.stdout).splitlines()
+        self.assertTrue(any(line.startswith(f"{file}:2:") and "name" in line for line in lines))
+        self.assertTrue(any(line.startswith(f"{file}:4:") for line in lines))
+
+    def test_a_missing_file_is_an_error_of_one_line(self):
+        done = run(BIN / "vppd", "--check", "/nonexistent/vppd.toml")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("/nonexistent/vppd.toml", done.stderr + done.stdout)
+
+    def test_a_broken_file_names_the_line(self):
+        done, file = self.check('role = "leaf\n')
+        self.assertEqual(done.returncode, 2)
+        self.assertIn(f"{file}:1:", done.stderr + done.stdout)
+
+    def test_unknown_arguments_are_usage_errors(self):
+        self.assertEqual(run(BIN / "vppd", "--nonsense").returncode, 2)
+        self.assertEqual(run(BIN / "vppctl", "nonsense").returncode, 2)
+        self.assertEqual(run(BIN / "vppctl").returncode, 2)
+
+
+class Ctl(PlantCase):
+    def ctl(self, plant, *arguments, **options):
+        return run(BIN / "vppctl", "--socket", plant.root.socket, *arguments, **options)
+
+    def test_every_verb_answers_and_every_document_is_json(self):
+        plant = self.running_plant(leaves=3, aggregators=1)
+        number = self.send(plant, 1_000, 600, "it-verbs")
+        verbs = [("tree",), ("nodes", "list"), ("nodes", "show", "agg-1"), ("capacity",),
+                 ("orders", "list"), ("orders", "show", str(number)),
+                 ("dispatch", "show", str(number)), ("bids", "list"), ("market", "prices"),
+                 ("config", "show"), ("version",)]
+        for verb in verbs:
+            with self.subTest(verb=verb):
+                table = self.ctl(plant, *verb)
+                self.assertEqual(table.returncode, 0, table.stderr)
+                self.assertTrue(table.stdout.strip())
+                document = json.loads(self.ctl(plant, "-o", "json", *verb).stdout)
+                self.assertEqual(document["schema"], "vppctl/v1")
+        events = self.ctl(plant, "-o", "json", "events").stdout.splitlines()
+        self.assertTrue(all(json.loads(line)["schema"] == "vppctl/v1" for line in events))
+
+    def test_status_tells_by_its_exit_code_whether_all_is_well(self):
+        plant = self.running_plant(leaves=2, aggregators=1)
+        self.assertEqual(self.ctl(plant, "status").returncode, 0)
+        plant.aggregators[0].kill()
+        from support import wait_until
+        wait_until(lambda: self.ctl(plant, "status").returncode == 4, 20, "exit code 4")
+
+    def test_a_dangerous_verb_without_a_terminal_needs_yes(self):
+        plant = self.running_plant(leaves=2, aggregators=1)
+        send = ("dispatch", "send", "--power", "1kW", "--duration", "10m")
+        unconfirmed = self.ctl(plant, *send, stdin=subprocess.DEVNULL)
+        self.assertEqual(unconfirmed.returncode, 5)
+        self.assertIn("2 sites", unconfirmed.stderr)
+        dry = self.ctl(plant, *send, "--dry-run")
+        self.assertEqual(dry.returncode, 0)
+        self.assertEqual(plant.root.get("/v1/orders")["orders"], [])
+        self.assertEqual(self.ctl(plant, *send, "--yes").returncode, 0)
+        self.assertEqual(len(plant.root.get("/v1/orders")["orders"]), 1)
+
+    def test_an_unreachable_daemon_is_exit_code_3(self):
+        done = run(BIN / "vppctl", "--socket", "/nonexistent.sock", "status")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("hint", done.stderr)
+
+    def test_plan_answers_what_a_fleet_can_do(self):
+        with tempfile.TemporaryDirectory() as directory:
+            fleet = pathlib.Path(directory) / "fleet.csv"
+            request = pathlib.Path(directory) / "request.csv"
+            fleet.write_text("id,power_w,energy_wh\na,1000,500\nb,1000,2000\n")
+            request.write_text("power_w\n" + "1500\n" * 12)
+            done = run(BIN / "vppctl", "plan", "--fleet", fleet, "--request", request, "--step",
+                       "5m", "-o", "json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            plan = json.loads(done.stdout)
+            self.assertTrue(plan["feasible"])
+            self.assertAlmostEqual(plan["scale_max"], 1.0, places=9)
+            self.assertEqual(plan["unserved_wh"], 0)
+            for step in plan["steps"]:
+                self.assertEqual(sum(step["set_points"].values()), 1500)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,68 @@
+"""The root is killed around gates and resumes: no double bid, no forgotten award."""
+
+import unittest
+
+from support import PlantCase, control, wait_until
+
+
+class Market(PlantCase):
+    @staticmethod
+    def state(plant):
+        return control.get_http(plant.market_port, "/v1/state")
+
+    def restart_root(self, plant):
+        plant.root.kill()
+        plant.root.wait()
+        plant.root.start()
+
+    def test_the_plant_bids_wins_delivers_and_is_settled(self):
+        plant = self.running_plant(market=True, leaves=6, aggregators=2)
+        wait_until(lambda: self.state(plant)["settlements"], 120, "settlement", every=0.2)
+        settlement = self.state(plant)["settlements"][0]
+        self.assertGreater(settlement["awarded_wh"], 0)
+        self.assertGreater(settlement["delivered_wh"], 0.95 * settlement["awarded_wh"])
+
+    def test_a_root_killed_again_and_again_bids_once_and_forgets_no_award(self):
+        plant = self.running_plant(market=True, leaves=4, aggregators=1)
+        # Gates close every 15 s of real time: these blows fall before, at and after them.
+        for awards in range(1, 5):
+            wait_until(lambda: len(self.state(plant)["bids"]) >= awards, 60, "next bid", every=0.05)
+            self.restart_root(plant)
+            wait_until(lambda: len(self.state(plant)["awards"]) >= awards, 60, "next award",
+                       every=0.05)
+            self.restart_root(plant)
+        plant.await_whole()
+        state = self.state(plant)
+        self.assertEqual(state["double_bids"], 0)
+        won = {a["key"] for a in state["awards"] if a["power_w"] > 0}
+        self.assertTrue(won)
+
+        def booked():
+            orders = plant.root.get("/v1/orders")["orders"]
+            keys = [o["key"] for o in orders if o["source"] == "market"]
+            self.assertEqual(len(keys), len(set(keys)))
+            return won <= set(keys)
+        wait_until(booked, 60, "an order for every award won", every=0.2)
+
+        def settled():
+            return won <= {s["key"] for s in self.state(plant)["settlements"]}
+        wait_until(settled, 120, "a settlement for every award won", every=0.5)
+        keys = [s["key"] for s in self.state(plant)["settlements"]]
+        self.assertEqual(len(keys), len(set(keys)))
+
+    def test_a_market_that_is_gone_for_a_while_is_said_and_used_again(self):
+        plant = self.running_plant(market=True, leaves=2, aggregators=1)
+        wait_until(lambda: self.state(plant)["bids"], 60, "first bid")
+        plant.market.kill()
+        plant.market.wait()
+
+        def unreachable():
+            codes = plant.root.get("/v1/status")["health"]["codes"]
+            return any(c["code"] == "VPP_MARKET_UNREACHABLE" for c in codes)
+        wait_until(unreachable, 60, "VPP_MARKET_UNREACHABLE", every=0.2)
+        plant.start_market()
+        wait_until(lambda: self.state(plant)["bids"], 60, "bids again", every=0.2)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
