@@ -41,10 +41,13 @@ class Secret {
 };
 
 struct NodeKeys {
+  NodeKeys() = default;
+  NodeKeys(const Secret& seed, const Secret& curve_secret_key);  ///< derives the public halves
+
   Secret ed25519_seed;
   Secret curve_secret;
-  Ed25519Key ed25519{};  ///< derived from the seed
-  CurveKey curve{};      ///< derived from the secret
+  Ed25519Key ed25519{};
+  CurveKey curve{};
 
   [[nodiscard]] NodeId id() const;
 };
@@ -58,6 +61,8 @@ struct FleetPublic {
 
 /// The fleet authority; kept offline.
 struct FleetAuthority {
+  FleetAuthority(FleetId fleet, const Secret& secret);  ///< derives the public key
+
   FleetPublic pub;
   Secret seed;
 };

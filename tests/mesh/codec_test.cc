@@ -1,0 +1,203 @@
+#include "mesh/codec.h"
+
+#include <catch2/catch.hpp>
+
+#include "config/limits.h"
+#include "mesh/message_limits.h"
+#include "tests/mesh/random_message.h"
+
+using namespace vpp;
+using namespace vpp::mesh;
+using vpp::mesh::testing::kMessageKinds;
+using vpp::mesh::testing::random_message;
+
+namespace {
+
+Frame encoded(const Message& message) {
+  auto frame = encode(message);
+  REQUIRE(frame);
+  return std::move(*frame);
+}
+
+/// What any bytes may lead to: an error, or a message that holds the limits and can be sent on.
+bool is_error_or_sound(std::span<const std::uint8_t> bytes) {
+  const auto message = decode(bytes);
+  return !message || (!broken_limit(*message) && decode(encode(*message).value()) == *message);
+}
+
+Message with_region(std::string region) {
+  ProbeAck ack;
+  ack.region = std::move(region);
+  return ack;
+}
+
+Message with_alternate(std::string address) {
+  Beacon beacon;
+  beacon.alternates = {{std::move(address), {}}};
+  return beacon;
+}
+
+}  // namespace
+
+TEST_CASE("what is encoded is decoded, for random messages of every kind", "[mesh][codec]") {
+  Rng rng{1};
+  for (std::size_t kind = 0; kind < kMessageKinds; ++kind) {
+    for (int i = 0; i < 400; ++i) {
+      const Message message = random_message(kind, rng);
+      REQUIRE_FALSE(broken_limit(message));
+      const Frame frame = encoded(message);
+      REQUIRE(frame.size() <= limits::kFrameBytesMax);
+      const auto back = decode(frame);
+      REQUIRE(back);
+      REQUIRE(*back == message);
+    }
+  }
+}
+
+TEST_CASE("equal messages have equal frames", "[mesh][codec]") {
+  Rng rng{2};
+  for (std::size_t kind = 0; kind < kMessageKinds; ++kind) {
+    const Message message = random_message(kind, rng);
+    CHECK(encoded(message) == encoded(Message{message}));
+  }
+}
+
+TEST_CASE("a truncated frame is refused at every length", "[mesh][codec]") {
+  Rng rng{3};
+  for (std::size_t kind = 0; kind < kMessageKinds; ++kind) {
+    const Frame frame = encoded(random_message(kind, rng));
+    for (std::size_t size = 0; size < frame.size(); ++size) {
+      if (decode(std::span{frame}.first(size))) FAIL("kind " << kind << " cut to " << size);
+    }
+  }
+}
+
+TEST_CASE("100,000 mutated frames are errors or sound messages", "[mesh][codec]") {
+  Rng rng{4};
+  std::size_t refused = 0;
+  for (int i = 0; i < 100'000;) {
+    const Frame frame = encoded(random_message(rng.below(kMessageKinds), rng));
+    for (int j = 0; j < 50; ++j, ++i) {
+      Frame mutated = frame;
+      for (std::uint64_t changes = 1 + rng.below(4); changes > 0; --changes) {
+        // Mostly near the front: that is where the pointers are.
+        const std::uint64_t reach = rng.below(2) == 0 ? mutated.size() : 64;
+        mutated[rng.below(std::min<std::uint64_t>(reach, mutated.size()))] ^=
+            static_cast<std::uint8_t>(1U << rng.below(8));
+      }
+      if (!is_error_or_sound(mutated)) FAIL("mutation " << i);
+      if (!decode(mutated)) ++refused;
+    }
+  }
+  CHECK(refused > 20'000);
+}
+
+TEST_CASE("random bytes are errors", "[mesh][codec]") {
+  Rng rng{5};
+  for (int i = 0; i < 20'000; ++i) {
+    Frame noise(8 * (1 + rng.below(64)));
+    for (auto& byte : noise) byte = static_cast<std::uint8_t>(rng.next());
+    if (rng.below(2) == 0) {  // past the first line of defence: one segment of the right length
+      std::fill_n(noise.begin(), 8, std::uint8_t{0});
+      noise[4] = static_cast<std::uint8_t>(noise.size() / 8 - 1);
+    }
+    if (!is_error_or_sound(noise)) FAIL("noise " << i);
+  }
+}
+
+TEST_CASE("frames of other versions, unknown kinds and many segments are refused",
+          "[mesh][codec]") {
+  const Frame good = encoded(Probe{7});
+  // Word 0 is the segment table, word 1 the root pointer, word 2 holds version and kind.
+  Frame version = good;
+  version[16] = kProtocolVersion + 1;
+  CHECK_THAT(decode(version).error(), Catch::Contains("protocol version"));
+
+  Frame kind = good;
+  kind[18] = 200;
+  CHECK(decode(kind).error() == "unknown kind of message");
+
+  Frame segments = good;
+  segments[0] = 1;
+  CHECK_FALSE(decode(segments));
+
+  Frame longer = good;
+  longer.resize(longer.size() + 8);
+  CHECK_FALSE(decode(longer));
+
+  CHECK(decode(Frame(limits::kFrameBytesMax + 8)).error() == "frame too long");
+}
+
+TEST_CASE("frames need no alignment", "[mesh][codec]") {
+  const Frame frame = encoded(Bye{42});
+  for (std::size_t shift = 0; shift < 8; ++shift) {
+    Frame moved(frame.size() + shift);
+    std::ranges::copy(frame, moved.begin() + static_cast<std::ptrdiff_t>(shift));
+    CHECK(decode(std::span{moved}.subspan(shift)) == Message{Bye{42}});
+  }
+}
+
+TEST_CASE("lists beyond their limit are not encoded", "[mesh][codec]") {
+  Beacon deep;
+  deep.path.resize(limits::kDepthMax + 1);
+  CHECK(encode(deep).error() == "path too long");
+
+  CHECK_FALSE(encode(Evict{std::vector<Attachment>(limits::kAttachmentsMax + 1)}));
+  CHECK(encode(Evict{std::vector<Attachment>(limits::kAttachmentsMax)}));
+
+  Report report;
+  std::get<SiteSummary>(report.summary).receipts.resize(limits::kReceiptsMax + 1);
+  CHECK(encode(report).error() == "too many receipts");
+
+  Hello hello;
+  hello.certificate.resize(kCertificateBytesMax + 1);
+  CHECK_FALSE(encode(hello));
+}
+
+TEST_CASE("numbers beyond their limit are not encoded", "[mesh][codec]") {
+  Dispatch dispatch;
+  dispatch.share = limits::kGroupPowerMax + Watts{1};
+  CHECK(encode(dispatch).error() == "share out of range");
+  dispatch.share = -limits::kGroupPowerMax;
+  CHECK(encode(dispatch));
+  dispatch.expires = -1;
+  CHECK_FALSE(encode(dispatch));
+
+  Report report;
+  std::get<SiteSummary>(report.summary).discharge.power = {-1};
+  CHECK(encode(report).error() == "negative capability");
+
+  Beacon beacon;
+  beacon.market_speed = 0;
+  CHECK_FALSE(encode(beacon));
+
+  HelloNak nak;
+  nak.reason = static_cast<NakReason>(7);
+  CHECK_FALSE(encode(nak));
+  nak.reason = NakReason::kBusy;
+  nak.retry_after = kSpanMax + Duration{1};
+  CHECK_FALSE(encode(nak));
+}
+
+TEST_CASE("texts are UTF-8 without control characters", "[mesh][codec]") {
+  for (const char* good : {"", "north", "Köln", "地域", "🔋", "\xf4\x8f\xbf\xbf"}) {
+    CAPTURE(good);
+    CHECK(encode(with_region(good)));
+  }
+  for (const char* bad : {"\n", "\x1b[31m", "\x7f", "\xc2\x85", "\x80", "\xc0\xaf", "\xc3",
+                          "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe0\x80\xaf", "\xff"}) {
+    CAPTURE(bad);
+    CHECK_FALSE(encode(with_region(bad)));
+  }
+  CHECK(encode(with_region(std::string(limits::kNameBytesMax, 'x'))));
+  CHECK_FALSE(encode(with_region(std::string(limits::kNameBytesMax + 1, 'x'))));
+  CHECK_FALSE(encode(with_region(std::string(1, '\0'))));
+}
+
+TEST_CASE("addresses are tcp addresses without blanks", "[mesh][codec]") {
+  CHECK(encode(with_alternate("tcp://10.0.0.1:7700")));
+  CHECK_FALSE(encode(with_alternate("")));
+  CHECK_FALSE(encode(with_alternate("ipc:///tmp/x")));
+  CHECK_FALSE(encode(with_alternate("tcp://a b:1")));
+  CHECK_FALSE(encode(with_alternate("tcp://" + std::string(limits::kAddressBytesMax, 'h'))));
+}
