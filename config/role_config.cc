@@ -58,15 +58,13 @@ const ListenConfig* listen_of(const RoleConfig& config) {
 
 MarketTime market_time(const std::optional<TimeConfig>& time, UtcTime utc) {
   if (!time) return MarketTime{utc.time_since_epoch()};
-  std::int64_t since_ms = 0;
-  std::int64_t market_ms = 0;
-  const bool overflow =
-      __builtin_sub_overflow(utc.time_since_epoch().count(),
-                             time->anchor_utc.time_since_epoch().count(), &since_ms) ||
-      __builtin_mul_overflow(since_ms, time->speed, &market_ms) ||
-      __builtin_add_overflow(market_ms, time->anchor_market.time_since_epoch().count(), &market_ms);
-  if (overflow) return utc < time->anchor_utc ? MarketTime::min() : kEndOfTime;
-  return MarketTime{MarketClock::duration{market_ms}};
+  __extension__ using Wide = __int128;  // nothing of 64 bits, squared, overflows it
+  const Wide since_ms =
+      Wide{utc.time_since_epoch().count()} - time->anchor_utc.time_since_epoch().count();
+  const Wide market_ms = since_ms * time->speed + time->anchor_market.time_since_epoch().count();
+  const auto ms = std::clamp(market_ms, Wide{MarketTime::min().time_since_epoch().count()},
+                             Wide{kEndOfTime.time_since_epoch().count()});
+  return MarketTime{MarketClock::duration{static_cast<std::int64_t>(ms)}};
 }
 
 std::optional<HostPort> parse_host_port(std::string_view text) {

@@ -66,8 +66,7 @@ void Checker::within(std::string_view key, std::int64_t value, std::int64_t leas
 
 void Checker::percentage(std::string_view key, std::int64_t permille, std::int64_t least_permille) {
   if (permille >= least_permille && permille <= 1000) return;
-  const std::int64_t whole = permille / 10;
-  add(std::string{key}, "is out of range: about " + std::to_string(whole) + " %",
+  add(std::string{key}, "is out of range: " + std::to_string(permille / 10) + " %",
       (least_permille == 0 ? "0" : "above 0") + std::string{" to 100 %"});
 }
 

@@ -1,0 +1,114 @@
+// Role configs drawn from everything that check() lets pass.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/rng.h"
+#include "config/role_config.h"
+
+namespace vpp::testing {
+
+inline std::string random_text(Rng& rng, std::size_t most) {
+  constexpr std::string_view kSome = "abcXYZ019 -_./'\"\\#=[]{}\u00e9";
+  std::string text = "t";
+  while (text.size() + 1 < most && rng.below(8) != 0) {
+    const std::size_t at = rng.below(kSome.size() - 1);
+    text += at + 2 < kSome.size() ? kSome.substr(at, 1) : kSome.substr(kSome.size() - 2);
+  }
+  return text;
+}
+
+inline std::string random_host(Rng& rng) {
+  constexpr std::array kHosts{"127.0.0.1", "[::1]", "node-1.example.net", "10.0.0.7", "localhost"};
+  return kHosts.at(rng.below(kHosts.size()));
+}
+
+inline std::uint16_t random_port(Rng& rng) {
+  return static_cast<std::uint16_t>(1 + rng.below(65'535));
+}
+
+inline std::string random_tcp(Rng& rng) {
+  return "tcp://" + random_host(rng) + ":" + std::to_string(random_port(rng));
+}
+
+inline std::vector<Endpoint> random_parents(Rng& rng) {
+  std::vector<Endpoint> parents(1 + rng.below(4));
+  for (std::size_t i = 0; i < parents.size(); ++i) {
+    parents[i].address =
+        "tcp://parent-" + std::to_string(i) + ":" + std::to_string(random_port(rng));
+    for (auto& byte : parents[i].server_key) byte = static_cast<std::uint8_t>(1 + rng.below(255));
+  }
+  return parents;
+}
+
+inline ListenConfig random_listen(Rng& rng) {
+  if (rng.below(2) == 0) return {"tcp://*:9450", random_tcp(rng)};
+  const std::string address = random_tcp(rng);
+  return {address, address};
+}
+
+inline std::int32_t random_permille(Rng& rng, std::uint64_t least) {
+  return static_cast<std::int32_t>(least + rng.below(1001 - least));
+}
+
+inline Watts random_watts(Rng& rng) {
+  return {static_cast<std::int64_t>(rng.below(1'000'001))};
+}
+
+inline LeafConfig random_leaf(Rng& rng) {
+  LeafConfig leaf;
+  leaf.parents = random_parents(rng);
+  leaf.device.host = random_host(rng);
+  leaf.device.port = random_port(rng);
+  leaf.device.unit = rng.below(9) == 0 ? 255 : static_cast<std::uint8_t>(1 + rng.below(247));
+  leaf.device.poll = limits::kPollMin + rng.up_to(limits::kPollMax - limits::kPollMin);
+  leaf.site = {random_permille(rng, 0), random_watts(rng),
+               random_watts(rng),       random_watts(rng),
+               random_watts(rng),       static_cast<std::int64_t>(1 + rng.below(1'000'000)),
+               random_permille(rng, 1), random_permille(rng, 1)};
+  return leaf;
+}
+
+inline RootConfig random_root(Rng& rng) {
+  RootConfig root{random_listen(rng), std::nullopt};
+  if (rng.below(3) != 0) {
+    const auto price = static_cast<std::int64_t>(rng.below(2'000'000'000'001)) - 1'000'000'000'000;
+    root.market = MarketConfig{"http://127.0.0.1:" + std::to_string(random_port(rng)), Price{price},
+                               random_permille(rng, 1)};
+  }
+  return root;
+}
+
+inline RoleConfig random_role_config(Rng& rng) {
+  RoleConfig config;
+  config.name = random_text(rng, limits::kNameBytesMax);
+  if (rng.below(2) == 0) config.region = random_text(rng, limits::kNameBytesMax);
+  config.state_dir = "/" + random_text(rng, 40);
+  config.run_dir = "/" + random_text(rng, 40);
+  config.identity = {random_text(rng, 40), random_text(rng, 40), random_text(rng, 40)};
+  if (rng.below(2) == 0) config.http = HttpConfig{"127.0.0.1", random_port(rng)};
+  config.log_level = static_cast<LogLevel>(rng.below(5));
+  if (rng.below(2) == 0) {
+    const auto ms = [&] {
+      return std::chrono::milliseconds{static_cast<std::int64_t>(rng.below(7'258'118'400'000))};
+    };
+    config.time = TimeConfig{static_cast<std::int64_t>(1 + rng.below(3'600)), UtcTime{ms()},
+                             MarketTime{ms()}};
+  }
+  switch (rng.below(3)) {
+    case 0:
+      config.of_role = random_leaf(rng);
+      break;
+    case 1:
+      config.of_role = AggregatorConfig{random_parents(rng), random_listen(rng)};
+      break;
+    default:
+      config.of_role = random_root(rng);
+  }
+  return config;
+}
+
+}  // namespace vpp::testing
