@@ -1,12 +1,19 @@
 // The closed loop of one node: a target in, a share for every child out, each tick. Pure.
 //
 // Children that answer get their part of the longest-time-to-go split; a child that does not
-// (measured differs from asked by more than the tolerance for `ticks_to_doubt` ticks) is held to
-// what it was measured at, and its missing watts go to those who respond, until it is tried again.
-// The asked parts never sum to more than the target, per sign; what cannot be placed is the
-// shortfall, known in the same tick.
+// (measured differs from what it was asked by more than the tolerance in `ticks_to_doubt` reports)
+// is held to what it is measured at, and its missing watts go to those who respond, until it is
+// tried again. The asked parts never sum to more than the target and all have its sign; what
+// cannot be placed is the shortfall, known in the same tick.
+//
+// Why it does not oscillate: a report is judged only against the asks of the last ticks
+// (`lag_ticks_*`: what a share needs to go down, act, be measured and come back up), a child on its
+// way to what it was asked is not blamed, and children are tried again a few at a time, each
+// failure doubling the wait. Groups correct themselves, so their lag is longer.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -41,8 +48,13 @@ struct ChildState {
 struct DispatcherOptions {
   Watts tolerance{50};
   std::int32_t tolerance_permille = 50;  ///< of the asked watts, whichever is larger
-  int ticks_to_doubt = 3;
-  Duration retry_after = std::chrono::seconds{30};
+  int ticks_to_doubt = 3;                ///< reports in a row that are off
+  int ticks_unseen_to_doubt = 10;        ///< ticks without any new measurement
+  int lag_ticks_site = 2;                ///< share sent -> its effect reported; at most kLagMax
+  int lag_ticks_group = 5;
+  Duration retry_after = std::chrono::seconds{30};  ///< doubles per failure, up to 16 times that
+
+  static constexpr int kLagMax = 8;
 };
 
 struct Share {
@@ -52,8 +64,10 @@ struct Share {
 
 struct DispatchPlan {
   std::vector<Share> shares;  ///< one per child, in the order given
-  Watts placed;
-  Watts shortfall;  ///< same sign as the target
+  Watts placed;               ///< what children that respond were asked, and what others do anyway
+  /// Target less placed, same sign. It is still asked of the doubted, as far as they could: that
+  /// costs nothing, and if they come back they are believed at once.
+  Watts shortfall;
 };
 
 class Dispatcher {
@@ -71,13 +85,26 @@ class Dispatcher {
 
  private:
   struct Trust {
-    Watts asked;
+    std::array<Watts, DispatcherOptions::kLagMax> asked{};  ///< newest first; 0 before the order
+    Instant judged{};                                       ///< newest measurement looked at
+    std::optional<Watts> measured;                          ///< that measurement
     int misses = 0;
-    std::optional<Instant> doubted_at;
-    Watts held_to;
+    int unseen = 0;
+    int failures = 0;                   ///< doubts in a row: doubles the wait
+    std::optional<Instant> doubted_at;  ///< set: doubted
+    Watts extra;                        ///< magnitude asked beyond what it was held to
+    std::uint64_t tick = 0;             ///< last one the child was part of
   };
+
+  [[nodiscard]] Watts tolerance_of(Watts asked) const;
+  void judge(Instant now, const ChildState& child, Trust& trust) const;
+  void compare(Instant now, const ChildState& child, Trust& trust) const;
+  void doubt(Instant now, Trust& trust) const;
+  void try_again(Instant now, const std::vector<Trust*>& trusts) const;
+
   DispatcherOptions options_;
   std::map<NodeId, Trust> trust_;
+  std::uint64_t ticks_ = 0;
 };
 
 }  // namespace vpp::aggregation

@@ -2,6 +2,10 @@
 //
 // At any market time at most one order is in force: the newest accepted one whose window holds it,
 // an operator's before a market's. A superseded or cancelled order never comes back.
+//
+//   scheduled -> active -> done          the window [from, until) came and went
+//   scheduled | active -> superseded     another order was in force within its window
+//   scheduled | active -> cancelled      somebody withdrew it
 #pragma once
 
 #include <cstdint>
@@ -18,6 +22,11 @@ namespace vpp::aggregation {
 
 enum class OrderSource : std::uint8_t { kOperator, kMarket };
 enum class OrderState : std::uint8_t { kScheduled, kActive, kDone, kCancelled, kSuperseded };
+
+/// It can still be in force.
+[[nodiscard]] constexpr bool is_open(OrderState state) {
+  return state == OrderState::kScheduled || state == OrderState::kActive;
+}
 
 struct Order {
   OrderId id;
@@ -38,7 +47,8 @@ class OrderBook {
   /// From the store; in any order.
   explicit OrderBook(std::vector<Order> recovered);
 
-  /// The order as booked, to be persisted; the earlier one if the key is known.
+  /// The order as booked, to be persisted; the earlier one if the key is known (an empty key never
+  /// is). Gets the next id. One whose window is over or empty is booked as done.
   Order add(const Now& now, Order order);
   /// Nothing: no such order, or it is over.
   std::optional<Order> cancel(const Now& now, OrderId id);
@@ -46,13 +56,15 @@ class OrderBook {
   /// The order in force, if any; moves states on. `changed` are to be persisted.
   [[nodiscard]] std::optional<Order> active(const Now& now, std::vector<Order>& changed);
 
-  /// Market time of the next begin or end.
+  /// Market time of the next begin or end; kEndOfTime when none. Later than now once active() was
+  /// called for now.
   [[nodiscard]] MarketTime next_change(const Now& now) const;
 
   [[nodiscard]] const std::map<OrderId, Order>& all() const { return orders_; }
 
  private:
   std::map<OrderId, Order> orders_;
+  std::map<std::string, OrderId> by_key_;
 };
 
 }  // namespace vpp::aggregation

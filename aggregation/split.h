@@ -25,14 +25,26 @@ struct Split {
 };
 
 /// Over children known by their curves: G(z) = (Omega(z+D) - Omega(z)) / D solved for the request
-/// on the sum, each child gets its own G_c(z). Cost O(children * log(grid)).
+/// on the sum, each child gets its own G_c(z), rounded by largest remainder and never above its own
+/// full power, Omega_c(D) / D rounded down. Cost O(children * log(grid)).
+/// Precondition: `step` is whole seconds, at most 1 h; at most 10,000 children.
 [[nodiscard]] Split split_by_curves(Watts request, std::span<const DurationCurve> children,
                                     std::chrono::milliseconds step = kEqualisationStep);
 
-/// Over sites, exact: u_i = p_i * clip((x_i - z) / D, 0, 1), x_i = e_i / p_i. Cost O(n log n) or
-/// better; no allocation beyond the result and one scratch buffer.
+/// Times to go beyond this count as this: 24 days.
+inline constexpr std::chrono::seconds kTimeToGoMax{std::int64_t{1} << 21};
+
+/// Over sites, exact: u_i = p_i * clip((x_i - z) / D, 0, 1), x_i = e_i / p_i, rounded by largest
+/// remainder; no site above p_i. Serves at most the sum of min(p_i, e_i / D), rounded down. Cost
+/// O(n); no allocation beyond the result, one counter per second of the window and the remainders.
+/// Precondition: `step` is whole seconds, at most 24 h.
 [[nodiscard]] Split split_by_sites(Watts request, std::span<const device::Capability> sites,
                                    std::chrono::milliseconds step = kEqualisationStep);
+
+/// The same in any units in which energy = power * time, with an explicit horizon: for plans, whose
+/// unit of time is the slot. `time_max` as in SiteGroup.
+[[nodiscard]] Split split_exactly(std::int64_t request, std::span<const device::Capability> sites,
+                                  std::int64_t step, std::int64_t time_max);
 
 /// Largest factor by which a request of constant-length slots may be multiplied, in one direction:
 /// min over k of Omega(k*D) / (D * sum of the k largest). Infinity is kUnbounded (nothing asked).

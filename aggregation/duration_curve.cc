@@ -1,0 +1,73 @@
+#include "aggregation/duration_curve.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "aggregation/wide.h"
+#include "config/check.h"
+#include "config/limits.h"
+
+namespace vpp::aggregation {
+namespace {
+
+constexpr Joules energy_max_at(std::size_t point) {
+  return {limits::kGroupPowerMax.count * kGrid[point].count()};
+}
+
+}  // namespace
+
+DurationCurve DurationCurve::of_site(const device::Capability& capability) {
+  const Watts power = std::clamp(capability.power, Watts{0}, limits::kGroupPowerMax);
+  const Joules energy = std::max(capability.energy, Joules{0});
+  DurationCurve curve;
+  for (std::size_t i = 0; i < kGridPoints; ++i) {
+    curve.energy_[i] = std::min(energy, Joules{power.count * kGrid[i].count()});
+  }
+  return curve;
+}
+
+std::expected<DurationCurve, CurveError> DurationCurve::from_wire(std::uint16_t grid_id,
+                                                                  std::span<const Joules> points) {
+  if (grid_id != kGridId) return std::unexpected{CurveError::kUnknownGrid};
+  if (points.size() != kGridPoints) return std::unexpected{CurveError::kWrongLength};
+  DurationCurve curve;
+  Joules before{0};
+  std::int64_t width_before = 1;
+  Joules rise_before{limits::kGroupPowerMax.count};
+  for (std::size_t i = 0; i < kGridPoints; ++i) {
+    const Joules energy = points[i];
+    if (energy < Joules{0} || energy > energy_max_at(i)) {
+      return std::unexpected{CurveError::kOutOfRange};
+    }
+    if (energy < before) return std::unexpected{CurveError::kFalling};
+    const std::int64_t width = kGrid[i].count() - (i == 0 ? 0 : kGrid[i - 1].count());
+    const Joules rise = energy - before;
+    // Slopes as cross products: at most 10 GW * 1 h * 1 h, well below 2^63.
+    if (rise * width_before > rise_before * width) return std::unexpected{CurveError::kConvex};
+    curve.energy_[i] = before = energy;
+    width_before = width;
+    rise_before = rise;
+  }
+  return curve;
+}
+
+Joules DurationCurve::at(std::chrono::milliseconds duration) const {
+  VPP_CHECK(duration.count() >= 0);
+  const auto right = std::ranges::upper_bound(kGrid, duration);
+  if (right == kGrid.end()) return energy_.back();
+  const auto i = static_cast<std::size_t>(std::distance(kGrid.begin(), right));
+  const Joules low = i == 0 ? Joules{0} : energy_[i - 1];
+  const std::chrono::milliseconds from = i == 0 ? std::chrono::seconds{0} : kGrid[i - 1];
+  const std::chrono::milliseconds width = kGrid[i] - from;
+  const Int128 rise = (energy_[i] - low).count;
+  return low + Joules{static_cast<std::int64_t>(rise * (duration - from).count() / width.count())};
+}
+
+DurationCurve& DurationCurve::operator+=(const DurationCurve& other) {
+  for (std::size_t i = 0; i < kGridPoints; ++i) {
+    energy_[i] = std::min(energy_[i] + other.energy_[i], energy_max_at(i));
+  }
+  return *this;
+}
+
+}  // namespace vpp::aggregation

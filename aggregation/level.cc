@@ -1,0 +1,177 @@
+#include "aggregation/level.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "aggregation/wide.h"
+#include "config/check.h"
+
+namespace vpp::aggregation {
+namespace {
+
+constexpr std::int64_t kSumMax = std::int64_t{1} << 62;
+
+/// Buckets of one second: 18 h, as far as the grid of the curves and further; 1 MB of counters.
+constexpr std::int64_t kWindow = 65'536;
+/// Below this many sites, halving the interval by passes is cheaper than clearing the counters.
+constexpr std::size_t kFewSites = 4'096;
+
+/// Rounded down; a floating quotient put right, since a 64-bit division costs five times as much.
+std::int64_t quotient(std::int64_t numerator, std::int64_t denominator) {
+  auto q =
+      static_cast<std::int64_t>(static_cast<double>(numerator) / static_cast<double>(denominator));
+  while (q * denominator > numerator) --q;
+  while ((q + 1) * denominator <= numerator) ++q;
+  return q;
+}
+
+/// The last whole second in [low, high) at which more than `energy` is served. With the sums over
+/// sites of energy and power by whole seconds of time to go, what lies
+/// beyond z, A(z) = sum of max(e - p*z, 0) is known exactly at each second, and A(z) - A(z + step)
+/// is served.
+std::int64_t last_second_above(const SiteGroup& group, std::int64_t low, std::int64_t high,
+                               std::int64_t energy) {
+  struct Bucket {
+    std::int64_t energy = 0;  ///< beyond p * low
+    std::int64_t power = 0;
+  };
+  const std::int64_t step = group.step();
+  const std::int64_t span = high - low + step;
+  std::vector<Bucket> buckets(static_cast<std::size_t>(span) + 1);
+  std::int64_t always = 0;  ///< power of sites that serve fully throughout
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const auto [p, e] = group[i];
+    const std::int64_t beyond = e - p * low;
+    if (beyond <= 0) continue;
+    if (beyond >= p * span) {
+      always += p;
+      continue;
+    }
+    auto& bucket = buckets[static_cast<std::size_t>(quotient(beyond, p))];
+    bucket.energy += beyond;
+    bucket.power += p;
+  }
+  for (std::size_t b = buckets.size() - 1; b-- > 0;) {
+    buckets[b].energy += buckets[b + 1].energy;
+    buckets[b].power += buckets[b + 1].power;
+  }
+  const auto left_at = [&](std::int64_t z) {
+    const auto& bucket = buckets[static_cast<std::size_t>(z - low)];
+    return bucket.energy - bucket.power * (z - low);
+  };
+  std::int64_t above = low;
+  while (high - above > 1) {
+    const std::int64_t z = above + (high - above) / 2;
+    (left_at(z) - left_at(z + step) + always * step > energy ? above : high) = z;
+  }
+  return above;
+}
+
+/// Where one site's share bends: at num/den of the second. Crossing it adds sign*num to the
+/// constant of what is served and sign*den to its slope.
+struct Bend {
+  std::int64_t num;
+  std::int64_t den;
+  std::int64_t sign;
+};
+
+/// What is served within the second: constant - slope * fraction.
+struct Line {
+  std::int64_t constant = 0;
+  std::int64_t slope = 0;
+
+  void cross(const Bend& bend) {
+    constant += bend.sign * bend.num;
+    slope += bend.sign * bend.den;
+  }
+};
+
+bool at_left_of(const Bend& a, const Bend& b) {
+  return Int128{a.num} * b.den < Int128{b.num} * a.den;
+}
+
+/// `line` holds at the left end of the second, before any of `bends`.
+Level solve_within(std::int64_t second, Line line, std::vector<Bend>& bends, std::int64_t energy) {
+  Bend at{0, 1, 0};  // the last bend known to lie at or left of the level
+  auto begin = bends.begin();
+  auto end = bends.end();
+  while (begin != end) {
+    const Bend pivot = begin[(end - begin) / 2];
+    const auto left = std::partition(begin, end, [&](auto& b) { return at_left_of(b, pivot); });
+    const auto same = std::partition(left, end, [&](auto& b) { return !at_left_of(pivot, b); });
+    Line beyond = line;
+    std::for_each(begin, left, [&](auto& b) { beyond.cross(b); });
+    const Int128 served = Int128{beyond.constant - energy} * pivot.den;
+    if (served < Int128{beyond.slope} * pivot.num) {  // too little is served at the pivot
+      end = left;
+      continue;
+    }
+    std::for_each(left, same, [&](auto& b) { beyond.cross(b); });
+    line = beyond;
+    at = pivot;
+    begin = same;
+  }
+  if (line.slope == 0) return {second, at.num, at.den};
+  return {second, line.constant - energy, line.slope};
+}
+
+/// The level lies in [second, second + 1].
+Level level_within(const SiteGroup& group, std::int64_t second, std::int64_t energy) {
+  const std::int64_t step = group.step();
+  Line line;
+  std::vector<Bend> bends;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    const auto [p, e] = group[i];
+    const std::int64_t beyond = e - p * second;
+    if (beyond <= 0) continue;
+    const std::int64_t full = p * step;
+    if (beyond > full) {
+      line.constant += full;
+      if (beyond < full + p) bends.push_back({beyond - full, p, +1});
+    } else {
+      line.constant += beyond;
+      line.slope += p;
+      if (beyond < p) bends.push_back({beyond, p, -1});
+    }
+  }
+  return solve_within(second, line, bends, energy);
+}
+
+}  // namespace
+
+SiteGroup::SiteGroup(std::span<const device::Capability> sites, std::int64_t step,
+                     std::int64_t time_max)
+    : sites_{sites}, step_{step}, time_max_{time_max} {
+  VPP_CHECK(step >= 1 && time_max >= 1);
+  const auto n = static_cast<std::int64_t>(std::max<std::size_t>(sites.size(), 1));
+  power_max_ = kSumMax / n / (std::max(step, time_max) + step + 1);
+  VPP_CHECK(power_max_ >= 1);
+}
+
+std::int64_t SiteGroup::served_at(std::int64_t z) const {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto [p, e] = (*this)[i];
+    sum += std::clamp(e - p * z, std::int64_t{0}, p * step_);
+  }
+  return sum;
+}
+
+Level find_level(const SiteGroup& group, std::int64_t energy) {
+  VPP_CHECK(energy >= 0);
+  if (group.served_at(0) <= energy) return {};
+  // From here on: more than `energy` is served at low, not more at high.
+  std::int64_t low = 0;
+  std::int64_t high = group.time_max();
+  const bool few = group.size() <= kFewSites;
+  if (!few && high > kWindow) (group.served_at(kWindow) > energy ? low : high) = kWindow;
+  while (high - low > (few ? 1 : kWindow)) {
+    const std::int64_t z = low + (high - low) / 2;
+    (group.served_at(z) > energy ? low : high) = z;
+  }
+  if (high - low > 1) low = last_second_above(group, low, high, energy);
+  return level_within(group, low, energy);
+}
+
+}  // namespace vpp::aggregation
