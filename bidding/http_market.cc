@@ -1,0 +1,198 @@
+#include "bidding/http_market.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cstddef>
+#include <cstring>
+#include <exception>
+#include <string_view>
+#include <utility>
+
+#include "bidding/http_client.h"
+#include "bidding/market_json.h"
+
+namespace vpp::bidding {
+namespace {
+
+constexpr long kOk = 200;
+constexpr long kCreated = 201;
+constexpr long kConflict = 409;
+constexpr long kTooManyRequests = 429;
+constexpr std::size_t kQuoteBytesMax = 120;
+
+/// Why a call brought nothing.
+struct Failure {
+  std::string why;
+};
+template <class T>
+using Result = std::expected<T, Failure>;
+
+[[nodiscard]] bool is_success(long status) {
+  return status == kOk || status == kCreated;
+}
+
+/// The market's own words if it has some.
+[[nodiscard]] std::string reason(const HttpResponse& response) {
+  const auto json = parse_json_object(response.body);
+  JsonReader reader;
+  std::string text = json ? reader.text(*json, "error") : std::string{};
+  if (!json || !reader.error().empty()) text = response.body.substr(0, kQuoteBytesMax);
+  std::ranges::replace_if(text, [](char c) { return static_cast<unsigned char>(c) < ' '; }, ' ');
+  return text;
+}
+
+[[nodiscard]] std::string explain(const HttpResponse& response) {
+  const std::string status = "HTTP " + std::to_string(response.status);
+  if (response.status == kTooManyRequests) return status + " (too many requests)";
+  const std::string why = reason(response);
+  return why.empty() ? status : status + ": " + why;
+}
+
+/// Characters that need no escape in a query (RFC 3986, unreserved); others as %XX.
+[[nodiscard]] std::string query_escaped(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string escaped;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || std::string_view{"-._~"}.contains(c)) {
+      escaped += c;
+    } else {
+      escaped += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
+    }
+  }
+  return escaped;
+}
+
+[[nodiscard]] std::string to_text(MarketTime time) {
+  return std::to_string(time.time_since_epoch().count());
+}
+
+class HttpMarket final : public MarketAdapter {
+ public:
+  explicit HttpMarket(const std::string& url) : http_{url} {}
+
+  MarketAnswer call(const MarketCall& call) override {
+    try {
+      auto answer = std::visit([&](const auto& c) { return carry_out(c); }, call);
+      if (answer) return *std::move(answer);
+      return CallFailed{call, answer.error().why};
+    } catch (const std::exception& error) {  // out of memory; a JSON surprise
+      return CallFailed{call, error.what()};
+    }
+  }
+
+ private:
+  Result<MarketAnswer> carry_out(const FetchPrices& c) {
+    const auto json =
+        get("/v1/prices?from_ms=" + to_text(c.from) + "&until_ms=" + to_text(c.until));
+    return read<PricesFetched>(json, [](JsonReader& reader, const Json& body) {
+      return PricesFetched{reader.list<PricePoint>(body, "prices")};
+    });
+  }
+
+  Result<MarketAnswer> carry_out(const FetchGates&) {
+    return read<GatesFetched>(get("/v1/gates"), [](JsonReader& reader, const Json& body) {
+      return GatesFetched{reader.list<Gate>(body, "gates")};
+    });
+  }
+
+  Result<MarketAnswer> carry_out(const FetchAwards& c) {
+    std::string keys;
+    for (const std::string& key : c.keys) {
+      keys += (keys.empty() ? "" : ",") + query_escaped(key);
+    }
+    return read<AwardsFetched>(get("/v1/awards?keys=" + keys),
+                               [](JsonReader& reader, const Json& body) {
+                                 return AwardsFetched{reader.list<Award>(body, "awards")};
+                               });
+  }
+
+  Result<MarketAnswer> carry_out(const SubmitBid& c) {
+    const auto response = http_.post("/v1/bids", to_json_value(c.bid).dump());
+    if (!response) return std::unexpected{Failure{response.error()}};
+    if (is_success(response->status)) return BidAccepted{c.bid.key};
+    const bool passing =
+        response->status >= 500 || response->status == kTooManyRequests || response->status < 400;
+    BidRefused refused{c.bid.key, explain(*response), !passing, std::nullopt};
+    if (response->status == kConflict) {
+      const auto json = parse_json_object(response->body);
+      JsonReader reader;
+      Bid standing;
+      if (json) reader.read(reader.object(*json, "standing"), standing);
+      if (json && reader.error().empty()) refused.standing = std::move(standing);
+    }
+    return refused;
+  }
+
+  Result<MarketAnswer> carry_out(const SubmitDelivery& c) {
+    const auto response = http_.post("/v1/deliveries", to_json_value(c.delivery).dump());
+    if (!response) return std::unexpected{Failure{response.error()}};
+    // A conflict says what was settled before; the market has the last word.
+    if (!is_success(response->status) && response->status != kConflict) {
+      return std::unexpected{Failure{explain(*response)}};
+    }
+    return read<Settled>(parsed(*response), [](JsonReader& reader, const Json& body) {
+      Settled settled;
+      reader.read(reader.object(body, "settlement"), settled.settlement);
+      return settled;
+    });
+  }
+
+  Result<Json> get(const std::string& path) {
+    const auto response = http_.get(path);
+    if (!response) return std::unexpected{Failure{response.error()}};
+    if (!is_success(response->status)) return std::unexpected{Failure{explain(*response)}};
+    return parsed(*response);
+  }
+
+  static Result<Json> parsed(const HttpResponse& response) {
+    auto json = parse_json_object(response.body);
+    if (!json) return std::unexpected{Failure{"the answer is " + json.error()}};
+    return *std::move(json);
+  }
+
+  template <class Answer, class Read>
+  static Result<MarketAnswer> read(const Result<Json>& json, Read read_body) {
+    if (!json) return std::unexpected{json.error()};
+    JsonReader reader;
+    Answer answer = read_body(reader, *json);
+    if (!reader.error().empty()) {
+      return std::unexpected{Failure{"the answer is not as agreed: " + reader.error()}};
+    }
+    return answer;
+  }
+
+  HttpClient http_;
+};
+
+}  // namespace
+
+std::expected<std::unique_ptr<MarketAdapter>, std::string> make_http_market(
+    const std::string& url) {
+  if (!url.starts_with("http://") && !url.starts_with("https://")) {
+    return std::unexpected{"a market's URL begins with http:// or https://"};
+  }
+  std::string base = url;
+  while (base.ends_with('/')) base.pop_back();
+  return std::make_unique<HttpMarket>(base);
+}
+
+}  // namespace vpp::bidding
+
+extern "C" [[gnu::visibility("default")]] vpp::bidding::MarketAdapter* vpp_make_market(
+    const char* url, char* error, std::size_t n) {
+  std::string why;
+  try {
+    auto market = vpp::bidding::make_http_market(url);
+    if (market) return market->release();
+    why = market.error();
+  } catch (const std::exception& exception) {
+    why = exception.what();
+  }
+  if (n > 0) {
+    const std::size_t length = std::min(n - 1, why.size());
+    std::memcpy(error, why.data(), length);
+    error[length] = '\0';
+  }
+  return nullptr;
+}
