@@ -60,6 +60,7 @@ struct Telemetry {
 /// What the owner and the connection allow. From the config.
 struct SiteLimits {
   std::int32_t reserve_permille = 200;  ///< of the energy rating, kept for the owner
+  std::int32_t full_permille = 950;     ///< beyond it batteries take less and less: not offered
   Watts discharge_max = limits::kSitePowerMax;
   Watts charge_max = limits::kSitePowerMax;  ///< >= 0
   Watts export_max = limits::kSitePowerMax;  ///< at the connection point

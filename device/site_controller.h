@@ -5,14 +5,43 @@
 // connection limits, owner's reserve and ramp, in that order (`limited_by` names the clamp).
 // On expiry, end, cancel or silence the set point ramps to zero and the device is released to its
 // local default (self-consumption).
+//
+// Time       the window of an order is market time; its expiry, the silence of the plant, the age
+//            of readings and refreshes are protocol time. Energy and ramps pass at `Now::speed`.
+// Silence    an order runs only while the plant was heard within limits::kBeaconLossMax; one that
+//            was never heard has no say.
+// Success    is read-back: a set point that the device denies for kRoundsToLose readings in a row
+//            is lost control. The site promises nothing then, and tries again after kLostFor.
+// Device     a set point carries the device's own revert timer (kRevert, or less where the owner's
+//            reserve is near) and is refreshed at half of it, so that a dead daemon lets go.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string>
+#include <variant>
 
 #include "config/time.h"
+#include "device/capability.h"
+#include "device/net_load.h"
+#include "device/order_ledger.h"
+#include "device/set_point_guard.h"
 #include "device/site.h"
+#include "device/storage_watch.h"
 
 namespace vpp::device {
+
+/// A leaf polls every second; the device may fall back by itself after thirty missed refreshes.
+inline constexpr Duration kRevert = std::chrono::seconds{30};
+/// Time until the next look at the battery, for the reserve: two polls.
+inline constexpr Duration kLookAhead = std::chrono::seconds{2};
+/// A longer gap between two looks is a fault, not a rhythm.
+inline constexpr Duration kLookAheadMax = std::chrono::seconds{10};
+inline constexpr Duration kRampStep = std::chrono::milliseconds{200};
+inline constexpr int kRoundsToLose = 3;
+inline constexpr Duration kLostFor = std::chrono::seconds{60};
+/// Pace of attempts to give an unwilling device back to itself.
+inline constexpr Duration kReleaseRetry = std::chrono::seconds{5};
 
 struct SiteEffects {
   std::optional<DeviceCommand> write;  ///< on change, or to refresh the revert timer
@@ -26,18 +55,78 @@ class SiteController {
   void connected(const Nameplate& nameplate);
   void disconnected(const Now& now);
 
-  /// The newest order, or nothing: release. Takes effect at once (no wait for the next reading).
+  /// The newest order, or nothing: release. Takes effect in the next step(), which is due at once:
+  /// it need not bring a new reading.
   void set_order(const Now& now, std::optional<SiteOrder> order);
 
   /// The plant was heard: no beacon for limits::kBeaconLossMax ends any order.
   void plant_heard(const Now& now);
 
-  /// One round. Readings may be partly or wholly unknown.
+  /// One round. Readings may be partly or wholly unknown, or the same as last time.
   [[nodiscard]] SiteEffects step(const Now& now, const Telemetry& telemetry);
 
   /// When step() must be called at the latest, readings or not (order begin, end, expiry, ramp,
   /// refresh).
   [[nodiscard]] Instant next_deadline(const Now& now) const;
+
+ private:
+  // What we have told the device.
+  struct Idle {};  ///< nothing: it is on its local default
+  struct Driving {
+    Watts set_point;
+    bool executing = false;             ///< else on the way home
+    std::optional<Instant> written_at;  ///< unset: not written yet
+    Duration revert{0};                 ///< protocol time
+    int denials = 0;
+    Instant judged_at{};  ///< the newest read-back that counted
+  };
+  struct Releasing {
+    std::optional<Instant> written_at;
+    int attempts = 0;
+  };
+  struct Lost {
+    Instant retry_at{};
+  };
+  using Control = std::variant<Idle, Driving, Releasing, Lost>;
+
+  void take_in(const Now& now, const Telemetry& telemetry);
+  void judge_read_back(const Now& now, const Telemetry& telemetry);
+  [[nodiscard]] bool may_execute(const Now& now) const;
+  void change_state(const Now& now);
+  [[nodiscard]] std::optional<DeviceCommand> act(const Now& now);
+  [[nodiscard]] std::optional<DeviceCommand> drive(const Now& now, Driving& driving);
+  [[nodiscard]] std::optional<DeviceCommand> release(const Now& now, Releasing& releasing);
+  [[nodiscard]] std::uint32_t revert_s(const Now& now, Watts set_point) const;
+  [[nodiscard]] Duration horizon(const Now& now) const;
+  [[nodiscard]] std::optional<SiteState> state_now(const Now& now) const;
+  [[nodiscard]] std::optional<SiteState> state_over_window(const Now& now) const;
+  [[nodiscard]] std::optional<Watts> measured(Instant now) const;
+  [[nodiscard]] SiteStatus status(const Now& now) const;
+  [[nodiscard]] Mode mode() const;
+  [[nodiscard]] Watts rating() const;
+  [[nodiscard]] std::string why_limited(const Now& now) const;
+
+  SiteLimits limits_;
+  std::optional<Nameplate> nameplate_;  ///< unset: not connected
+  std::optional<SiteOrder> order_;
+  Instant order_until_{};  ///< protocol: limits::kSetPointTtlMax after it came
+  std::optional<Instant> heard_at_;
+
+  StorageWatch storage_;
+  NetLoadWindow net_load_window_;
+  OrderLedger ledger_;
+  Reading<Watts> battery_;
+  std::optional<Watts> net_load_;  ///< now
+  Instant net_load_at_{};
+  std::optional<Instant> stepped_at_;
+  Duration gap_{0};   ///< protocol time between the last two steps
+  Duration look_{0};  ///< and between the last two readings
+
+  Control control_;
+  std::string_view limited_by_;
+  bool order_changed_ = false;
+  bool first_reading_ = true;  ///< since connected(): may find a set point that is not ours
+  int astray_ = 0;             ///< readings in a row with power far from the set point
 };
 
 }  // namespace vpp::device

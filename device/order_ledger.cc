@@ -1,0 +1,116 @@
+#include "device/order_ledger.h"
+
+#include <algorithm>
+
+#include "device/storage_watch.h"
+#include "device/whole_math.h"
+
+namespace vpp::device {
+namespace {
+
+/// Two counters, each rounded to at most a watt-hour by the device.
+constexpr std::int64_t kCounterSlackJoules = 2 * kJoulesPerWattHour;
+/// Changes of order between two readings; a tick brings one a second at the most.
+constexpr std::size_t kSegmentsMax = 32;
+
+template <class T>
+std::optional<T> good(const Reading<T>& reading) {
+  return reading.quality == Quality::kGood ? reading.value : std::nullopt;
+}
+
+MarketTime market_at(const Now& now, Instant at) {
+  return now.market + (at - now.protocol) * now.speed;
+}
+
+/// energy * part / whole for a signed energy, towards zero.
+std::int64_t portion(std::int64_t energy_mj, std::int64_t part, std::int64_t whole) {
+  const std::int64_t size = mul_div_floor(energy_mj < 0 ? -energy_mj : energy_mj, part, whole);
+  return energy_mj < 0 ? -size : size;
+}
+
+}  // namespace
+
+void OrderLedger::running(const Now& now, const std::optional<SiteOrder>& order) {
+  Segment next{now.protocol, std::nullopt, {}, {}};
+  if (order) next = {now.protocol, order->order, order->from, order->until};
+  if (!segments_.empty()) {
+    const Segment& current = segments_.back();
+    if (current.order == next.order && current.from == next.from && current.until == next.until) {
+      return;
+    }
+  }
+  if (segments_.size() == kSegmentsMax) segments_.erase(segments_.begin());
+  segments_.push_back(next);
+  if (order) credit(order->order, 0);
+}
+
+void OrderLedger::lost_sight() {
+  segments_.clear();
+  last_.reset();
+}
+
+void OrderLedger::measure(const Now& now, const Telemetry& telemetry, Watts power_max) {
+  const auto& battery = telemetry.battery;
+  if (!good(battery) || (last_ && battery.at <= last_->at)) return;
+  if (last_) {
+    if (const auto energy = energy_mj(now, telemetry, power_max)) divide(now, battery.at, *energy);
+  }
+  last_ = Last{battery.at, good(telemetry.injected), good(telemetry.absorbed)};
+  // The newest segment that began by this reading is where the next interval starts.
+  while (segments_.size() > 1 && segments_[1].since <= battery.at) {
+    segments_.erase(segments_.begin());
+  }
+}
+
+std::optional<std::int64_t> OrderLedger::energy_mj(const Now& now, const Telemetry& telemetry,
+                                                   Watts power_max) const {
+  const Duration gap = telemetry.battery.at - last_->at;
+  const Duration market = gap * now.speed;
+  const auto injected = good(telemetry.injected);
+  const auto absorbed = good(telemetry.absorbed);
+  if (injected && absorbed && last_->injected && last_->absorbed) {
+    const Joules out = *injected - *last_->injected;
+    const Joules in = *absorbed - *last_->absorbed;
+    const Joules most{mul_div_ceil(power_max.count * 5 / 4, market.count(), 1000) +
+                      kCounterSlackJoules};
+    if (out >= Joules{0} && in >= Joules{0} && out <= most && in <= most) {
+      return (out - in).count * 1000;
+    }
+  }
+  if (gap > kReadingAgeMax) return std::nullopt;
+  return telemetry.battery.value->count * market.count();
+}
+
+void OrderLedger::divide(const Now& now, Instant until, std::int64_t energy_mj) {
+  const std::int64_t whole = ((until - last_->at) * now.speed).count();
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    const Segment& segment = segments_[i];
+    if (!segment.order) continue;
+    const Instant end = i + 1 < segments_.size() ? segments_[i + 1].since : until;
+    const MarketTime begin =
+        std::max(market_at(now, std::max(segment.since, last_->at)), segment.from);
+    const MarketTime over = std::min(market_at(now, std::min(end, until)), segment.until);
+    const std::int64_t part = (over - begin).count();
+    if (part > 0) credit(*segment.order, portion(energy_mj, part, whole));
+  }
+}
+
+void OrderLedger::credit(OrderId order, std::int64_t energy_mj) {
+  const auto found = std::ranges::find(accounts_, order, &Account::order);
+  if (found != accounts_.end()) {
+    found->delivered_mj += energy_mj;
+    return;
+  }
+  if (accounts_.size() == limits::kReceiptsMax) accounts_.erase(accounts_.begin());
+  accounts_.push_back({order, energy_mj});
+}
+
+std::vector<OrderAccount> OrderLedger::accounts() const {
+  std::vector<OrderAccount> out;
+  for (const Account& account : accounts_) {
+    out.push_back({account.order, Joules{account.delivered_mj / 1000}});
+  }
+  return out;
+}
+
+}  // namespace vpp::device

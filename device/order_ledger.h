@@ -1,0 +1,63 @@
+// What the battery delivered for each order: its own account, from its own readings. Pure.
+//
+// Energy between two readings comes from the device's lifetime counters where both readings have
+// them and they are plausible, else from the newer power reading over the interval (a set point
+// changes right after a reading, so that the newer power held for the interval). Counters add up
+// without drift, whatever their resolution. An interval in which an order began, ended or was
+// replaced is divided by time. What happened while nothing was read is not guessed.
+//
+// Exactness  millijoules inside; each part of a divided interval is rounded towards zero.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "config/ids.h"
+#include "config/time.h"
+#include "config/units.h"
+#include "device/site.h"
+
+namespace vpp::device {
+
+class OrderLedger {
+ public:
+  /// From now on the battery follows this order; nothing: none. Idempotent.
+  void running(const Now& now, const std::optional<SiteOrder>& order);
+
+  /// The battery is out of sight: what follows counts for nobody until it is running() again.
+  void lost_sight();
+
+  /// A round of readings. `power_max` bounds what counters may have moved.
+  void measure(const Now& now, const Telemetry& telemetry, Watts power_max);
+
+  /// Newest order last, at most limits::kReceiptsMax.
+  [[nodiscard]] std::vector<OrderAccount> accounts() const;
+
+ private:
+  struct Segment {
+    Instant since{};
+    std::optional<OrderId> order;
+    MarketTime from{};
+    MarketTime until{};
+  };
+  struct Last {
+    Instant at{};
+    std::optional<Joules> injected;
+    std::optional<Joules> absorbed;
+  };
+  struct Account {
+    OrderId order;
+    std::int64_t delivered_mj = 0;
+  };
+
+  [[nodiscard]] std::optional<std::int64_t> energy_mj(const Now& now, const Telemetry& telemetry,
+                                                      Watts power_max) const;
+  void credit(OrderId order, std::int64_t energy_mj);
+  void divide(const Now& now, Instant until, std::int64_t energy_mj);
+
+  std::vector<Segment> segments_;  ///< since the last reading, oldest first
+  std::optional<Last> last_;
+  std::vector<Account> accounts_;
+};
+
+}  // namespace vpp::device

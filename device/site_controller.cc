@@ -1,0 +1,331 @@
+#include "device/site_controller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/check.h"
+#include "device/whole_math.h"
+
+namespace vpp::device {
+namespace {
+
+constexpr Watts kNothing{0};
+constexpr int kAstrayRounds = 3;
+constexpr int kReleaseAttemptsQuiet = 3;
+
+Watts size_of(Watts power) {
+  return power < kNothing ? -power : power;
+}
+
+bool same_window(const SiteOrder& a, const SiteOrder& b) {
+  return a.order == b.order && a.power == b.power && a.from == b.from && a.until == b.until;
+}
+
+Instant protocol_at(const Now& now, MarketTime market) {
+  if (market == kEndOfTime) return kNever;
+  const Duration ahead = market - now.market;
+  // Rounded up: at that instant the market time has surely come.
+  const Duration::rep up = ahead > Duration{0} ? now.speed - 1 : 0;
+  return now.protocol + Duration{(ahead.count() + up) / now.speed};
+}
+
+}  // namespace
+
+SiteController::SiteController(const SiteLimits& limits) : limits_{limits} {
+  VPP_CHECK(limits.reserve_permille >= 0 && limits.full_permille >= 0);
+  VPP_CHECK(limits.discharge_max >= kNothing && limits.charge_max >= kNothing);
+  VPP_CHECK(limits.ramp_w_per_s > 0);
+}
+
+void SiteController::connected(const Nameplate& nameplate) {
+  nameplate_ = nameplate;
+  storage_.reset();
+  battery_ = {};
+  net_load_.reset();
+  control_ = Idle{};
+  first_reading_ = true;
+}
+
+void SiteController::disconnected(const Now& /*now*/) {
+  nameplate_.reset();
+  control_ = Idle{};  // its own revert timer takes the device home
+  ledger_.lost_sight();
+  limited_by_ = {};
+}
+
+void SiteController::set_order(const Now& now, std::optional<SiteOrder> order) {
+  order_changed_ = order.has_value() != order_.has_value() ||
+                   (order && !same_window(*order, *order_)) || order_changed_;
+  order_ = order;
+  order_until_ = now.protocol + limits::kSetPointTtlMax;
+}
+
+void SiteController::plant_heard(const Now& now) {
+  heard_at_ = now.protocol;
+}
+
+SiteEffects SiteController::step(const Now& now, const Telemetry& telemetry) {
+  VPP_CHECK(now.speed >= 1);
+  gap_ = stepped_at_ ? std::max(Duration{0}, now.protocol - *stepped_at_) : Duration{0};
+  stepped_at_ = now.protocol;
+  order_changed_ = false;
+  if (nameplate_) {
+    take_in(now, telemetry);
+    judge_read_back(now, telemetry);
+  }
+  change_state(now);
+  SiteEffects effects;
+  effects.write = act(now);
+  const auto* driving = std::get_if<Driving>(&control_);
+  if (nameplate_) ledger_.running(now, driving && driving->executing ? order_ : std::nullopt);
+  effects.status = status(now);
+  return effects;
+}
+
+void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
+  storage_.step(now, *nameplate_, telemetry);
+  ledger_.measure(now, telemetry, rating());
+  const bool news =
+      telemetry.battery.at > battery_.at || (!battery_.value && telemetry.battery.value);
+  if (!news) return;
+  look_ = battery_.value ? telemetry.battery.at - battery_.at : Duration{0};
+  battery_ = telemetry.battery;
+  // Half again and a bit: transients and the error of a cheap meter, not a wrong scale factor.
+  const Watts most{rating().count * 3 / 2 + 500};
+  if (battery_.value && size_of(*battery_.value) > most) {
+    battery_ = {std::nullopt, Quality::kImplausible, battery_.at};
+  }
+  net_load_.reset();
+  if (measured(now.protocol) && telemetry.site.value && telemetry.site.quality == Quality::kGood) {
+    net_load_ = *battery_.value - *telemetry.site.value;
+    net_load_at_ = telemetry.site.at;
+    net_load_window_.add(now.market, *net_load_);
+  }
+  const auto* driving = std::get_if<Driving>(&control_);
+  if (!driving || !driving->written_at || !battery_.value) {
+    astray_ = 0;
+  } else if (battery_.at > *driving->written_at) {
+    const Watts tolerance = std::max(Watts{100}, Watts{rating().count / 10});
+    astray_ = size_of(*battery_.value - driving->set_point) > tolerance ? astray_ + 1 : 0;
+  }
+}
+
+void SiteController::judge_read_back(const Now& now, const Telemetry& telemetry) {
+  const auto& told = telemetry.set_point;
+  const bool readable = told.value && told.quality == Quality::kGood;
+  if (auto* driving = std::get_if<Driving>(&control_)) {
+    const bool fresh =
+        driving->written_at && told.at > *driving->written_at && told.at > driving->judged_at;
+    if (!readable || !fresh) return;
+    driving->judged_at = told.at;
+    const Watts tolerance = std::max(Watts{10}, Watts{rating().count / 100});
+    const bool agrees =
+        telemetry.set_point_active && size_of(*told.value - driving->set_point) <= tolerance;
+    driving->denials = agrees ? 0 : driving->denials + 1;
+    if (driving->denials >= kRoundsToLose) control_ = Lost{now.protocol + kLostFor};
+  } else if (auto* releasing = std::get_if<Releasing>(&control_)) {
+    const bool fresh = releasing->written_at && told.at > *releasing->written_at;
+    if (releasing->written_at && (!readable || (fresh && !telemetry.set_point_active))) {
+      control_ = Idle{};
+    }
+  } else if (std::holds_alternative<Idle>(control_) && first_reading_ && nameplate_->controllable &&
+             telemetry.set_point_active) {
+    control_ = Releasing{};  // left behind by a daemon that died, or by a stranger
+  }
+  if (told.value) first_reading_ = false;
+}
+
+bool SiteController::may_execute(const Now& now) const {
+  return nameplate_ && nameplate_->controllable && order_ && now.market >= order_->from &&
+         heard_at_ && now.protocol - *heard_at_ < limits::kBeaconLossMax;
+}
+
+void SiteController::change_state(const Now& now) {
+  if (order_) {
+    const bool silence = !heard_at_ || now.protocol - *heard_at_ >= limits::kBeaconLossMax;
+    const bool over = now.market >= order_->until || now.protocol >= order_->expires ||
+                      now.protocol >= order_until_ || (heard_at_ && silence);
+    if (over) order_.reset();  // what has ended never comes back, whatever the clocks do
+  }
+  if (const auto* lost = std::get_if<Lost>(&control_)) {
+    if (now.protocol < lost->retry_at) return;
+    control_ = Idle{};
+  }
+  const bool execute = may_execute(now);
+  if (auto* driving = std::get_if<Driving>(&control_)) {
+    driving->executing = execute;
+  } else if (execute) {
+    Driving begun;
+    begun.set_point = measured(now.protocol).value_or(kNothing);
+    begun.executing = true;
+    control_ = begun;
+    astray_ = 0;
+  }
+}
+
+std::optional<DeviceCommand> SiteController::act(const Now& now) {
+  limited_by_ = {};
+  if (!nameplate_) return std::nullopt;
+  if (auto* driving = std::get_if<Driving>(&control_)) return drive(now, *driving);
+  if (auto* releasing = std::get_if<Releasing>(&control_)) return release(now, *releasing);
+  return std::nullopt;
+}
+
+std::optional<DeviceCommand> SiteController::drive(const Now& now, Driving& driving) {
+  const GuardInput input{.asked = driving.executing ? order_->power : kNothing,
+                         .previous = driving.set_point,
+                         .elapsed = gap_ * now.speed,
+                         .horizon = horizon(now)};
+  const GuardVerdict verdict = guard(limits_, *nameplate_, state_now(now), input);
+  limited_by_ = verdict.limited_by;
+  if (!driving.executing && verdict.power == kNothing) {
+    control_ = Releasing{};
+    return release(now, std::get<Releasing>(control_));
+  }
+  const bool changed = !driving.written_at || verdict.power != driving.set_point;
+  const bool due = driving.written_at && now.protocol >= *driving.written_at + driving.revert / 2 &&
+                   driving.revert > Duration{0};
+  if (!changed && !due && driving.denials == 0) return std::nullopt;
+  const std::uint32_t revert = revert_s(now, verdict.power);
+  driving.set_point = verdict.power;
+  driving.written_at = now.protocol;
+  driving.revert = Duration{std::chrono::seconds{revert}} / now.speed;
+  return DeviceCommand{verdict.power, revert};
+}
+
+std::optional<DeviceCommand> SiteController::release(const Now& now, Releasing& releasing) {
+  if (releasing.written_at && now.protocol < *releasing.written_at + kReleaseRetry) {
+    return std::nullopt;
+  }
+  releasing.written_at = now.protocol;
+  ++releasing.attempts;
+  return DeviceCommand{};
+}
+
+std::uint32_t SiteController::revert_s(const Now& now, Watts set_point) const {
+  if (!nameplate_->has_revert_timer) return 0;
+  Duration market = kRevert * now.speed;
+  if (set_point > kNothing) {
+    const auto state = state_now(now);
+    const Joules energy = state ? discharge_energy(limits_, *state) : Joules{0};
+    const Duration to_reserve{mul_div_floor(energy.count, 1000, set_point.count)};
+    market = std::min(market, std::max(to_reserve, horizon(now)));
+  }
+  return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(market).count());
+}
+
+Duration SiteController::horizon(const Now& now) const {
+  const auto belief = storage_.belief(now.protocol);
+  const Duration age = belief ? now.protocol - belief->at : Duration{0};
+  const Duration look = std::clamp(look_, kLookAhead, kLookAheadMax);
+  return (look + std::max(age, Duration{0})) * now.speed;
+}
+
+std::optional<SiteState> SiteController::state_now(const Now& now) const {
+  const auto belief = storage_.belief(now.protocol);
+  if (!belief || !measured(now.protocol)) return std::nullopt;
+  SiteState state{belief->least, belief->most, belief->capacity, std::nullopt};
+  if (net_load_ && now.protocol - net_load_at_ <= kReadingAgeMax) {
+    state.net_load = NetLoad{*net_load_, *net_load_};
+  }
+  return state;
+}
+
+std::optional<SiteState> SiteController::state_over_window(const Now& now) const {
+  auto state = state_now(now);
+  if (state && state->net_load) state->net_load = net_load_window_.over_window(now.market);
+  return state;
+}
+
+std::optional<Watts> SiteController::measured(Instant now) const {
+  const bool known = battery_.value && battery_.quality == Quality::kGood;
+  return known && now - battery_.at <= kReadingAgeMax ? battery_.value : std::nullopt;
+}
+
+Watts SiteController::rating() const {
+  if (!nameplate_) return limits::kSitePowerMax;
+  const Watts rated = std::max(nameplate_->discharge_max.value_or(kNothing),
+                               nameplate_->charge_max.value_or(kNothing));
+  return rated > kNothing ? rated : limits::kSitePowerMax;
+}
+
+SiteStatus SiteController::status(const Now& now) const {
+  SiteStatus status;
+  status.mode = mode();
+  status.limited_by = why_limited(now);
+  status.accounts = ledger_.accounts();
+  if (const auto* driving = std::get_if<Driving>(&control_)) {
+    status.set_point = driving->set_point;
+    if (driving->executing) status.order = order_->order;
+  }
+  if (!nameplate_) return status;
+  status.measured = measured(now.protocol);
+  const auto belief = storage_.belief(now.protocol);
+  if (belief) {
+    status.stored = belief->least;
+    status.soc_permille = belief->soc_permille;
+  }
+  status.stale = !status.measured || !belief;
+  if (status.measured) {
+    const Instant oldest = belief ? std::min(battery_.at, belief->at) : battery_.at;
+    status.measured_at = now.market + (oldest - now.protocol) * now.speed;
+  }
+  const auto state = state_over_window(now);
+  if (state && status.mode != Mode::kUncontrollable) {
+    status.discharge = discharge_capability(limits_, *nameplate_, *state, horizon(now));
+    status.charge = charge_capability(limits_, *nameplate_, *state, horizon(now));
+  }
+  return status;
+}
+
+Mode SiteController::mode() const {
+  if (!nameplate_ || !nameplate_->controllable) return Mode::kUncontrollable;
+  if (std::holds_alternative<Lost>(control_)) return Mode::kUncontrollable;
+  if (const auto* driving = std::get_if<Driving>(&control_)) {
+    return driving->executing ? Mode::kDispatched : Mode::kRampingHome;
+  }
+  return std::holds_alternative<Releasing>(control_) ? Mode::kRampingHome : Mode::kLocalDefault;
+}
+
+std::string SiteController::why_limited(const Now& now) const {
+  if (!nameplate_) return "device not connected";
+  if (!nameplate_->controllable) return "not controllable: " + nameplate_->why_not;
+  if (std::holds_alternative<Lost>(control_))
+    return "control lost: the device denies our set point";
+  if (const auto doubt = storage_.doubt(now.protocol); !doubt.empty()) return std::string{doubt};
+  if (!measured(now.protocol)) return "battery power unknown";
+  if (const auto* releasing = std::get_if<Releasing>(&control_)) {
+    return releasing->attempts > kReleaseAttemptsQuiet ? "the device does not take its release"
+                                                       : "";
+  }
+  if (astray_ >= kAstrayRounds) return "the device does not follow its set point";
+  return std::string{limited_by_};
+}
+
+Instant SiteController::next_deadline(const Now& now) const {
+  if (order_changed_ || !stepped_at_) return now.protocol;
+  Instant due = kNever;
+  const auto consider = [&](Instant at) {
+    if (at > *stepped_at_) due = std::min(due, at);
+  };
+  if (order_) {
+    consider(protocol_at(now, order_->from));
+    consider(protocol_at(now, order_->until));
+    consider(order_->expires);
+    consider(order_until_);
+    if (heard_at_) consider(*heard_at_ + limits::kBeaconLossMax);
+  }
+  if (const auto* driving = std::get_if<Driving>(&control_)) {
+    if (limited_by_ == "ramp" || !driving->executing) consider(*stepped_at_ + kRampStep);
+    if (driving->written_at && driving->revert > Duration{0}) {
+      consider(*driving->written_at + std::max(driving->revert / 2, Duration{1}));
+    }
+  } else if (const auto* releasing = std::get_if<Releasing>(&control_)) {
+    consider(releasing->written_at ? *releasing->written_at + kReleaseRetry : *stepped_at_);
+  } else if (const auto* lost = std::get_if<Lost>(&control_)) {
+    consider(lost->retry_at);
+  }
+  return due;
+}
+
+}  // namespace vpp::device

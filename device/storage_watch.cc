@@ -1,0 +1,123 @@
+#include "device/storage_watch.h"
+
+#include <algorithm>
+
+#include "device/whole_math.h"
+
+namespace vpp::device {
+namespace {
+
+constexpr std::string_view kJump = "state of charge jumped";
+/// A battery that was above this cannot just be at 0; counters reset and gateways fail to 0.
+constexpr std::int32_t kNearEmptyPermille = 100;
+
+bool good(const Reading<std::int32_t>& reading) {
+  return reading.value && reading.quality == Quality::kGood;
+}
+
+/// The most that the stored energy can change in `market` time, losses and slack included.
+Joules reach(const Nameplate& nameplate, Joules capacity, Duration market) {
+  const Watts power = std::max(nameplate.discharge_max.value_or(limits::kSitePowerMax),
+                               nameplate.charge_max.value_or(limits::kSitePowerMax));
+  const std::int64_t moved =
+      mul_div_ceil(std::max<std::int64_t>(power.count, 0) * 5 / 4, market.count(), 1000);
+  return {moved + mul_div_ceil(capacity.count, kJumpSlackPermille, 1000)};
+}
+
+bool can_follow(const Now& now, const Nameplate& nameplate, const StorageBelief& before,
+                const StorageBelief& after) {
+  const Duration market = std::max(Duration{0}, after.at - before.since) * now.speed;
+  const Joules most = reach(nameplate, after.capacity, market);
+  return after.least - before.least <= most && before.least - after.least <= most &&
+         after.most - before.most <= most && before.most - after.most <= most;
+}
+
+bool same_value(const StorageBelief& a, const StorageBelief& b) {
+  return a.least == b.least && a.most == b.most && a.soc_permille == b.soc_permille;
+}
+
+/// What the device's points say, taken at their word.
+std::optional<StorageBelief> as_told(const Nameplate& nameplate, const Telemetry& telemetry) {
+  const auto& soc = telemetry.soc_permille;
+  if (!good(soc) || !nameplate.energy_max) return std::nullopt;
+  const Joules capacity = to_joules(*nameplate.energy_max);
+  if (capacity <= Joules{0} || *soc.value < 0 || *soc.value > 1000) return std::nullopt;
+  const Joules by_soc{mul_div_floor(capacity.count, *soc.value, 1000)};
+  StorageBelief told{by_soc, by_soc, capacity, *soc.value, soc.at, soc.at};
+  const auto& stored = telemetry.stored;
+  if (stored.value && stored.quality == Quality::kGood && *stored.value >= Joules{0}) {
+    told.least = std::min(told.least, *stored.value);
+    told.most = std::min(std::max(told.most, *stored.value), capacity);
+  }
+  return told;
+}
+
+std::string_view why_unknown(const Nameplate& nameplate, const Telemetry& telemetry) {
+  if (!nameplate.energy_max || *nameplate.energy_max <= WattHours{0}) {
+    return "energy rating not implemented";
+  }
+  if (!good(telemetry.soc_permille)) return "state of charge not implemented";
+  return "state of charge out of range";
+}
+
+}  // namespace
+
+void StorageWatch::step(const Now& now, const Nameplate& nameplate, const Telemetry& telemetry) {
+  integrate(now, nameplate, telemetry);
+  const bool news = !told_ || telemetry.soc_permille.at > told_->at;
+  if (!news || (!telemetry.soc_permille.value && telemetry.soc_permille.at == Instant{})) return;
+  auto told = as_told(nameplate, telemetry);
+  if (!told) {
+    objection_ = why_unknown(nameplate, telemetry);
+    agreeing_ = 0;
+    return;
+  }
+  if (told_ && same_value(*told_, *told)) {
+    told->since = told_->since;
+  } else {
+    flow_mj_ = 0;
+  }
+  agreeing_ = told_ && can_follow(now, nameplate, *told_, *told) ? agreeing_ + 1 : 1;
+  told_ = told;
+  objection_ = objection(now, nameplate, *told);
+  if (objection_ == kJump && agreeing_ >= kRoundsToBelieve) objection_ = {};
+  if (objection_.empty()) believed_ = told;
+}
+
+std::string_view StorageWatch::objection(const Now& now, const Nameplate& nameplate,
+                                         const StorageBelief& told) const {
+  if (told.soc_permille == 0) {
+    const bool near = believed_ && believed_->soc_permille <= kNearEmptyPermille &&
+                      can_follow(now, nameplate, *believed_, told);
+    if (!near) return "state of charge is 0 without reason";
+  }
+  const std::int64_t frozen_mj = mul_div_floor(told.capacity.count, kFrozenPermille, 1);
+  if (flow_mj_ > frozen_mj || flow_mj_ < -frozen_mj) return "state of charge stands still";
+  if (believed_ && !can_follow(now, nameplate, *believed_, told)) return kJump;
+  return {};
+}
+
+void StorageWatch::integrate(const Now& now, const Nameplate& nameplate,
+                             const Telemetry& telemetry) {
+  const auto& battery = telemetry.battery;
+  if (!battery.value || battery.quality != Quality::kGood || battery.at <= flow_until_) return;
+  const Duration gap = std::min(battery.at - flow_until_, kReadingAgeMax) * now.speed;
+  const Watts most = std::max(nameplate.discharge_max.value_or(limits::kSitePowerMax),
+                              nameplate.charge_max.value_or(limits::kSitePowerMax));
+  flow_mj_ += std::clamp(*battery.value, -most, most).count * gap.count();
+  flow_until_ = battery.at;
+}
+
+std::optional<StorageBelief> StorageWatch::belief(Instant now) const {
+  if (!objection_.empty() || !believed_ || now - believed_->at > kReadingAgeMax) {
+    return std::nullopt;
+  }
+  return believed_;
+}
+
+std::string_view StorageWatch::doubt(Instant now) const {
+  if (belief(now)) return {};
+  return objection_.empty() ? "state of charge is old" : objection_;
+}
+
+}  // namespace vpp::device

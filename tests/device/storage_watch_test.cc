@@ -1,0 +1,125 @@
+#include "device/storage_watch.h"
+
+#include <catch2/catch.hpp>
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::device;
+
+namespace {
+
+/// A battery of 10 kWh and 5 kW, read every second.
+struct Bench {
+  Bench() {
+    nameplate.discharge_max = Watts{5000};
+    nameplate.charge_max = Watts{5000};
+    nameplate.energy_max = WattHours{10'000};
+  }
+  void tell(std::optional<std::int32_t> soc_permille, Watts power = {}, Duration after = 1s) {
+    now.protocol += after;
+    now.market += after * now.speed;
+    Telemetry telemetry;
+    telemetry.battery = {power, Quality::kGood, now.protocol};
+    telemetry.soc_permille = {
+        soc_permille, soc_permille ? Quality::kGood : Quality::kNotImplemented, now.protocol};
+    watch.step(now, nameplate, telemetry);
+  }
+  [[nodiscard]] bool believed() const { return watch.belief(now.protocol).has_value(); }
+
+  Now now{Instant{100s}, MarketTime{1h}, 1};
+  Nameplate nameplate;
+  StorageWatch watch;
+};
+
+}  // namespace
+
+TEST_CASE("a plausible state of charge is believed and becomes joules", "[device][storage]") {
+  Bench bench;
+  CHECK_FALSE(bench.believed());
+  bench.tell(420);
+  REQUIRE(bench.believed());
+  CHECK(bench.watch.belief(bench.now.protocol)->least == Joules{15'120'000});
+  CHECK(bench.watch.doubt(bench.now.protocol).empty());
+}
+
+TEST_CASE("exactly zero out of the blue is not believed, ever", "[device][storage]") {
+  Bench bench;
+  for (int i = 0; i < 100; ++i) bench.tell(0);
+  CHECK_FALSE(bench.believed());
+  bench.tell(500);
+  CHECK(bench.believed());
+  for (int i = 0; i < 100; ++i) bench.tell(0);
+  CHECK_FALSE(bench.believed());
+}
+
+TEST_CASE("a battery that ran down to zero is believed", "[device][storage]") {
+  Bench bench;
+  for (int soc = 40; soc >= 0; --soc) bench.tell(soc, Watts{5000}, 7s);
+  CHECK(bench.believed());
+}
+
+TEST_CASE("a jump beyond physics is doubted until it proves consistent", "[device][storage]") {
+  Bench bench;
+  bench.tell(500);
+  bench.tell(900);
+  CHECK_FALSE(bench.believed());
+  CHECK(bench.watch.doubt(bench.now.protocol) == "state of charge jumped");
+  bench.tell(500);
+  CHECK(bench.believed());
+  for (int i = 0; i < kRoundsToBelieve - 1; ++i) bench.tell(900);
+  CHECK_FALSE(bench.believed());
+  bench.tell(900);
+  CHECK(bench.believed());
+}
+
+TEST_CASE("values that leap about never become believable", "[device][storage]") {
+  Bench bench;
+  bench.tell(500);
+  for (int i = 0; i < 40; ++i) {
+    bench.tell(i % 2 == 0 ? 900 : 100);
+    CHECK_FALSE(bench.believed());
+  }
+}
+
+TEST_CASE("a value that stands still while energy flows is not believed", "[device][storage]") {
+  Bench bench;
+  bench.tell(500);
+  int rounds = 0;
+  for (; rounds < 1000 && bench.believed(); ++rounds) bench.tell(500, Watts{5000});
+  CHECK(rounds == 360 + 1);  // 5% of 10 kWh at 5 kW
+  bench.tell(440, Watts{0});
+  CHECK(bench.believed());
+}
+
+TEST_CASE("not implemented and out of range are unknown at once", "[device][storage]") {
+  Bench bench;
+  bench.tell(500);
+  bench.tell(std::nullopt);
+  CHECK_FALSE(bench.believed());
+  bench.tell(500);
+  CHECK(bench.believed());
+  bench.tell(1001);
+  CHECK_FALSE(bench.believed());
+  bench.tell(500);
+  bench.nameplate.energy_max.reset();
+  bench.tell(501);
+  CHECK_FALSE(bench.believed());
+}
+
+TEST_CASE("an old value is no ground for a promise", "[device][storage]") {
+  Bench bench;
+  bench.tell(500);
+  bench.now.protocol += kReadingAgeMax;
+  CHECK(bench.believed());
+  bench.now.protocol += 1ms;
+  CHECK_FALSE(bench.believed());
+  CHECK(bench.watch.doubt(bench.now.protocol) == "state of charge is old");
+}
+
+TEST_CASE("market time at speed sixty makes room for faster change", "[device][storage]") {
+  Bench bench;
+  bench.now.speed = 60;
+  bench.tell(500);
+  bench.tell(492, Watts{5000});  // 5 kW for a minute are 83 Wh
+  CHECK(bench.believed());
+}
