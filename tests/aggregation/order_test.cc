@@ -1,0 +1,149 @@
+#include "aggregation/order.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+
+namespace vpp::aggregation {
+namespace {
+
+using namespace std::chrono_literals;
+
+Now at(std::chrono::minutes minute) {
+  return {Instant{minute}, MarketTime{minute}, 1};
+}
+
+Order order(std::string key, OrderSource source, std::chrono::minutes from,
+            std::chrono::minutes until) {
+  return {.id = kNoOrder,
+          .key = std::move(key),
+          .source = source,
+          .power = Watts{1000},
+          .from = MarketTime{from},
+          .until = MarketTime{until},
+          .issued = MarketTime{}};
+}
+
+std::optional<OrderId> active_at(OrderBook& book, std::chrono::minutes minute) {
+  std::vector<Order> changed;
+  const auto active = book.active(at(minute), changed);
+  return active ? std::optional{active->id} : std::nullopt;
+}
+
+OrderState state_of(const OrderBook& book, OrderId id) {
+  return book.all().at(id).state;
+}
+
+TEST_CASE("an order is in force from its begin until just before its end", "[aggregation][order]") {
+  OrderBook book;
+  const auto id = book.add(at(0min), order("a", OrderSource::kOperator, 10min, 20min)).id;
+  CHECK(active_at(book, 9min) == std::nullopt);
+  CHECK(state_of(book, id) == OrderState::kScheduled);
+  CHECK(active_at(book, 10min) == id);
+  CHECK(state_of(book, id) == OrderState::kActive);
+  CHECK(active_at(book, 19min) == id);
+  CHECK(active_at(book, 20min) == std::nullopt);
+  CHECK(state_of(book, id) == OrderState::kDone);
+}
+
+TEST_CASE("the same key never makes a second order", "[aggregation][order]") {
+  OrderBook book;
+  const auto first = book.add(at(0min), order("a", OrderSource::kOperator, 10min, 20min));
+  const auto again = book.add(at(5min), order("a", OrderSource::kOperator, 30min, 40min));
+  CHECK(again == first);
+  CHECK(book.all().size() == 1);
+  OrderBook recovered{{first}};
+  CHECK(recovered.add(at(6min), order("a", OrderSource::kMarket, 0min, 90min)) == first);
+}
+
+TEST_CASE("ids rise, over recovery too", "[aggregation][order]") {
+  OrderBook book;
+  auto first = book.add(at(0min), order("a", OrderSource::kOperator, 1min, 2min));
+  first.id = OrderId{41};
+  OrderBook recovered{{first}};
+  CHECK(recovered.add(at(0min), order("b", OrderSource::kOperator, 1min, 2min)).id == OrderId{42});
+}
+
+TEST_CASE("an operator's order goes before a market's, however new", "[aggregation][order]") {
+  OrderBook book;
+  const auto by_operator = book.add(at(0min), order("a", OrderSource::kOperator, 0min, 60min)).id;
+  const auto by_market = book.add(at(1min), order("b", OrderSource::kMarket, 0min, 60min)).id;
+  CHECK(active_at(book, 1min) == by_operator);
+  CHECK(state_of(book, by_market) == OrderState::kSuperseded);
+}
+
+TEST_CASE("a superseded order does not come back when the newer one ends", "[aggregation][order]") {
+  OrderBook book;
+  const auto older = book.add(at(0min), order("a", OrderSource::kOperator, 0min, 60min)).id;
+  CHECK(active_at(book, 0min) == older);
+  const auto newer = book.add(at(5min), order("b", OrderSource::kOperator, 5min, 15min)).id;
+  CHECK(active_at(book, 5min) == newer);
+  CHECK(state_of(book, older) == OrderState::kSuperseded);
+  CHECK(active_at(book, 15min) == std::nullopt);
+}
+
+TEST_CASE("a newer order does not touch an older one before it begins", "[aggregation][order]") {
+  OrderBook book;
+  const auto older = book.add(at(0min), order("a", OrderSource::kOperator, 0min, 60min)).id;
+  book.add(at(1min), order("b", OrderSource::kOperator, 30min, 40min));
+  CHECK(active_at(book, 29min) == older);
+}
+
+TEST_CASE("a cancelled order ends at once and cannot be cancelled twice", "[aggregation][order]") {
+  OrderBook book;
+  const auto id = book.add(at(0min), order("a", OrderSource::kOperator, 0min, 60min)).id;
+  CHECK(active_at(book, 0min) == id);
+  CHECK(book.cancel(at(1min), id)->state == OrderState::kCancelled);
+  CHECK(active_at(book, 1min) == std::nullopt);
+  CHECK_FALSE(book.cancel(at(2min), id));
+  CHECK_FALSE(book.cancel(at(2min), OrderId{99}));
+}
+
+TEST_CASE("an order that is over cannot be cancelled even if nobody looked at the end",
+          "[aggregation][order]") {
+  OrderBook book;
+  const auto id = book.add(at(0min), order("a", OrderSource::kOperator, 0min, 10min)).id;
+  CHECK_FALSE(book.cancel(at(10min), id));
+}
+
+TEST_CASE("an order whose window is over or empty is booked as done", "[aggregation][order]") {
+  OrderBook book;
+  CHECK(book.add(at(10min), order("a", OrderSource::kMarket, 0min, 10min)).state ==
+        OrderState::kDone);
+  CHECK(book.add(at(10min), order("b", OrderSource::kMarket, 30min, 20min)).state ==
+        OrderState::kDone);
+  CHECK(active_at(book, 25min) == std::nullopt);
+}
+
+TEST_CASE("each change of state is told once", "[aggregation][order]") {
+  OrderBook book;
+  book.add(at(0min), order("a", OrderSource::kOperator, 10min, 20min));
+  const auto changes = [&](std::chrono::minutes minute) {
+    std::vector<Order> changed;
+    (void)book.active(at(minute), changed);
+    return changed.size();
+  };
+  CHECK(changes(5min) == 0);
+  CHECK(changes(10min) == 1);
+  CHECK(changes(11min) == 0);
+  CHECK(changes(21min) == 1);
+  CHECK(changes(22min) == 0);
+}
+
+TEST_CASE("after looking at the book its next change lies ahead", "[aggregation][order]") {
+  OrderBook book;
+  CHECK(book.next_change(at(0min)) == kEndOfTime);
+  book.add(at(0min), order("a", OrderSource::kMarket, 10min, 40min));
+  book.add(at(0min), order("b", OrderSource::kOperator, 20min, 30min));
+  CHECK(book.next_change(at(0min)) == MarketTime{10min});
+  std::vector<MarketTime> seen;
+  for (auto minute = 0min; minute < 60min; minute += 1min) {
+    active_at(book, minute);
+    const MarketTime next = book.next_change(at(minute));
+    REQUIRE(next > at(minute).market);
+    if (seen.empty() || seen.back() != next) seen.push_back(next);
+  }
+  CHECK(seen == std::vector{MarketTime{10min}, MarketTime{20min}, MarketTime{30min}, kEndOfTime});
+}
+
+}  // namespace
+}  // namespace vpp::aggregation
