@@ -16,13 +16,48 @@ function(vpp_library name)
   if(ARG_CORE)
     set_property(GLOBAL APPEND PROPERTY VPP_CORES ${name})
   endif()
+  vpp_record_target(${name} "${ARG_CORE}" "${ARG_HEADERS}" "${ARG_SOURCES}")
+endfunction()
+
+# The source files "a.cc;b.cc" of the current folder as a JSON list of paths from the root.
+function(vpp_json_paths output files)
+  set(list)
+  foreach(file IN LISTS files)
+    cmake_path(ABSOLUTE_PATH file BASE_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} NORMALIZE)
+    cmake_path(RELATIVE_PATH file BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
+    list(APPEND list "\"${file}\"")
+  endforeach()
+  list(JOIN list ", " list)
+  set(${output} "[${list}]" PARENT_SCOPE)
+endfunction()
+
+# Remembers what vpp_write_targets() writes: one JSON object per library.
+function(vpp_record_target name core headers sources)
+  vpp_json_paths(header_list "${headers}")
+  vpp_json_paths(file_list "${headers};${sources}")
+  set(is_core false)
+  if(core)
+    set(is_core true)
+  endif()
+  set_property(GLOBAL APPEND_STRING PROPERTY VPP_TARGETS
+    "{\"name\": \"${name}\", \"core\": ${is_core}, \"headers\": ${header_list}, \"files\": ${file_list}},\n")
+endfunction()
+
+# For tests/house: which files belong to which library, and which libraries are cores.
+function(vpp_write_targets file)
+  get_property(targets GLOBAL PROPERTY VPP_TARGETS)
+  string(REGEX REPLACE ",\n$" "" targets "${targets}")
+  file(CONFIGURE OUTPUT ${file} CONTENT "[${targets}]\n" @ONLY)
 endfunction()
 
 #   vpp_tests(vpp_mesh_tests SOURCES a_test.cc LINKS vpp_mesh)
-#     One Catch2 binary; every case becomes a ctest test.
+#     One Catch2 binary; every case becomes a ctest test. `unit_tests` builds them all, and what
+#     else must hold under the sanitizers: add_dependencies(unit_tests vpp_sim).
+add_custom_target(unit_tests)
 function(vpp_tests name)
   cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} vpp_flags Catch2::Catch2WithMain)
-  catch_discover_tests(${name} PROPERTIES LABELS unit)
+  catch_discover_tests(${name} PROPERTIES LABELS unit TIMEOUT 300)
+  add_dependencies(unit_tests ${name})
 endfunction()

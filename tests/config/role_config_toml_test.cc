@@ -57,7 +57,8 @@ std::string leaf_text(const std::string& more = {}) {
 /// A directory of its own that goes with the test.
 struct Directory {
   Directory() {
-    std::string name = (std::filesystem::temp_directory_path() / "vpp-config-XXXXXX").string();
+    std::string name = (std::filesystem::temp_directory_path() / "vpp-config-").string();
+    name.append(6, 'X');  // mkdtemp's
     REQUIRE(::mkdtemp(name.data()) != nullptr);
     path = name;
   }

@@ -1,0 +1,33 @@
+"""What the house's checks share: the files of the repository, and how a check ends."""
+import os
+import pathlib
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def files(*suffixes):
+    """Tracked files, and new ones that are not ignored, as paths relative to the root."""
+    listed = subprocess.run(
+        ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        check=True, capture_output=True, text=True).stdout
+    names = sorted(set(name for name in listed.split("\0") if name))
+    return [pathlib.Path(name) for name in names
+            if (not suffixes or name.endswith(suffixes)) and (ROOT / name).is_file()]
+
+
+def text(file):
+    return (ROOT / file).read_text(encoding="utf-8", errors="replace")
+
+
+def finish(problems, what):
+    """Prints every problem and ends the process as ctest expects."""
+    for problem in problems:
+        print(problem)
+    print(f"{what}: {len(problems)} problems" if problems else f"{what}: clean")
+    sys.exit(1 if problems else 0)
+
+
+def cores():
+    return max(1, len(os.sched_getaffinity(0)))
