@@ -1,0 +1,172 @@
+#include "mesh/zmq_link.h"
+
+#include <cerrno>
+#include <string>
+
+namespace vpp::mesh {
+namespace {
+
+constexpr int kConnectMs = 3'000;
+constexpr int kByeMs = 200;  // for a last message to leave, on a link that works
+constexpr int kWatched =
+    ZMQ_EVENT_HANDSHAKE_SUCCEEDED | kHandshakeFailed | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
+
+/// Kinds that come from above.
+bool goes_down(const Message& message) {
+  return !std::holds_alternative<Probe>(message) && !std::holds_alternative<Hello>(message) &&
+         !std::holds_alternative<Report>(message) &&
+         !std::holds_alternative<DispatchAck>(message) && !std::holds_alternative<Bye>(message);
+}
+
+/// What a parent may say before it has proven itself.
+bool is_from_anyone(const Message& message) {
+  return std::holds_alternative<ProbeAck>(message) || std::holds_alternative<HelloNak>(message);
+}
+
+std::string link_name(LinkId id) {
+  return "link." + std::to_string(id);
+}
+
+}  // namespace
+
+ZmqLink::ZmqLink(zmq::context_t& context, TransportShared& shared, LinkId id, const Endpoint& to)
+    : shared_{shared},
+      id_{id},
+      server_key_{to.server_key},
+      dealer_{context, zmq::socket_type::dealer},
+      monitor_{context, dealer_, link_name(id), kWatched} {}
+
+ZmqLink::~ZmqLink() {
+  if (open_) set_option(dealer_, ZMQ_LINGER, kByeMs);
+}
+
+std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared& shared, LinkId id,
+                                       const Endpoint& to) {
+  std::unique_ptr<ZmqLink> link{new ZmqLink{context, shared, id, to}};
+  zmq::socket_t& dealer = link->dealer_;
+  set_common_options(dealer, shared.options.keys, to.address);
+  set_option(dealer, ZMQ_CURVE_PUBLICKEY, shared.options.keys.curve);
+  set_option(dealer, ZMQ_CURVE_SERVERKEY, to.server_key);
+  // One socket is one attempt: nothing meant for this parent may reach its next incarnation.
+  set_option(dealer, ZMQ_RECONNECT_IVL, -1);
+  set_option(dealer, ZMQ_IMMEDIATE, 1);
+  set_option(dealer, ZMQ_CONNECT_TIMEOUT, kConnectMs);
+  if (zmq_connect(dealer.handle(), to.address.c_str()) != 0) {
+    shared.warn("cannot connect", to.address + ": " + zmq_strerror(errno));
+    return nullptr;
+  }
+  return link;
+}
+
+void ZmqLink::send(const Message& message) {
+  auto frame = shared_.encoded(message);
+  if (!frame) return;
+  const std::size_t size = frame->size();
+  if (mesh::send(dealer_, *frame, false) != Sent::kYes) {
+    ++shared_.counters.slow_peer;
+    return;
+  }
+  ++shared_.counters.frames_out;
+  shared_.counters.bytes_out += size;
+}
+
+void ZmqLink::add_to_poll(std::vector<zmq_pollitem_t>& items) {
+  items.push_back({dealer_.handle(), 0, ZMQ_POLLIN, 0});
+  items.push_back({monitor_.pipe().handle(), 0, ZMQ_POLLIN, 0});
+}
+
+bool ZmqLink::drain() {
+  const Seen seen = watch();
+  if (seen.opened && !open_) {
+    open_ = true;
+    process_commands(dealer_);
+    shared_.events.emplace_back(LinkOpened{id_});
+  }
+  bool usable = true;
+  for (int i = 0; usable && i < kFramesPerWait; ++i) {
+    auto frame = receive(dealer_);
+    if (!frame) break;
+    usable = take(*frame);
+  }
+  if (usable && !seen.lost) return true;
+  open_ = false;  // nothing lingers
+  shared_.events.emplace_back(LinkLost{id_});
+  return false;
+}
+
+ZmqLink::Seen ZmqLink::watch() {
+  Seen seen;
+  while (const auto event = monitor_.next()) {
+    if (event->event == ZMQ_EVENT_HANDSHAKE_SUCCEEDED) {
+      seen.opened = true;
+      continue;
+    }
+    if ((event->event & kHandshakeFailed) != 0) ++shared_.counters.handshakes_failed;
+    seen.lost = true;
+  }
+  return seen;
+}
+
+bool ZmqLink::take(zmq::message_t& frame) {
+  bool one_part = true;
+  for (bool more = frame.more(); more;) {
+    const auto part = receive(dealer_);
+    one_part = false;
+    more = part && part->more();
+  }
+  auto message = shared_.decoded(frame, "from a parent");
+  if (!message) return true;
+  if (!one_part) {
+    ++shared_.counters.malformed;
+    shared_.warn("from a parent", "more than one part");
+    return true;
+  }
+  return deliver(std::move(*message));
+}
+
+bool ZmqLink::deliver(Message message) {
+  if (!goes_down(message)) {
+    ++shared_.counters.misdirected;
+    shared_.warn("from a parent", "a kind that only children send");
+    return true;
+  }
+  if (const auto* ack = std::get_if<HelloAck>(&message); ack != nullptr && !prove(*ack)) {
+    return false;
+  }
+  if (!parent_ && !is_from_anyone(message)) {
+    ++shared_.counters.unproven;
+    shared_.warn("from a parent", "no HelloAck with a good certificate before");
+    return true;
+  }
+  const std::int64_t utc_ms = shared_.options.utc_ms();
+  if (parent_ && (utc_ms < parent_->not_before_ms || parent_->not_after_ms <= utc_ms)) {
+    ++shared_.counters.expired;
+    shared_.warn("parent's certificate expired", to_string(parent_->id));
+    return false;
+  }
+  const NodeId peer = parent_ ? parent_->id : kNoNode;
+  shared_.events.emplace_back(FromParent{id_, peer, std::move(message)});
+  return true;
+}
+
+bool ZmqLink::prove(const HelloAck& ack) {
+  const auto cert = verify_cert(ack.certificate, shared_.options.fleet, shared_.options.utc_ms());
+  if (!cert) {
+    shared_.refuse_cert(cert.error(), "parent's certificate");
+    return false;
+  }
+  if (cert->curve != server_key_) {
+    ++shared_.counters.key_mismatch;
+    shared_.warn("parent's certificate", "not of the key that was dialled");
+    return false;
+  }
+  if (cert->role == Role::kLeaf) {
+    ++shared_.counters.bad_cert;
+    shared_.warn("parent's certificate", "of a leaf");
+    return false;
+  }
+  parent_ = {cert->node, cert->not_before_ms, cert->not_after_ms};
+  return true;
+}
+
+}  // namespace vpp::mesh

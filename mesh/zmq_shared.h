@@ -1,0 +1,72 @@
+// What the two sides of a transport share. For the transport only.
+#pragma once
+
+#include <chrono>
+#include <string_view>
+#include <utility>
+#include <vector>
+#include <zmq.hpp>
+
+#include "mesh/codec.h"
+#include "mesh/node_cert.h"
+#include "mesh/warn_limiter.h"
+#include "mesh/zmq_transport.h"
+
+namespace vpp::mesh {
+
+/// Work per socket and wait(), so that a flood on one cannot hold the owner.
+inline constexpr int kFramesPerWait = 1024;
+
+struct TransportShared {
+  explicit TransportShared(TransportOptions wanted) : options{std::move(wanted)} {}
+
+  TransportOptions options;
+  TransportCounters counters;
+  std::vector<TransportEvent> events;  ///< for the next or present wait()
+  WarnLimiter limiter;
+
+  /// For idle times and rates of log lines, which no core sees.
+  [[nodiscard]] static Instant now() {
+    return Instant{
+        std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
+  }
+
+  void warn(std::string_view kind, std::string_view detail) {
+    if (!options.warn) return;
+    if (const auto line = limiter.admit(now(), kind, detail)) options.warn(*line);
+  }
+
+  /// Counts and tells of a certificate that was refused.
+  void refuse_cert(CertError error, std::string_view who) {
+    const bool dated = error == CertError::kExpired || error == CertError::kNotYetValid;
+    ++(dated ? counters.expired : counters.bad_cert);
+    warn(who, to_string(error));
+  }
+
+  /// A frame ready to send; nothing when our own message breaks a limit.
+  [[nodiscard]] std::optional<zmq::message_t> encoded(const Message& message) {
+    const auto frame = encode(message);
+    if (frame) return zmq::message_t{frame->data(), frame->size()};
+    ++counters.unencodable;
+    warn("own message not sent", frame.error());
+    return std::nullopt;
+  }
+
+  /// A frame from a peer; nothing when it is bad, which is counted here.
+  [[nodiscard]] std::optional<Message> decoded(const zmq::message_t& frame, std::string_view who) {
+    ++counters.frames_in;
+    counters.bytes_in += frame.size();
+    if (frame.size() > limits::kFrameBytesMax) {
+      ++counters.oversize;
+      warn(who, "frame too long");
+      return std::nullopt;
+    }
+    auto message = decode({frame.data<std::uint8_t>(), frame.size()});
+    if (message) return std::move(*message);
+    ++counters.malformed;
+    warn(who, message.error());
+    return std::nullopt;
+  }
+};
+
+}  // namespace vpp::mesh

@@ -1,0 +1,172 @@
+#include "mesh/zmq_transport.h"
+
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+
+#include "config/check.h"
+#include "mesh/zmq_link.h"
+#include "mesh/zmq_listener.h"
+#include "mesh/zmq_shared.h"
+
+namespace vpp::mesh {
+namespace {
+
+constexpr Duration kWaitMax = std::chrono::hours{1};  // fits in the int of a poll
+
+/// Readable from wake() until read.
+class WakeFd {
+ public:
+  WakeFd() : fd_{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)} {}
+  WakeFd(const WakeFd&) = delete;
+  WakeFd& operator=(const WakeFd&) = delete;
+  ~WakeFd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+
+  [[nodiscard]] int get() const { return fd_; }
+  // Both fail harmlessly: full means awake already, empty means nothing to read.
+  void raise() const {
+    const std::uint64_t one = 1;
+    (void)!::write(fd_, &one, sizeof(one));
+  }
+  void lower() const {
+    std::uint64_t count = 0;
+    (void)!::read(fd_, &count, sizeof(count));
+  }
+
+ private:
+  int fd_;
+};
+
+/// Too few descriptors make children wait without a word from anybody, so say it at the start.
+void warn_of_few_descriptors(TransportShared& shared) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  if (limit.rlim_cur >= shared.options.connections_max) return;
+  shared.warn("few file descriptors", std::to_string(limit.rlim_cur) +
+                                          " allowed, connections_max is " +
+                                          std::to_string(shared.options.connections_max));
+}
+
+}  // namespace
+
+struct ZmqTransport::Impl {
+  explicit Impl(TransportOptions options)
+      : shared{std::move(options)}, context{shared.options.io_threads} {}
+
+  // Destroyed from the last up: sockets first, then the context, which waits for a lingering Bye.
+  TransportShared shared;
+  WakeFd wake;
+  zmq::context_t context;
+  std::unique_ptr<ZmqListener> listener;
+  std::map<LinkId, std::unique_ptr<ZmqLink>> links;
+  std::vector<zmq_pollitem_t> poll_items;
+};
+
+std::expected<std::unique_ptr<ZmqTransport>, std::string> ZmqTransport::open(
+    TransportOptions options) {
+  VPP_CHECK(options.utc_ms != nullptr);
+  VPP_CHECK(options.io_threads >= 1);
+  if (!crypto_ready()) return std::unexpected{"libsodium cannot start: no source of randomness"};
+  if (zmq_has("curve") == 0) return std::unexpected{"libzmq was built without CURVE"};
+  try {
+    auto impl = std::make_unique<Impl>(std::move(options));
+    if (impl->wake.get() < 0) {
+      return std::unexpected{std::string{"eventfd: "} + std::strerror(errno)};
+    }
+    if (impl->shared.options.listen) {
+      auto listener = ZmqListener::open(impl->context, impl->shared, *impl->shared.options.listen);
+      if (!listener) return std::unexpected{listener.error()};
+      impl->listener = std::move(*listener);
+      warn_of_few_descriptors(impl->shared);
+    }
+    return std::unique_ptr<ZmqTransport>{new ZmqTransport{std::move(impl)}};
+  } catch (const zmq::error_t& error) {
+    return std::unexpected{std::string{"cannot open sockets: "} + error.what()};
+  }
+}
+
+ZmqTransport::ZmqTransport(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}
+
+ZmqTransport::~ZmqTransport() = default;
+
+void ZmqTransport::open_link(LinkId link, const Endpoint& to) {
+  VPP_CHECK(!impl_->links.contains(link));
+  std::unique_ptr<ZmqLink> opened;
+  try {
+    opened = ZmqLink::open(impl_->context, impl_->shared, link, to);
+  } catch (const zmq::error_t& error) {  // out of sockets or descriptors
+    impl_->shared.warn("cannot connect", error.what());
+  }
+  if (opened) {
+    impl_->links.emplace(link, std::move(opened));
+  } else {
+    impl_->shared.events.emplace_back(LinkLost{link});
+  }
+}
+
+void ZmqTransport::close_link(LinkId link) {
+  impl_->links.erase(link);
+}
+
+void ZmqTransport::send_up(LinkId link, const Message& message) {
+  const auto found = impl_->links.find(link);
+  if (found == impl_->links.end()) {
+    ++impl_->shared.counters.unknown_connection;
+    return;
+  }
+  found->second->send(message);
+}
+
+void ZmqTransport::send_down(ConnectionId connection, const Message& message) {
+  VPP_CHECK(impl_->listener != nullptr);
+  impl_->listener->send(connection, message);
+}
+
+void ZmqTransport::drop(ConnectionId connection) {
+  VPP_CHECK(impl_->listener != nullptr);
+  impl_->listener->drop(connection);
+}
+
+void ZmqTransport::wait(Duration timeout, std::vector<TransportEvent>& out) {
+  std::vector<zmq_pollitem_t>& items = impl_->poll_items;
+  items.clear();
+  items.push_back({nullptr, impl_->wake.get(), ZMQ_POLLIN, 0});
+  if (impl_->listener) impl_->listener->add_to_poll(items);
+  for (const auto& [id, link] : impl_->links) link->add_to_poll(items);
+
+  const bool found_before = !impl_->shared.events.empty();
+  const Duration most = found_before ? Duration{0} : std::clamp(timeout, Duration{0}, kWaitMax);
+  // EINTR ends the wait early, as any event does.
+  (void)zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(most.count()));
+
+  impl_->wake.lower();
+  if (impl_->listener) impl_->listener->drain();
+  std::erase_if(impl_->links, [](const auto& entry) { return !entry.second->drain(); });
+  std::ranges::move(impl_->shared.events, std::back_inserter(out));
+  impl_->shared.events.clear();
+}
+
+void ZmqTransport::wake() {
+  impl_->wake.raise();
+}
+
+const TransportCounters& ZmqTransport::counters() const {
+  return impl_->shared.counters;
+}
+
+std::string ZmqTransport::bound_address() const {
+  return impl_->listener ? impl_->listener->bound_address() : std::string{};
+}
+
+std::size_t ZmqTransport::connections() const {
+  return impl_->listener ? impl_->listener->connections() : 0;
+}
+
+}  // namespace vpp::mesh
