@@ -1,0 +1,241 @@
+#include "tools/market/api.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <map>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "bidding/market_json.h"
+
+namespace vpp::market {
+namespace {
+
+using bidding::Json;
+using bidding::to_json_list;
+using bidding::to_json_value;
+
+constexpr double kMicro = 1e6;
+
+using Query = std::map<std::string, std::string, std::less<>>;
+
+[[nodiscard]] Reply reply(unsigned status, const Json& json) {
+  return {status, json.dump(-1, ' ', false, Json::error_handler_t::replace)};
+}
+
+[[nodiscard]] Reply refuse(unsigned status, const std::string& why) {
+  return reply(status, Json{{"error", why}});
+}
+
+[[nodiscard]] std::string unescaped(std::string_view text) {
+  std::string plain;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned byte = 0;
+    const bool escape = text[i] == '%' && i + 2 < text.size();
+    const char* first = text.data() + i + 1;
+    if (escape && std::from_chars(first, first + 2, byte, 16).ptr == first + 2) {
+      plain += static_cast<char>(byte);
+      i += 2;
+    } else {
+      plain += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return plain;
+}
+
+[[nodiscard]] std::vector<std::string_view> split(std::string_view text, char at) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(at), text.size());
+    parts.push_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return parts;
+}
+
+[[nodiscard]] Query parse_query(std::string_view text) {
+  Query query;
+  for (const std::string_view part : split(text, '&')) {
+    const std::size_t equals = std::min(part.find('='), part.size());
+    query[unescaped(part.substr(0, equals))] =
+        equals < part.size() ? part.substr(equals + 1) : std::string_view{};
+  }
+  return query;
+}
+
+[[nodiscard]] std::optional<MarketTime> time_in(const Query& query, std::string_view name) {
+  const auto it = query.find(name);
+  if (it == query.end()) return std::nullopt;
+  std::int64_t ms = 0;
+  const char* last = it->second.data() + it->second.size();
+  const auto [end, error] = std::from_chars(it->second.data(), last, ms);
+  constexpr std::int64_t kMsMax = 4'102'444'800'000;  // the year 2100
+  if (error != std::errc{} || end != last || ms < 0 || ms > kMsMax) return std::nullopt;
+  return MarketTime{Duration{ms}};
+}
+
+[[nodiscard]] std::int64_t to_ms(MarketTime time) {
+  return time.time_since_epoch().count();
+}
+
+[[nodiscard]] Reply get_clock(const Market& market, const Setting& setting) {
+  return reply(200, {{"market_ms", to_ms(setting.now.market)},
+                     {"speed", setting.now.speed},
+                     {"interval_ms", market.options().interval.count()},
+                     {"gate_lead_ms", market.options().gate_lead.count()},
+                     {"synthetic", market.synthetic()}});
+}
+
+[[nodiscard]] Reply get_prices(const Market& market, const Setting& setting, const Query& query) {
+  const auto from = time_in(query, "from_ms");
+  const auto until = time_in(query, "until_ms");
+  if (!from || !until) return refuse(400, "from_ms and until_ms are UTC milliseconds");
+  return reply(200, {{"synthetic", market.synthetic()},
+                     {"prices", to_json_list(market.prices(setting.now.market, *from, *until))}});
+}
+
+[[nodiscard]] Reply get_awards(Market& market, const Setting& setting, const Query& query) {
+  const auto it = query.find("keys");
+  if (it == query.end()) return refuse(400, "keys is a list of bid keys, separated by commas");
+  std::vector<std::string> keys;
+  for (const std::string_view key : split(it->second, ',')) keys.push_back(unescaped(key));
+  return reply(200, {{"awards", to_json_list(market.awards(setting.now.market, keys))}});
+}
+
+[[nodiscard]] Json settlement_for_people(const bidding::Settlement& settlement) {
+  Json json = to_json_value(settlement);
+  json["awarded_wh"] = static_cast<double>(settlement.awarded.count) / kJoulesPerWattHour;
+  json["delivered_wh"] = static_cast<double>(settlement.delivered.count) / kJoulesPerWattHour;
+  json["revenue"] = static_cast<double>(settlement.revenue.count) / kMicro;
+  json["penalty"] = static_cast<double>(settlement.penalty.count) / kMicro;
+  return json;
+}
+
+[[nodiscard]] Json counters_json(const Counters& counters) {
+  return {{"bids_repeated", counters.bids_repeated},
+          {"bids_conflicting", counters.bids_conflicting},
+          {"bids_second", counters.bids_second},
+          {"bids_late", counters.bids_late},
+          {"bids_invalid", counters.bids_invalid},
+          {"deliveries_repeated", counters.deliveries_repeated},
+          {"deliveries_conflicting", counters.deliveries_conflicting},
+          {"deliveries_invalid", counters.deliveries_invalid}};
+}
+
+[[nodiscard]] Reply get_state(Market& market, const Setting& setting) {
+  market.advance(setting.now.market);
+  Json bids = Json::array();
+  Json awards = Json::array();
+  Json settlements = Json::array();
+  for (const auto& [key, entry] : market.bids()) {
+    Json bid = to_json_value(entry.bid);
+    bid["at_ms"] = to_ms(entry.at);
+    bid["repeats"] = entry.repeats;
+    bids.push_back(std::move(bid));
+    if (entry.award) awards.push_back(to_json_value(*entry.award));
+    if (entry.settlement) settlements.push_back(settlement_for_people(*entry.settlement));
+  }
+  const auto known = market.prices(setting.now.market, setting.now.market,
+                                   setting.now.market + market.options().interval);
+  const Counters& counters = market.counters();
+  return reply(
+      200, {{"schema", "vppmarket/v1"},
+            {"market_ms", to_ms(setting.now.market)},
+            {"speed", setting.now.speed},
+            {"synthetic", market.synthetic()},
+            {"currency", setting.currency},
+            {"price_now",
+             known.empty() ? Json{} : Json(static_cast<double>(known.back().price.count) / kMicro)},
+            {"gates", to_json_list(market.gates(setting.now.market))},
+            {"bids", std::move(bids)},
+            {"awards", std::move(awards)},
+            {"settlements", std::move(settlements)},
+            {"double_bids", counters.bids_conflicting + counters.bids_second},
+            {"counters", counters_json(counters)}});
+}
+
+[[nodiscard]] unsigned status_of(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kAccepted:
+      return 201;
+    case Outcome::kRepeated:
+      return 200;
+    case Outcome::kConflict:
+      return 409;
+    case Outcome::kLate:
+      return 410;
+    case Outcome::kInvalid:
+      break;
+  }
+  return 422;
+}
+
+/// The body as T, or why not.
+template <class T>
+[[nodiscard]] std::expected<T, std::string> read_body(std::string_view body) {
+  const auto json = bidding::parse_json_object(body);
+  if (!json) return std::unexpected{"the body is " + json.error()};
+  bidding::JsonReader reader;
+  T value;
+  reader.read(*json, value);
+  if (!reader.error().empty()) return std::unexpected{reader.error()};
+  return value;
+}
+
+[[nodiscard]] Reply post_bid(Market& market, const Setting& setting, std::string_view body) {
+  const auto bid = read_body<bidding::Bid>(body);
+  if (!bid) return refuse(400, bid.error());
+  const BidResult result = market.submit(setting.now.market, *bid);
+  Json json{{"key", bid->key}};
+  if (!result.why.empty()) json["error"] = result.why;
+  if (result.standing) json["standing"] = to_json_value(*result.standing);
+  return reply(status_of(result.outcome), json);
+}
+
+[[nodiscard]] Reply post_delivery(Market& market, const Setting& setting, std::string_view body) {
+  const auto delivery = read_body<bidding::Delivery>(body);
+  if (!delivery) return refuse(400, delivery.error());
+  const DeliveryResult result = market.deliver(setting.now.market, *delivery);
+  Json json{{"key", delivery->key}};
+  if (!result.why.empty()) json["error"] = result.why;
+  if (result.settlement) json["settlement"] = to_json_value(*result.settlement);
+  return reply(status_of(result.outcome), json);
+}
+
+[[nodiscard]] Json settlements_json(const Market& market) {
+  Json list = Json::array();
+  for (const auto& [key, entry] : market.bids()) {
+    if (entry.settlement) list.push_back(settlement_for_people(*entry.settlement));
+  }
+  return {{"settlements", std::move(list)}};
+}
+
+}  // namespace
+
+Reply answer(Market& market, const Setting& setting, const Request& request) {
+  const std::size_t mark = std::min(request.target.find('?'), request.target.size());
+  const std::string_view path = request.target.substr(0, mark);
+  const Query query = parse_query(request.target.substr(std::min(mark + 1, request.target.size())));
+  const bool get = request.method == "GET";
+  const bool post = request.method == "POST";
+  if (get && path == "/v1/clock") return get_clock(market, setting);
+  if (get && path == "/v1/prices") return get_prices(market, setting, query);
+  if (get && path == "/v1/gates") {
+    return reply(200, {{"gates", to_json_list(market.gates(setting.now.market))}});
+  }
+  if (get && path == "/v1/awards") return get_awards(market, setting, query);
+  if (get && path == "/v1/settlements") return reply(200, settlements_json(market));
+  if (get && path == "/v1/state") return get_state(market, setting);
+  if (post && path == "/v1/bids") return post_bid(market, setting, request.body);
+  if (post && path == "/v1/deliveries") return post_delivery(market, setting, request.body);
+  if (!get && !post) return refuse(405, "GET and POST only");
+  return refuse(404, "no such path");
+}
+
+}  // namespace vpp::market

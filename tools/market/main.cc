@@ -1,0 +1,215 @@
+// vppmarket: a market to bid into, for demonstrations and tests. See docs/vppmarket.md.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "tools/market/api.h"
+#include "tools/market/market.h"
+#include "tools/market/price_file.h"
+#include "tools/market/rivals_file.h"
+#include "tools/market/server.h"
+
+namespace {
+
+using namespace vpp;
+using namespace vpp::market;
+
+constexpr int kBadInput = 2;
+
+struct Settings {
+  std::uint16_t port = 0;
+  std::string prices;
+  std::string rivals;
+  std::string journal;
+  std::string currency = "EUR";
+  std::string anchor_utc;
+  std::string anchor_market;
+  Duration interval = std::chrono::minutes{15};
+  Duration gate_lead = std::chrono::minutes{5};
+  Duration gates_ahead = std::chrono::hours{4};
+  std::int64_t speed = 1;
+  std::int64_t penalty_permille = 1250;
+  std::int64_t demand_w = 0;
+  std::uint64_t seed = 1;
+};
+
+/// What is wrong, for people.
+struct Refusal {
+  std::string why;
+};
+
+[[nodiscard]] std::int64_t utc_now_ms() {
+  using namespace std::chrono;
+  return duration_cast<milliseconds>(system_clock::now().time_since_epoch()).count();
+}
+
+struct MarketTimeline {
+  std::int64_t anchor_utc_ms = 0;
+  MarketTime anchor_market{};
+  std::int64_t speed = 1;
+
+  [[nodiscard]] Now now() const {
+    return {Instant{}, anchor_market + Duration{(utc_now_ms() - anchor_utc_ms) * speed}, speed};
+  }
+};
+
+[[nodiscard]] MarketTime read_time(const std::string& option, const std::string& text) {
+  const auto time = parse_time(text);
+  if (!time) throw Refusal{option + ": " + time.error()};
+  return *time;
+}
+
+[[nodiscard]] MarketTimeline read_timeline(const Settings& settings, const PriceSource& prices) {
+  MarketTimeline timeline{utc_now_ms(), MarketTime{Duration{utc_now_ms()}}, settings.speed};
+  if (!settings.anchor_utc.empty()) {
+    timeline.anchor_utc_ms =
+        read_time("--anchor-utc", settings.anchor_utc).time_since_epoch().count();
+  }
+  if (!settings.anchor_market.empty()) {
+    timeline.anchor_market = read_time("--anchor-market", settings.anchor_market);
+  } else if (const auto* series = std::get_if<bidding::PriceSeries>(&prices)) {
+    // Early in the series, but with the week of history that a forecast needs.
+    timeline.anchor_market = series->begin()->first + std::chrono::days{15};
+  }
+  return timeline;
+}
+
+[[nodiscard]] PriceSource read_price_source(const Settings& settings) {
+  if (settings.prices.empty()) return SyntheticPrices{settings.seed};
+  std::ifstream file{settings.prices};
+  if (!file) throw Refusal{"--prices " + settings.prices + ": cannot be read"};
+  auto series = read_prices(file);
+  if (!series) throw Refusal{"--prices " + settings.prices + ": " + series.error()};
+  return *std::move(series);
+}
+
+[[nodiscard]] MarketOptions read_market_options(const Settings& settings) {
+  MarketOptions options{settings.interval,
+                        settings.gate_lead,
+                        settings.gates_ahead,
+                        settings.penalty_permille,
+                        {},
+                        Watts{settings.demand_w}};
+  if (settings.rivals.empty()) return options;
+  std::ifstream file{settings.rivals};
+  if (!file) throw Refusal{"--rivals " + settings.rivals + ": cannot be read"};
+  auto rivals = read_rivals(file);
+  if (!rivals) throw Refusal{"--rivals " + settings.rivals + ": " + rivals.error()};
+  if (settings.demand_w <= 0) throw Refusal{"--rivals needs --demand-w"};
+  options.rivals = *std::move(rivals);
+  return options;
+}
+
+/// Continues an earlier journal, so that a restarted market forgets nothing.
+class Journal {
+ public:
+  Journal(const std::string& path, Market& market) {
+    if (path.empty()) return;
+    std::ifstream before{path};
+    std::string line;
+    for (int number = 1; std::getline(before, line); ++number) {
+      // The last line may be torn by a kill; it was not answered either.
+      if (!market.restore(line) && !before.eof()) {
+        throw Refusal{"--journal " + path + ": line " + std::to_string(number) + " is not ours"};
+      }
+    }
+    file_.open(path, std::ios::app);
+    if (!file_) throw Refusal{"--journal " + path + ": cannot be written"};
+  }
+
+  void write(Market& market) {
+    for (const std::string& line : market.take_lines()) {
+      if (file_.is_open()) file_ << line << '\n' << std::flush;
+    }
+  }
+
+ private:
+  std::ofstream file_;
+};
+
+void add_options(CLI::App& app, Settings& settings) {
+  const CLI::AsNumberWithUnit duration{
+      std::map<std::string, std::int64_t>{{"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}},
+      CLI::AsNumberWithUnit::UNIT_REQUIRED};
+  const auto add_duration = [&](const std::string& name, Duration& target, const char* help) {
+    app.add_option_function<std::int64_t>(
+           name, [&target](std::int64_t ms) { target = Duration{ms}; }, help)
+        ->transform(duration);
+  };
+  app.add_option("--port", settings.port, "port on 127.0.0.1; 0: any, READY tells it");
+  app.add_option("--prices", settings.prices, "CSV with real prices; without it: synthetic");
+  add_duration("--interval", settings.interval, "length of a delivery interval, e.g. 15m");
+  add_duration("--gate-lead", settings.gate_lead, "bids close this long before, e.g. 5m");
+  add_duration("--gates-ahead", settings.gates_ahead, "how early gates are told, e.g. 4h");
+  app.add_option("--speed", settings.speed, "market seconds per second")
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--anchor-utc", settings.anchor_utc, "this time of the machine (RFC 3339) ...");
+  app.add_option("--anchor-market", settings.anchor_market, "... is this market time");
+  app.add_option("--seed", settings.seed, "of the synthetic prices");
+  app.add_option("--journal", settings.journal, "record of bids, awards, settlements; continued");
+  app.add_option("--currency", settings.currency, "for people");
+  app.add_option("--penalty-permille", settings.penalty_permille,
+                 "charge for a shortfall, of the clearing price")
+      ->check(CLI::Range(0, 100'000));
+  app.add_option("--rivals", settings.rivals, "CSV bidder,power_w,price_per_mwh: merit order");
+  app.add_option("--demand-w", settings.demand_w, "with --rivals: what is bought");
+}
+
+void check(const Settings& settings) {
+  if (settings.interval < std::chrono::minutes{1} || settings.interval > std::chrono::hours{24}) {
+    throw Refusal{"--interval is 1m to 24h"};
+  }
+  if (settings.gate_lead < Duration{0} || settings.gates_ahead > std::chrono::hours{48} ||
+      settings.gate_lead >= settings.gates_ahead) {
+    throw Refusal{"--gate-lead is shorter than --gates-ahead, which is at most 48h"};
+  }
+}
+
+void run(const Settings& settings) {
+  check(settings);
+  PriceSource prices = read_price_source(settings);
+  const MarketTimeline timeline = read_timeline(settings, prices);
+  Market market{read_market_options(settings), std::move(prices)};
+  Journal journal{settings.journal, market};
+  serve({settings.port,
+         [](std::uint16_t port) { std::cout << "READY http://127.0.0.1:" << port << std::endl; },
+         [&](const Request& request) {
+           Reply reply = answer(market, {timeline.now(), settings.currency}, request);
+           journal.write(market);  // before the answer leaves
+           return reply;
+         },
+         [&] {
+           market.advance(timeline.now().market);
+           journal.write(market);
+         }});
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"A market that replays prices, takes bids, clears, awards and settles."};
+  Settings settings;
+  add_options(app, settings);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadInput;
+  }
+  try {
+    run(settings);
+  } catch (const Refusal& refusal) {
+    std::cerr << "vppmarket: " << refusal.why << '\n';
+    return kBadInput;
+  } catch (const std::exception& error) {
+    std::cerr << "vppmarket: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}

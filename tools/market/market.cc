@@ -1,0 +1,273 @@
+#include "tools/market/market.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "bidding/market_json.h"
+#include "config/limits.h"
+#include "tools/market/journal.h"
+#include "tools/market/price_file.h"
+
+namespace vpp::market {
+namespace {
+
+__extension__ typedef __int128 Wide;
+
+constexpr std::int64_t kJoulesPerMegawattHour = 3'600'000'000;
+
+[[nodiscard]] Amount worth(Joules energy, Price price) {
+  return {static_cast<std::int64_t>(static_cast<Wide>(energy.count) * price.count /
+                                    kJoulesPerMegawattHour)};
+}
+
+[[nodiscard]] Joules energy_of(const bidding::Award& award) {
+  // Whole seconds: intervals are.
+  return {award.power.count * ((award.gate.until - award.gate.from).count() / 1000)};
+}
+
+[[nodiscard]] Watts won_at(const bidding::Bid& bid, Price price) {
+  Watts won{0};
+  for (const auto& segment : bid.segments) {
+    if (segment.price <= price) won += segment.power;
+  }
+  return won;
+}
+
+[[nodiscard]] bool printable(const std::string& key) {
+  return std::ranges::all_of(key, [](char c) { return c > ' ' && c < '\x7f' && c != ','; });
+}
+
+}  // namespace
+
+Market::Market(MarketOptions options, PriceSource prices)
+    : options_{std::move(options)}, prices_{std::move(prices)} {}
+
+void Market::advance(MarketTime now) {
+  while (!open_.empty() && gate_at(open_.begin()->first).closes <= now) {
+    const auto node = open_.extract(open_.begin());
+    std::vector<BidEntry*> entries;
+    for (const std::string& key : node.mapped()) entries.push_back(&bids_.at(key));
+    clear_gate(gate_at(node.key()), entries);
+  }
+}
+
+std::vector<bidding::Gate> Market::gates(MarketTime now) const {
+  std::vector<bidding::Gate> gates;
+  for (MarketTime from = aligned(now); from <= now + options_.gates_ahead;
+       from += options_.interval) {
+    const bidding::Gate gate = gate_at(from);
+    if (gate.closes > now && price_of(gate)) gates.push_back(gate);
+  }
+  return gates;
+}
+
+std::vector<bidding::PricePoint> Market::prices(MarketTime now, MarketTime from,
+                                                MarketTime until) const {
+  // Nobody asks for more than a year; a hostile question must not walk the epoch.
+  from = std::max(from, now - std::chrono::days{366});
+  std::vector<bidding::PricePoint> points;
+  for (MarketTime at = aligned(from);
+       at < until && at <= now && std::ssize(points) < kPricesPerAnswer; at += options_.interval) {
+    const auto price = price_of(gate_at(at));
+    if (price) points.push_back({at, at + options_.interval, *price});
+  }
+  return points;
+}
+
+std::optional<Price> Market::price_of(const bidding::Gate& gate) const {
+  if (const auto* synthetic = std::get_if<SyntheticPrices>(&prices_)) {
+    return synthetic_price(synthetic->seed, gate.from);
+  }
+  return bidding::mean_price(std::get<bidding::PriceSeries>(prices_), gate.from, gate.until);
+}
+
+BidResult Market::submit(MarketTime now, const bidding::Bid& bid) {
+  advance(now);
+  BidResult result = judge(now, bid);
+  switch (result.outcome) {
+    case Outcome::kAccepted: {
+      auto& keys = open_[bid.gate.from];
+      if (!keys.empty()) ++counters_.bids_second;
+      keys.push_back(bid.key);
+      bids_.emplace(bid.key, BidEntry{bid, now, 0, std::nullopt, std::nullopt});
+      break;
+    }
+    case Outcome::kRepeated:
+      ++bids_.at(bid.key).repeats;
+      break;
+    case Outcome::kConflict:
+    case Outcome::kLate:
+    case Outcome::kInvalid:
+      break;
+  }
+  count(result.outcome);
+  lines_.push_back(journal::bid_line(now, bid, result.outcome));
+  return result;
+}
+
+std::vector<bidding::Award> Market::awards(MarketTime now, const std::vector<std::string>& keys) {
+  advance(now);
+  std::vector<bidding::Award> awards;
+  for (const std::string& key : keys) {
+    const auto it = bids_.find(key);
+    if (it != bids_.end() && it->second.award) awards.push_back(*it->second.award);
+  }
+  return awards;
+}
+
+DeliveryResult Market::deliver(MarketTime now, const bidding::Delivery& delivery) {
+  advance(now);
+  DeliveryResult result = judge(now, delivery);
+  if (result.outcome == Outcome::kAccepted) {
+    BidEntry& entry = bids_.at(delivery.key);
+    entry.settlement = settle(*entry.award, delivery.delivered);
+    result.settlement = entry.settlement;
+    lines_.push_back(journal::settlement_line(now, *entry.settlement));
+  }
+  if (result.outcome == Outcome::kRepeated) ++counters_.deliveries_repeated;
+  if (result.outcome == Outcome::kConflict) ++counters_.deliveries_conflicting;
+  if (result.outcome == Outcome::kInvalid) ++counters_.deliveries_invalid;
+  lines_.push_back(journal::delivery_line(now, delivery, result.outcome));
+  return result;
+}
+
+bool Market::restore(const std::string& line) {
+  const auto event = journal::read(line);
+  if (!event) return false;
+  if (const auto* bid = std::get_if<journal::BidEvent>(&*event)) {
+    if (bid->outcome == Outcome::kAccepted) {
+      auto& keys = open_[bid->bid.gate.from];
+      if (!keys.empty()) ++counters_.bids_second;
+      keys.push_back(bid->bid.key);
+      bids_.emplace(bid->bid.key, BidEntry{bid->bid, bid->at, 0, std::nullopt, std::nullopt});
+    }
+    count(bid->outcome);
+  } else if (const auto* award = std::get_if<bidding::Award>(&*event)) {
+    const auto it = bids_.find(award->key);
+    if (it == bids_.end()) return false;
+    it->second.award = *award;
+    open_.erase(award->gate.from);
+  } else if (const auto* settlement = std::get_if<bidding::Settlement>(&*event)) {
+    const auto it = bids_.find(settlement->key);
+    if (it == bids_.end()) return false;
+    it->second.settlement = *settlement;
+  }
+  return true;
+}
+
+std::vector<std::string> Market::take_lines() {
+  return std::exchange(lines_, {});
+}
+
+bool Market::synthetic() const {
+  return std::holds_alternative<SyntheticPrices>(prices_);
+}
+
+bidding::Gate Market::gate_at(MarketTime from) const {
+  return {from, from + options_.interval, from - options_.gate_lead};
+}
+
+MarketTime Market::aligned(MarketTime at) const {
+  const auto since = at.time_since_epoch();
+  return MarketTime{since - (since % options_.interval)};
+}
+
+/// Empty: the bid can be taken, apart from its gate being closed.
+std::string Market::fault_of(const bidding::Bid& bid) const {
+  if (bid.key.empty() || bid.key.size() > kKeyBytesMax || !printable(bid.key)) {
+    return "a key is 1 to 64 printable characters without space and comma";
+  }
+  if (bid.gate.from < MarketTime{} || aligned(bid.gate.from) != bid.gate.from ||
+      bid.gate != gate_at(bid.gate.from)) {
+    return "there is no such gate";
+  }
+  if (!price_of(bid.gate)) return "this market has no price for that gate";
+  if (bid.segments.empty() || bid.segments.size() > kSegmentsMax) return "1 to 10 segments";
+  Watts total{0};
+  Price before = -bidding::kPriceMax;
+  for (const auto& segment : bid.segments) {
+    if (segment.power <= Watts{0} || segment.power > limits::kGroupPowerMax) {
+      return "the power of a segment is more than 0 W and at most 10 GW";
+    }
+    if (segment.price < before || segment.price > bidding::kPriceMax) {
+      return "prices do not fall from segment to segment, within +-100000 per MWh";
+    }
+    total += segment.power;
+    before = segment.price;
+  }
+  return total > limits::kGroupPowerMax ? "more than 10 GW in total" : "";
+}
+
+BidResult Market::judge(MarketTime now, const bidding::Bid& bid) {
+  const auto known = bids_.find(bid.key);
+  if (known != bids_.end()) {
+    if (known->second.bid == bid) return {Outcome::kRepeated, {}, std::nullopt};
+    return {Outcome::kConflict, "another bid under this key stands", known->second.bid};
+  }
+  if (std::string fault = fault_of(bid); !fault.empty()) {
+    return {Outcome::kInvalid, std::move(fault), std::nullopt};
+  }
+  if (bid.gate.closes <= now) return {Outcome::kLate, "the gate is closed", std::nullopt};
+  if (bid.gate.from > now + options_.gates_ahead) {
+    return {Outcome::kInvalid, "the gate is not open yet", std::nullopt};
+  }
+  if (bids_.size() >= kBidsMax) return {Outcome::kInvalid, "too many bids", std::nullopt};
+  return {Outcome::kAccepted, {}, std::nullopt};
+}
+
+DeliveryResult Market::judge(MarketTime now, const bidding::Delivery& delivery) {
+  const auto it = bids_.find(delivery.key);
+  if (it == bids_.end() || !it->second.award) return {Outcome::kInvalid, "no such award", {}};
+  const BidEntry& entry = it->second;
+  if (entry.award->power == Watts{0}) return {Outcome::kInvalid, "that bid lost", {}};
+  if (delivery.gate != entry.award->gate) return {Outcome::kInvalid, "not the award's gate", {}};
+  if (now < entry.award->gate.until) return {Outcome::kInvalid, "the delivery is not over", {}};
+  if (!entry.settlement) return {Outcome::kAccepted, {}, {}};
+  const bool same = entry.settlement->delivered == delivery.delivered;
+  return {same ? Outcome::kRepeated : Outcome::kConflict,
+          same ? "" : "settled before with another amount", entry.settlement};
+}
+
+void Market::clear_gate(const bidding::Gate& gate, const std::vector<BidEntry*>& entries) {
+  const Price price = price_of(gate).value_or(Price{0});
+  std::vector<Offer> offers = options_.rivals;
+  for (const BidEntry* entry : entries) {
+    for (const auto& segment : entry->bid.segments)
+      offers.push_back({segment.power, segment.price});
+  }
+  const Clearing clearing =
+      options_.rivals.empty() ? Clearing{} : clear_by_merit(offers, options_.demand);
+  std::size_t offer = options_.rivals.size();
+  for (BidEntry* entry : entries) {
+    bidding::Award award{entry->bid.key, gate, won_at(entry->bid, price), price};
+    if (!options_.rivals.empty()) {
+      award.clearing = clearing.price.value_or(price);
+      award.power = Watts{0};
+      for (std::size_t i = 0; i < entry->bid.segments.size(); ++i) {
+        award.power += clearing.accepted[offer++];
+      }
+    }
+    entry->award = award;
+    lines_.push_back(journal::award_line(gate.closes, award));
+  }
+}
+
+bidding::Settlement Market::settle(const bidding::Award& award, Joules delivered) const {
+  const Joules awarded = energy_of(award);
+  const Joules shortfall = std::max(Joules{0}, awarded - std::max(delivered, Joules{0}));
+  const Price charge = std::max(award.clearing, Price{0});  // a negative price rewards nobody
+  const std::int64_t penalty = worth(shortfall, charge).count;
+  return {award.key, awarded, delivered, worth(awarded, award.clearing),
+          Amount{static_cast<std::int64_t>(static_cast<Wide>(penalty) * options_.penalty_permille /
+                                           1000)}};
+}
+
+void Market::count(Outcome outcome) {
+  if (outcome == Outcome::kRepeated) ++counters_.bids_repeated;
+  if (outcome == Outcome::kConflict) ++counters_.bids_conflicting;
+  if (outcome == Outcome::kLate) ++counters_.bids_late;
+  if (outcome == Outcome::kInvalid) ++counters_.bids_invalid;
+}
+
+}  // namespace vpp::market

@@ -1,0 +1,132 @@
+// One market: gates, bids, clearing, awards, settlement. Time comes in; no clock, no socket.
+//
+// Gates       every interval (aligned to the epoch) whose price is known to the market; bids close
+//             `gate_lead` before it begins and are cleared then.
+// Clearing    price taker: a bid's segments at or below the interval's price win in full. With
+//             rivals: by merit order against them, up to the demand.
+// Settlement  what was awarded is paid at the clearing price; what was not delivered of it is
+//             charged at that price times penalty_permille / 1000. Surplus earns nothing.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "bidding/forecast.h"
+#include "bidding/market.h"
+#include "config/time.h"
+#include "config/units.h"
+#include "tools/market/clearing.h"
+
+namespace vpp::market {
+
+struct SyntheticPrices {
+  std::uint64_t seed = 1;
+};
+using PriceSource = std::variant<SyntheticPrices, bidding::PriceSeries>;
+
+struct MarketOptions {
+  Duration interval = std::chrono::minutes{15};
+  Duration gate_lead = std::chrono::minutes{5};
+  Duration gates_ahead = std::chrono::hours{4};  ///< how early a gate is told
+  std::int64_t penalty_permille = 1250;
+  std::vector<Offer> rivals;  ///< in every interval; empty: price taker
+  Watts demand;               ///< with rivals
+};
+
+inline constexpr std::size_t kBidsMax = 100'000;
+inline constexpr std::size_t kSegmentsMax = 10;  ///< as real price-quantity curves
+inline constexpr std::size_t kKeyBytesMax = 64;
+inline constexpr std::int64_t kPricesPerAnswer = 3'000;  ///< 8 days of 5-minute intervals
+
+enum class Outcome : std::uint8_t {
+  kAccepted,
+  kRepeated,  ///< the same again: the same answer
+  kConflict,  ///< the same key with another content; the earlier one stands
+  kLate,      ///< after the gate
+  kInvalid,
+};
+
+struct BidEntry {
+  bidding::Bid bid;
+  MarketTime at{};
+  int repeats = 0;
+  std::optional<bidding::Award> award;
+  std::optional<bidding::Settlement> settlement;
+};
+
+struct BidResult {
+  Outcome outcome = Outcome::kInvalid;
+  std::string why;
+  std::optional<bidding::Bid> standing;  ///< with kConflict
+};
+
+struct DeliveryResult {
+  Outcome outcome = Outcome::kInvalid;
+  std::string why;
+  std::optional<bidding::Settlement> settlement;
+};
+
+/// What should be zero of a bidder that keeps its promises, and what repeats are harmless.
+struct Counters {
+  std::uint64_t bids_repeated = 0;
+  std::uint64_t bids_conflicting = 0;  ///< same key, other content
+  std::uint64_t bids_second = 0;       ///< another key for a gate that has a bid
+  std::uint64_t bids_late = 0;
+  std::uint64_t bids_invalid = 0;
+  std::uint64_t deliveries_repeated = 0;
+  std::uint64_t deliveries_conflicting = 0;
+  std::uint64_t deliveries_invalid = 0;
+};
+
+class Market {
+ public:
+  Market(MarketOptions options, PriceSource prices);
+
+  /// Clears what has closed; the calls below do so by themselves.
+  void advance(MarketTime now);
+
+  [[nodiscard]] std::vector<bidding::Gate> gates(MarketTime now) const;
+  /// Intervals that have begun by now, oldest first, at most kPricesPerAnswer.
+  [[nodiscard]] std::vector<bidding::PricePoint> prices(MarketTime now, MarketTime from,
+                                                        MarketTime until) const;
+  [[nodiscard]] std::optional<Price> price_of(const bidding::Gate& gate) const;
+
+  BidResult submit(MarketTime now, const bidding::Bid& bid);
+  [[nodiscard]] std::vector<bidding::Award> awards(MarketTime now,
+                                                   const std::vector<std::string>& keys);
+  DeliveryResult deliver(MarketTime now, const bidding::Delivery& delivery);
+
+  /// Restores one line of an earlier journal. False: it is none of ours.
+  bool restore(const std::string& line);
+  /// What happened since the last call, as JSON lines.
+  [[nodiscard]] std::vector<std::string> take_lines();
+
+  [[nodiscard]] const std::map<std::string, BidEntry>& bids() const { return bids_; }
+  [[nodiscard]] const Counters& counters() const { return counters_; }
+  [[nodiscard]] const MarketOptions& options() const { return options_; }
+  [[nodiscard]] bool synthetic() const;
+
+ private:
+  [[nodiscard]] bidding::Gate gate_at(MarketTime from) const;
+  [[nodiscard]] MarketTime aligned(MarketTime at) const;
+  [[nodiscard]] std::string fault_of(const bidding::Bid& bid) const;
+  [[nodiscard]] BidResult judge(MarketTime now, const bidding::Bid& bid);
+  [[nodiscard]] DeliveryResult judge(MarketTime now, const bidding::Delivery& delivery);
+  void clear_gate(const bidding::Gate& gate, const std::vector<BidEntry*>& entries);
+  [[nodiscard]] bidding::Settlement settle(const bidding::Award& award, Joules delivered) const;
+  void count(Outcome outcome);
+
+  MarketOptions options_;
+  PriceSource prices_;
+  std::map<std::string, BidEntry> bids_;
+  std::map<MarketTime, std::vector<std::string>> open_;  // begin of delivery -> keys, not cleared
+  Counters counters_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace vpp::market
