@@ -11,8 +11,8 @@ namespace vpp::aggregation {
 namespace {
 
 constexpr int kDoublingsMax = 4;
-/// Of the children, how many are tried again in one tick: their watts may fail to come.
-constexpr std::size_t kTriesPart = 50;
+/// One child, and one in fifty of all, may be on trial at a time: their watts may fail to come.
+constexpr std::size_t kTrialsPart = 50;
 
 Watts magnitude(Watts power) {
   return {std::abs(power.count)};
@@ -180,9 +180,9 @@ void Dispatcher::compare(Instant now, const ChildState& child, Trust& trust) con
       std::ranges::minmax(std::span{trust.asked}.first(static_cast<std::size_t>(lag)));
   if (low - tolerance_of(low) <= measured && measured <= high + tolerance_of(high)) {
     trust.misses = 0;
-    if (magnitude(newest) > tolerance && magnitude(measured - newest) <= tolerance) {
-      trust.failures = 0;
-    }
+    const bool settled = high - low <= tolerance;  // no older ask explains what it does
+    if (settled) trust.on_trial = false;
+    if (settled && magnitude(newest) > tolerance) trust.failures = 0;
     return;
   }
   const bool on_its_way = trust.measured && magnitude(newest - measured) + tolerance <=
@@ -192,21 +192,24 @@ void Dispatcher::compare(Instant now, const ChildState& child, Trust& trust) con
 
 void Dispatcher::doubt(Instant now, Trust& trust) const {
   trust.doubted_at = now;
+  trust.on_trial = false;
   trust.misses = 0;
   trust.failures = std::min(trust.failures + 1, kDoublingsMax + 1);
 }
 
 void Dispatcher::try_again(Instant now, const std::vector<Trust*>& trusts) const {
-  std::size_t tries = 1 + trusts.size() / kTriesPart;
+  auto trials = std::ranges::count_if(trusts, [](const Trust* t) { return t->on_trial; });
+  const auto trials_max = static_cast<std::ptrdiff_t>(1 + trusts.size() / kTrialsPart);
   for (Trust* trust : trusts) {
-    if (tries == 0) return;
+    if (trials >= trials_max) return;
     if (!trust->doubted_at) continue;
     const Duration wait = options_.retry_after * (1 << (trust->failures - 1));
     if (now - *trust->doubted_at < wait) continue;
     trust->doubted_at.reset();
+    trust->on_trial = true;
     trust->misses = std::max(0, options_.ticks_to_doubt - 2);  // it failed before: two misses do
     trust->unseen = std::max(0, options_.ticks_unseen_to_doubt - options_.ticks_to_doubt);
-    --tries;
+    ++trials;
   }
 }
 

@@ -8,7 +8,7 @@
 //
 // Why it does not oscillate: a report is judged only against the asks of the last ticks
 // (`lag_ticks_*`: what a share needs to go down, act, be measured and come back up), a child on its
-// way to what it was asked is not blamed, and children are tried again a few at a time, each
+// way to what it was asked is not blamed, and few children at a time are on trial again, each
 // failure doubling the wait. Groups correct themselves, so their lag is longer.
 #pragma once
 
@@ -52,7 +52,7 @@ struct DispatcherOptions {
   int ticks_unseen_to_doubt = 10;        ///< ticks without any new measurement
   int lag_ticks_site = 2;                ///< share sent -> its effect reported; at most kLagMax
   int lag_ticks_group = 5;
-  Duration retry_after = std::chrono::seconds{30};  ///< doubles per failure, up to 16 times that
+  Duration retry_after = std::chrono::seconds{30};  ///< doubles per failure, 16-fold at most
 
   static constexpr int kLagMax = 8;
 };
@@ -92,6 +92,7 @@ class Dispatcher {
     int unseen = 0;
     int failures = 0;                   ///< doubts in a row: doubles the wait
     std::optional<Instant> doubted_at;  ///< set: doubted
+    bool on_trial = false;              ///< tried again, and not yet seen to respond
     Watts extra;                        ///< magnitude asked beyond what it was held to
     std::uint64_t tick = 0;             ///< last one the child was part of
   };

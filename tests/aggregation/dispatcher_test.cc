@@ -1,0 +1,373 @@
+#include "aggregation/dispatcher.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "tests/aggregation/fleets.h"
+
+namespace vpp::aggregation {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace testing;
+
+/// Sites behind one dispatcher, ticked each second. A share acts `delay` ticks after it was sent.
+struct Fleet {
+  struct Member {
+    device::Capability capability;
+    bool responds = true;
+    bool reports = true;
+    Watts stuck{0};  ///< what it does when it does not respond
+    std::vector<Watts> asked;
+    Watts power;
+    Instant reported{};
+  };
+  Dispatcher dispatcher;
+  std::vector<Member> members;
+  std::size_t delay = 0;
+  Instant now{1s};
+
+  explicit Fleet(const DispatcherOptions& options = {}) : dispatcher{options} {}
+
+  static NodeId id_of(std::size_t i) { return {1, i + 1}; }
+
+  DispatchPlan tick(Watts target) {
+    std::vector<ChildState> children;
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      auto& member = members[i];
+      if (member.reports) member.reported = now;
+      children.push_back({.id = id_of(i),
+                          .flexibility = SiteFlexibility{member.capability, member.capability},
+                          .measured = member.power,
+                          .measured_since = member.reported});
+    }
+    const DispatchPlan plan = dispatcher.tick({now, MarketTime{}, 1}, target, children);
+    check(plan, target);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      auto& member = members[i];
+      member.asked.push_back(plan.shares[i].power);
+      if (!member.responds) {
+        member.power = member.stuck;
+      } else if (member.asked.size() > delay) {
+        member.power = member.asked[member.asked.size() - 1 - delay];
+      }
+    }
+    now += 1s;
+    return plan;
+  }
+
+  void check(const DispatchPlan& plan, Watts target) const {
+    REQUIRE(plan.shares.size() == members.size());
+    Watts asked{0};
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      REQUIRE(plan.shares[i].child == id_of(i));
+      // Never one discharging while another charges for the same order.
+      REQUIRE(plan.shares[i].power.count * (target.count < 0 ? -1 : 1) >= 0);
+      asked += plan.shares[i].power;
+    }
+    REQUIRE(std::abs(asked.count) <= std::abs(target.count));
+    REQUIRE(plan.placed + plan.shortfall == target);
+    REQUIRE(plan.shortfall.count * (target.count < 0 ? -1 : 1) >= 0);
+  }
+
+  [[nodiscard]] Watts measured() const {
+    Watts sum{0};
+    for (const auto& member : members) sum += member.power;
+    return sum;
+  }
+};
+
+Fleet::Member home(std::int64_t power, std::int64_t minutes) {
+  Fleet::Member member;
+  member.capability = {Watts{power}, Joules{power * minutes * 60}};
+  return member;
+}
+
+TEST_CASE("a fleet that responds is never corrected, at any delay it is allowed",
+          "[aggregation][dispatcher]") {
+  for (const std::size_t delay : {0U, 1U, 2U}) {
+    Fleet fleet;
+    fleet.delay = delay;
+    for (int i = 0; i < 20; ++i) fleet.members.push_back(home(5000, 60 + i));
+    const auto first = fleet.tick(Watts{40'000}).shares;
+    for (int tick = 0; tick < 60; ++tick) {
+      const auto plan = fleet.tick(Watts{40'000});
+      for (std::size_t i = 0; i < first.size(); ++i) {
+        REQUIRE(plan.shares[i].power == first[i].power);
+        REQUIRE_FALSE(fleet.dispatcher.doubted(Fleet::id_of(i)));
+      }
+    }
+  }
+}
+
+TEST_CASE("watts that do not come go to those who respond, within four ticks",
+          "[aggregation][dispatcher]") {
+  Rng rng{21};
+  int settled = 0;
+  for (int round = 0; round < 200; ++round) {
+    Fleet fleet;
+    std::int64_t able = 0;
+    for (std::size_t i = 0, n = 2 + rng.below(60); i < n; ++i) {
+      fleet.members.push_back(home(between(rng, 1'000, 9'000), between(rng, 30, 300)));
+      auto& member = fleet.members.back();
+      member.responds = i == 0 || rng.below(4) != 0;
+      if (member.responds) able += member.capability.power.count;
+    }
+    const std::int64_t sign = rng.below(2) == 0 ? 1 : -1;
+    const Watts target{sign * between(rng, 0, able)};
+    // Nobody knows that a site does not respond before it is asked: count from the last first time.
+    int ticks_since_new = 0;
+    for (int tick = 0; tick < 60; ++tick) {
+      const auto plan = fleet.tick(target);
+      ++ticks_since_new;
+      std::int64_t tolerated = 0;
+      for (const auto& member : fleet.members) {
+        if (member.responds) continue;
+        const auto asked = std::abs(member.asked.back().count);
+        const auto before =
+            member.asked.size() < 2 ? 0 : std::abs(member.asked[member.asked.size() - 2].count);
+        if (asked > 50 && before <= 50) ticks_since_new = 0;
+        tolerated += std::min<std::int64_t>(asked, 50);
+      }
+      REQUIRE(fleet.measured().count * sign <= std::abs(target.count));
+      if (ticks_since_new < 4) continue;
+      ++settled;
+      REQUIRE(plan.shortfall == Watts{0});
+      REQUIRE(std::abs((target - fleet.measured()).count) <= tolerated);
+    }
+  }
+  CHECK(settled > 200 * 30);
+}
+
+TEST_CASE("a stuck site is held to what it does and the others make up the rest",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[0].responds = false;
+  for (const auto stuck : {Watts{900}, Watts{4500}, Watts{-2000}}) {
+    fleet.members[0].stuck = stuck;
+    for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{10'000});
+    const auto plan = fleet.tick(Watts{10'000});
+    CHECK(fleet.dispatcher.doubted(Fleet::id_of(0)));
+    CHECK(plan.shares[0].power == std::max(stuck, Watts{0}));
+    // Against a site that charges nothing can be done: asked parts never exceed the target.
+    CHECK(fleet.measured() == Watts{10'000} + std::min(stuck, Watts{0}));
+  }
+}
+
+TEST_CASE("a target beyond those who respond is a shortfall in the same tick",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 3; ++i) fleet.members.push_back(home(5000, 60));
+  CHECK(fleet.tick(Watts{16'000}).shortfall == Watts{1000});
+  CHECK(fleet.tick(Watts{-16'000}).shortfall == Watts{-1000});
+  fleet.members[0].responds = false;
+  for (int tick = 0; tick < 6; ++tick) fleet.tick(Watts{15'000});
+  const auto plan = fleet.tick(Watts{15'000});
+  CHECK(plan.shortfall == Watts{5000});
+  CHECK(plan.placed == Watts{10'000});
+  CHECK(plan.shares[0].power == Watts{5000});  // still asked: it costs nothing
+}
+
+TEST_CASE("a doubted site that is needed and comes back is believed at once",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 3; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[0].responds = false;
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{15'000});
+  CHECK(fleet.dispatcher.doubted(Fleet::id_of(0)));
+  fleet.members[0].responds = true;
+  fleet.tick(Watts{15'000});
+  const auto plan = fleet.tick(Watts{15'000});
+  CHECK(plan.shortfall == Watts{0});
+  CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(0)));
+}
+
+TEST_CASE("a doubted site is tried again later, ever more rarely while it fails",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 10; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[3].responds = false;
+  std::vector<Instant> tried;
+  Watts before{0};
+  for (int tick = 0; tick < 1'000; ++tick) {
+    const Watts asked = fleet.tick(Watts{20'000}).shares[3].power;
+    if (asked > Watts{0} && before == Watts{0}) tried.push_back(fleet.now);
+    before = asked;
+  }
+  REQUIRE(tried.size() >= 4);
+  CHECK(tried[1] - tried[0] >= 30s);
+  for (std::size_t i = 2; i + 1 < tried.size(); ++i) {
+    CHECK(tried[i] - tried[i - 1] >= tried[i - 1] - tried[i - 2]);
+  }
+  fleet.members[3].responds = true;
+  for (int tick = 0; tick < 500; ++tick) fleet.tick(Watts{20'000});
+  CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(3)));
+  CHECK(fleet.measured() == Watts{20'000});
+}
+
+TEST_CASE("few of many doubted sites are tried again in one tick", "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 100; ++i) fleet.members.push_back(home(5000, 60));
+  for (std::size_t i = 0; i < 40; ++i) fleet.members[i].responds = false;
+  for (int tick = 0; tick < 10; ++tick) fleet.tick(Watts{200'000});
+  for (int tick = 0; tick < 300; ++tick) {
+    fleet.tick(Watts{200'000});
+    REQUIRE(fleet.measured() >= Watts{150'000});
+  }
+}
+
+TEST_CASE("a slow ramp towards the share is not doubted", "[aggregation][dispatcher]") {
+  Fleet fleet;
+  fleet.members.push_back(home(8000, 60));
+  fleet.members[0].responds = false;
+  for (int tick = 0; tick < 12; ++tick) {
+    fleet.tick(Watts{8000});
+    fleet.members[0].power = Watts{std::min(8000, 700 * tick)};
+    fleet.members[0].stuck = fleet.members[0].power;
+    REQUIRE_FALSE(fleet.dispatcher.doubted(Fleet::id_of(0)));
+  }
+}
+
+TEST_CASE("a silent site is not blamed at first, but not counted on for long",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60));
+  for (int tick = 0; tick < 5; ++tick) fleet.tick(Watts{10'000});
+  fleet.members[0].reports = false;
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{10'000});
+  CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(0)));
+  for (int tick = 0; tick < 4; ++tick) fleet.tick(Watts{10'000});
+  CHECK(fleet.dispatcher.doubted(Fleet::id_of(0)));
+}
+
+TEST_CASE("idle forgets what was asked and keeps who was doubted", "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[0].responds = false;
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{10'000});
+  fleet.dispatcher.idle();
+  CHECK(fleet.dispatcher.doubted(Fleet::id_of(0)));
+  CHECK(fleet.tick(Watts{9'000}).shares[0].power == Watts{0});
+}
+
+TEST_CASE("a child that left is forgotten, and one that came gets its part at once",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 3; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[2].responds = false;
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{9'000});
+  CHECK(fleet.dispatcher.doubted(Fleet::id_of(2)));
+  const auto left = fleet.members.back();
+  fleet.members.pop_back();
+  fleet.tick(Watts{9'000});
+  CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(2)));
+  fleet.members.push_back(left);
+  CHECK(fleet.tick(Watts{9'000}).shares[2].power == Watts{3'000});
+}
+
+TEST_CASE("a target that turns from discharge to charge turns every share",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  fleet.delay = 1;
+  for (int i = 0; i < 5; ++i) fleet.members.push_back(home(5000, 60 + 10 * i));
+  for (int tick = 0; tick < 40; ++tick) {
+    fleet.tick(Watts{tick % 20 < 10 ? 12'000 : -12'000});
+    for (std::size_t i = 0; i < 5; ++i) REQUIRE_FALSE(fleet.dispatcher.doubted(Fleet::id_of(i)));
+  }
+}
+
+TEST_CASE("a target that moves each tick blames nobody who follows with a delay",
+          "[aggregation][dispatcher]") {
+  Rng rng{22};
+  Fleet fleet;
+  fleet.delay = 1;
+  for (int i = 0; i < 10; ++i) fleet.members.push_back(home(5000, 60));
+  for (int tick = 0; tick < 200; ++tick) {
+    fleet.tick(Watts{20'000 + (tick % 40 < 20 ? tick % 20 : 20 - tick % 20) * 1'000});
+    for (std::size_t i = 0; i < 10; ++i) REQUIRE_FALSE(fleet.dispatcher.doubted(Fleet::id_of(i)));
+  }
+}
+
+TEST_CASE("sites and groups side by side share as if all were sites", "[aggregation][dispatcher]") {
+  Rng rng{23};
+  for (int round = 0; round < 40; ++round) {
+    const auto sites = random_sites(rng, 30);
+    std::vector<ChildState> children;
+    std::vector<DurationCurve> curves;
+    Watts able{0};
+    for (std::size_t i = 0; i < 10; ++i) {
+      children.push_back({{1, i}, SiteFlexibility{sites[i], {}}, std::nullopt, Instant{}});
+      able += Watts{DurationCurve::of_site(sites[i]).at(5min).count / 300};
+    }
+    for (std::size_t g = 0; g < 2; ++g) {
+      const auto first = sites.begin() + 10 + static_cast<std::ptrdiff_t>(g) * 10;
+      const auto curve = curve_of({first, first + 10});
+      children.push_back({{2, g}, GroupFlexibility{curve, {}}, std::nullopt, Instant{}});
+      able += Watts{curve.at(5min).count / 300};
+    }
+    Dispatcher dispatcher;
+    const Watts target{between(rng, 0, able.count)};
+    const auto plan = dispatcher.tick({Instant{1s}, MarketTime{}, 1}, target, children);
+    Watts asked{0};
+    for (const auto& share : plan.shares) asked += share.power;
+    REQUIRE(asked == target);
+    REQUIRE(plan.shortfall == Watts{0});
+  }
+}
+
+/// Two levels: a root over aggregators, each over sites of which some do not respond. Reports of a
+/// group come one tick late.
+TEST_CASE("a tree with sites that do not respond settles on the target and stays there",
+          "[aggregation][dispatcher]") {
+  Rng rng{24};
+  for (int round = 0; round < 30; ++round) {
+    std::vector<Fleet> groups(3);
+    std::int64_t able = 0;
+    for (auto& group : groups) {
+      group.delay = 1;
+      for (std::size_t i = 0; i < 20; ++i) {
+        group.members.push_back(home(between(rng, 2'000, 9'000), between(rng, 60, 300)));
+        group.members.back().responds = i == 0 || rng.below(5) != 0;
+        if (group.members.back().responds) able += group.members.back().capability.power.count;
+      }
+    }
+    Dispatcher root;
+    std::vector<Watts> reported(groups.size());
+    const Watts target{able * 9 / 10};
+    Watts worst_late{0};
+    Watts late_sum{0};
+    for (int tick = 0; tick < 90; ++tick) {
+      std::vector<ChildState> children;
+      Watts measured{0};
+      for (std::size_t g = 0; g < groups.size(); ++g) {
+        std::vector<device::Capability> sites;
+        for (const auto& member : groups[g].members) sites.push_back(member.capability);
+        const auto curve = curve_of(sites);
+        children.push_back({.id = Fleet::id_of(g),
+                            .flexibility = GroupFlexibility{curve, curve},
+                            .measured = reported[g],
+                            .measured_since = groups[g].now});
+        reported[g] = groups[g].measured();
+        measured += reported[g];
+      }
+      const auto plan = root.tick({groups[0].now, MarketTime{}, 1}, target, children);
+      for (std::size_t g = 0; g < groups.size(); ++g) groups[g].tick(plan.shares[g].power);
+      REQUIRE(measured <= target);
+      if (tick < 15) continue;
+      worst_late = std::max(worst_late, target - measured);
+      late_sum += target - measured;
+    }
+    // Each try of a doubted site may fail for a few ticks; tolerances may add up.
+    REQUIRE(worst_late.count <= target.count / 8);
+    REQUIRE(late_sum.count <= target.count * 75 / 20);
+  }
+}
+
+}  // namespace
+}  // namespace vpp::aggregation
