@@ -40,6 +40,7 @@ struct Nameplate {
   bool controllable = false;  ///< every point that control needs is implemented
   std::string why_not;        ///< for people, when not controllable
   bool has_revert_timer = false;
+  std::string warning;  ///< for people: what a stranger left behind in the device
 };
 
 /// One round of readings, in our signs and units.
@@ -54,7 +55,7 @@ struct Telemetry {
   bool set_point_active = false;  ///< the device says that it follows an external set point
   Reading<Watts> set_point;       ///< read back
   std::optional<std::uint32_t> revert_remaining_s;
-  std::uint16_t alarms = 0;
+  std::uint32_t alarms = 0;  ///< as the device's model numbers them
 };
 
 /// What the owner and the connection allow. From the config.

@@ -122,6 +122,8 @@ void SiteController::judge_read_back(const Now& now, const Telemetry& telemetry)
     const bool agrees =
         telemetry.set_point_active && size_of(*told.value - driving->set_point) <= tolerance;
     driving->denials = agrees ? 0 : driving->denials + 1;
+    revert_idle_ =
+        agrees && driving->revert > Duration{0} && telemetry.revert_remaining_s == std::uint32_t{0};
     if (driving->denials >= kRoundsToLose) control_ = Lost{now.protocol + kLostFor};
   } else if (auto* releasing = std::get_if<Releasing>(&control_)) {
     const bool fresh = releasing->written_at && told.at > *releasing->written_at;
@@ -158,6 +160,7 @@ void SiteController::change_state(const Now& now) {
     Driving begun;
     begun.set_point = measured(now.protocol).value_or(kNothing);
     begun.executing = true;
+    revert_idle_ = false;
     control_ = begun;
     astray_ = 0;
   }
@@ -299,6 +302,9 @@ std::string SiteController::why_limited(const Now& now) const {
                                                        : "";
   }
   if (astray_ >= kAstrayRounds) return "the device does not follow its set point";
+  if (limited_by_.empty() && revert_idle_ && std::holds_alternative<Driving>(control_)) {
+    return "the device's revert timer does not run";
+  }
   return std::string{limited_by_};
 }
 

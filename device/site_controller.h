@@ -126,6 +126,7 @@ class SiteController {
   std::string_view limited_by_;
   bool order_changed_ = false;
   bool first_reading_ = true;  ///< since connected(): may find a set point that is not ours
+  bool revert_idle_ = false;   ///< the device's timer was set and does not run
   int astray_ = 0;             ///< readings in a row with power far from the set point
 };
 

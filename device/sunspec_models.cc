@@ -1,0 +1,203 @@
+// What the models say of a site: nameplate and telemetry.
+#include <algorithm>
+#include <array>
+
+#include "device/sunspec.h"
+
+namespace vpp::device::sunspec {
+namespace {
+
+constexpr std::int64_t kPermillePerPercent = 10;
+
+Registers image(const Images& images, std::uint16_t id) {
+  const auto found = images.find(id);
+  return found == images.end() ? Registers{} : Registers{found->second};
+}
+
+template <class T>
+Reading<T> reading(std::optional<T> value, Instant now) {
+  const Quality quality = value ? Quality::kGood : Quality::kNotImplemented;
+  return {value, quality, now};
+}
+
+std::optional<Watts> watts(std::optional<std::int64_t> value) {
+  return value ? std::optional{Watts{*value}} : std::nullopt;
+}
+
+std::optional<Joules> joules(std::optional<std::int64_t> value) {
+  return value ? std::optional{Joules{*value}} : std::nullopt;
+}
+
+std::optional<Watts> power_point(Registers model, std::size_t offset, std::size_t scale) {
+  return watts(scaled(as_uint16(model, offset), as_scale(model, scale)));
+}
+
+std::optional<Watts> lesser(std::optional<Watts> a, std::optional<Watts> b) {
+  if (!a || !b) return a ? a : b;
+  return std::min(*a, *b);
+}
+
+std::optional<Watts> positive(std::optional<Watts> power) {
+  return power && *power > Watts{0} ? power : std::nullopt;
+}
+
+/// 702 first: settings bind as much as ratings do. Then what older storage models say.
+std::optional<Watts> discharge_max(const Images& images) {
+  const Registers m702 = image(images, 702);
+  const auto whole = lesser(power_point(m702, 2, 45), power_point(m702, 26, 45));
+  const auto own = lesser(power_point(m702, 11, 45), power_point(m702, 35, 45));
+  if (const auto both = lesser(own, whole)) return positive(both);
+  if (const auto p = power_point(image(images, 802), 5, 54)) return positive(p);
+  return positive(power_point(image(images, 120), 25, 26));
+}
+
+std::optional<Watts> charge_max(const Images& images) {
+  const Registers m702 = image(images, 702);
+  if (const auto p = lesser(power_point(m702, 10, 45), power_point(m702, 34, 45))) {
+    return positive(p);
+  }
+  if (const auto p = power_point(image(images, 802), 4, 54)) return positive(p);
+  if (const auto p = power_point(image(images, 124), 2, 18)) return positive(p);
+  return positive(power_point(image(images, 120), 23, 24));
+}
+
+std::optional<WattHours> energy_max(const Images& images) {
+  struct Point {
+    std::uint16_t model;
+    std::size_t offset;
+    std::size_t scale;
+  };
+  for (const Point& p : {Point{713, 2, 7}, Point{802, 3, 53}, Point{120, 19, 20}}) {
+    const Registers model = image(images, p.model);
+    const auto energy = scaled(as_uint16(model, p.offset), as_scale(model, p.scale));
+    if (energy && *energy > 0) return WattHours{*energy};
+  }
+  return std::nullopt;
+}
+
+std::optional<std::int32_t> soc_permille(const Images& images) {
+  struct Point {
+    std::uint16_t model;
+    std::size_t offset;
+    std::size_t scale;
+  };
+  for (const Point& p : {Point{713, 4, 8}, Point{802, 11, 56}, Point{124, 8, 22}}) {
+    const Registers model = image(images, p.model);
+    const auto soc =
+        scaled(as_uint16(model, p.offset), as_scale(model, p.scale), kPermillePerPercent);
+    if (soc) return static_cast<std::int32_t>(std::clamp<std::int64_t>(*soc, 0, INT32_MAX));
+  }
+  return std::nullopt;
+}
+
+bool has_battery(const Images& images) {
+  return images.contains(713) || images.contains(802) ||
+         power_point(image(images, 124), 2, 18).has_value();
+}
+
+/// Empty: every point that control needs is implemented.
+std::string why_not_controllable(const Images& images, const Nameplate& nameplate) {
+  if (!has_battery(images)) {
+    return images.contains(124) ? "storage model 124 is there, its points are not implemented"
+                                : "no storage model";
+  }
+  const Registers m704 = image(images, kControlModel);
+  if (m704.empty()) return "no model 704 (set point with a revert timer)";
+  const bool control =
+      as_uint16(m704, 22) && as_uint16(m704, 23) && as_int32(m704, 24) && as_scale(m704, 55);
+  if (!control) return "set point of model 704 is not implemented";
+  if (!soc_permille(images)) return "state of charge is not implemented";
+  if (!nameplate.discharge_max && !nameplate.charge_max) return "no power rating is implemented";
+  return {};
+}
+
+std::optional<Watts> inverter_power(const Images& images) {
+  for (std::uint16_t id = 101; id <= 103; ++id) {
+    const Registers model = image(images, id);
+    if (!model.empty()) return watts(scaled(as_int16(model, 14), as_scale(model, 15)));
+  }
+  for (std::uint16_t id = 111; id <= 113; ++id) {
+    const Registers model = image(images, id);
+    if (!model.empty()) return watts(as_float32(model, 22));
+  }
+  return std::nullopt;
+}
+
+/// A counter coarser than a watt-hour would put whole jumps into single intervals.
+std::optional<Joules> counter(Registers m701, std::size_t offset) {
+  const auto scale = as_scale(m701, 120);
+  if (!scale || *scale > 0) return std::nullopt;
+  return joules(scaled(as_uint64(m701, offset), scale, kJoulesPerWattHour));
+}
+
+/// In watts, or in per cent of the rating if a stranger left it so.
+std::optional<Watts> set_point(const Images& images) {
+  const Registers m704 = image(images, kControlModel);
+  const auto mode = as_uint16(m704, 23);
+  if (mode == 1) return watts(scaled(as_int32(m704, 24), as_scale(m704, 55)));
+  const auto rated = discharge_max(images);
+  if (mode != 0 || !rated) return std::nullopt;
+  const auto share = scaled(as_int16(m704, 28), as_scale(m704, 56), rated->count);
+  return share ? std::optional{Watts{*share / 100}} : std::nullopt;
+}
+
+}  // namespace
+
+bool tells_nameplate(std::uint16_t id) {
+  constexpr std::array<std::uint16_t, 7> kModels{1, 120, 124, 702, 704, 713, 802};
+  return std::ranges::find(kModels, id) != kModels.end();
+}
+
+bool tells_telemetry(std::uint16_t id) {
+  constexpr std::array<std::uint16_t, 11> kModels{101, 102, 103, 111, 112, 113,
+                                                  124, 701, 704, 713, 802};
+  return std::ranges::find(kModels, id) != kModels.end();
+}
+
+Nameplate nameplate_of(const Images& images) {
+  Nameplate nameplate;
+  const Registers common = image(images, 1);
+  nameplate.manufacturer = as_string(common, 2, 16);
+  nameplate.model = as_string(common, 18, 16);
+  nameplate.serial = as_string(common, 50, 16);
+  nameplate.discharge_max = discharge_max(images);
+  nameplate.charge_max = charge_max(images);
+  nameplate.energy_max = energy_max(images);
+  nameplate.why_not = why_not_controllable(images, nameplate);
+  nameplate.controllable = nameplate.why_not.empty();
+  const Registers m704 = image(images, kControlModel);
+  nameplate.has_revert_timer =
+      as_int32(m704, 26) && as_uint16(m704, 30) && as_uint32(m704, 31) && as_uint32(m704, 33);
+  if (as_uint16(m704, 22) == 1) nameplate.warning = "found under an external set point";
+  if (as_uint32(m704, 31).value_or(0) > 0) {
+    nameplate.warning += nameplate.warning.empty() ? "found" : ",";
+    nameplate.warning += " with a revert timer of " + std::to_string(*as_uint32(m704, 31)) + " s";
+  }
+  return nameplate;
+}
+
+Telemetry telemetry_of(const Images& images, Instant now) {
+  Telemetry telemetry;
+  const Registers m701 = image(images, 701);
+  const auto ac = watts(scaled(as_int16(m701, 10), as_scale(m701, 116)));
+  const bool battery = has_battery(images);
+  telemetry.battery = reading(battery ? ac : std::nullopt, now);
+  telemetry.inverter = reading(m701.empty() ? inverter_power(images) : ac, now);
+  telemetry.site = reading(std::optional<Watts>{}, now);  // no meter in these models
+  telemetry.soc_permille = reading(soc_permille(images), now);
+  const Registers m713 = image(images, 713);
+  telemetry.stored =
+      reading(joules(scaled(as_uint16(m713, 3), as_scale(m713, 7), kJoulesPerWattHour)), now);
+  telemetry.injected = reading(counter(m701, 19), now);
+  telemetry.absorbed = reading(counter(m701, 23), now);
+  const Registers m704 = image(images, kControlModel);
+  telemetry.set_point_active = as_uint16(m704, 22) == 1;
+  telemetry.set_point = reading(set_point(images), now);
+  if (const auto rest = as_uint32(m704, 33)) {
+    telemetry.revert_remaining_s = static_cast<std::uint32_t>(*rest);
+  }
+  telemetry.alarms = static_cast<std::uint32_t>(as_uint32(m701, 6).value_or(0));
+  return telemetry;
+}
+
+}  // namespace vpp::device::sunspec

@@ -1,0 +1,284 @@
+#include "device/sunspec.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <sstream>
+
+#include "config/rng.h"
+
+using namespace vpp;
+using namespace vpp::device;
+using namespace vpp::device::sunspec;
+
+namespace {
+
+using Map = std::map<std::uint16_t, std::uint16_t>;
+
+ReadRegisters reader(const Map& map, int* requests = nullptr) {
+  return [&map, requests](
+             std::uint16_t address,
+             std::uint16_t count) -> std::expected<std::vector<std::uint16_t>, std::string> {
+    if (requests != nullptr) ++*requests;
+    std::vector<std::uint16_t> values;
+    for (std::size_t i = 0; i < count; ++i) {
+      const auto found = map.find(static_cast<std::uint16_t>(address + i));
+      if (found == map.end()) return std::unexpected{"illegal data address"};
+      values.push_back(found->second);
+    }
+    return values;
+  };
+}
+
+/// A register image as a device's owner dumped it: address,hex,uint16,status.
+Map load_dump(const std::string& name) {
+  Map map;
+  std::ifstream file{std::string{VPP_SHARED_DATA} + "/dumps/" + name};
+  std::string line;
+  std::getline(file, line);
+  while (std::getline(file, line)) {
+    std::istringstream fields{line};
+    std::string address;
+    std::string hex;
+    std::string value;
+    std::getline(fields, address, ',');
+    std::getline(fields, hex, ',');
+    std::getline(fields, value, ',');
+    map[static_cast<std::uint16_t>(std::stoi(address))] =
+        static_cast<std::uint16_t>(std::stoi(value));
+  }
+  return map;
+}
+
+Images images_of(const Map& map) {
+  Images images;
+  const auto read = reader(map);
+  const auto chain = discover(read);
+  REQUIRE(chain);
+  for (const auto& block : *chain) {
+    if (images.contains(block.id)) continue;
+    if (auto registers = read(block.address, registers_to_read(block))) {
+      images[block.id] = *registers;
+    }
+  }
+  return images;
+}
+
+void put_chain(Map& map, std::uint16_t base,
+               const std::vector<std::pair<std::uint16_t, std::uint16_t>>& models) {
+  map[base] = 0x5375;
+  map[static_cast<std::uint16_t>(base + 1)] = 0x6e53;
+  auto at = static_cast<std::uint16_t>(base + 2);
+  for (const auto& [id, length] : models) {
+    map[at] = id;
+    map[static_cast<std::uint16_t>(at + 1)] = length;
+    for (std::uint16_t i = 0; i < length; ++i) map[static_cast<std::uint16_t>(at + 2 + i)] = 0xffff;
+    at = static_cast<std::uint16_t>(at + 2 + length);
+  }
+  map[at] = 0xffff;
+  map[static_cast<std::uint16_t>(at + 1)] = 0;
+}
+
+std::vector<std::uint16_t> control_model(std::uint16_t scale) {
+  std::vector<std::uint16_t> model(67, 0);
+  model[0] = 704;
+  model[1] = 65;
+  model[55] = scale;
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("values that are not implemented are unknown", "[device][sunspec]") {
+  const std::vector<std::uint16_t> none{0x8000, 0xffff, 0xffff, 0xffff, 0xffff, 0x8000, 0};
+  CHECK_FALSE(as_int16(none, 0));
+  CHECK_FALSE(as_uint16(none, 1));
+  CHECK_FALSE(as_uint32(none, 1));
+  CHECK_FALSE(as_uint64(none, 1));
+  CHECK_FALSE(as_int32(none, 5));
+  CHECK_FALSE(as_scale(none, 0));
+  CHECK_FALSE(as_uint16(none, 7));
+  CHECK_FALSE(as_uint64(none, 4));
+  const std::vector<std::uint16_t> values{0x7fc0, 0, 0x447a, 0, 0xffff, 0xfff6, 11};
+  CHECK_FALSE(as_float32(values, 0));  // NaN
+  CHECK(as_float32(values, 2) == 1000);
+  CHECK(as_int32(values, 4) == -10);
+  CHECK(as_scale(values, 5) == -10);
+  CHECK_FALSE(as_scale(values, 6));
+}
+
+TEST_CASE("scaling equals repeated multiplication and division", "[device][sunspec][property]") {
+  const auto seed = GENERATE(take(20, random(1, 1'000'000)));
+  Rng rng{static_cast<std::uint64_t>(seed)};
+  for (int i = 0; i < 200; ++i) {
+    const auto raw = static_cast<std::int64_t>(rng.below(2'000'000)) - 1'000'000;
+    const int scale = static_cast<int>(rng.below(13)) - 6;
+    std::int64_t naive = raw * 3600;
+    for (int k = 0; k < scale; ++k) naive *= 10;
+    std::int64_t divisor = 1;
+    for (int k = scale; k < 0; ++k) divisor *= 10;
+    CHECK(scaled(raw, scale, 3600) == naive / divisor);
+  }
+  CHECK_FALSE(scaled(INT64_MAX, 1));
+  CHECK_FALSE(scaled(std::nullopt, 1));
+  CHECK_FALSE(scaled(5, std::nullopt));
+  CHECK(unscaled(4321, -1) == 43'210);
+  CHECK(unscaled(-4321, 2) == -43);
+  CHECK_FALSE(unscaled(INT32_MAX, -1));
+}
+
+TEST_CASE("discovery finds the map at each base, past unknown models and ones of length 1",
+          "[device][sunspec]") {
+  const auto base = GENERATE(std::uint16_t{0}, std::uint16_t{40000}, std::uint16_t{50000});
+  Map map;
+  put_chain(map, base, {{1, 65}, {65'230, 1}, {64'412, 43}, {713, 7}, {999, 0}});
+  const auto chain = discover(reader(map));
+  REQUIRE(chain);
+  REQUIRE(chain->size() == 5);
+  CHECK((*chain)[1] == ModelBlock{65'230, 1, static_cast<std::uint16_t>(base + 69)});
+  CHECK((*chain)[3].id == 713);
+}
+
+TEST_CASE("discovery ends, whatever a device answers", "[device][sunspec][property]") {
+  const auto seed = GENERATE(take(100, random(1, 1'000'000)));
+  CAPTURE(seed);
+  Rng rng{static_cast<std::uint64_t>(seed)};
+  int requests = 0;
+  const std::uint64_t spread = rng.below(3) == 0 ? 3 : 70'000;
+  const ReadRegisters noise =
+      [&](std::uint16_t address,
+          std::uint16_t count) -> std::expected<std::vector<std::uint16_t>, std::string> {
+    ++requests;
+    if (rng.below(50) == 0) return std::unexpected{"no answer"};
+    std::vector<std::uint16_t> values;
+    for (std::uint16_t i = 0; i < count; ++i) {
+      values.push_back(static_cast<std::uint16_t>(rng.below(spread)));
+    }
+    if (address == 40000) values = {0x5375, 0x6e53, 1};
+    return values;
+  };
+  const auto chain = discover(noise);
+  CHECK(requests < 300);
+  if (chain) CHECK(chain->size() <= kModelsMax);
+}
+
+TEST_CASE("random register images decode without harm", "[device][sunspec][property]") {
+  const auto seed = GENERATE(take(100, random(1, 1'000'000)));
+  Rng rng{static_cast<std::uint64_t>(seed)};
+  Images images;
+  for (const std::uint16_t id :
+       std::vector<std::uint16_t>{1, 101, 113, 120, 124, 701, 702, 704, 713, 802}) {
+    if (rng.below(3) == 0) continue;
+    std::vector<std::uint16_t> registers(rng.below(126));
+    for (auto& value : registers) value = static_cast<std::uint16_t>(rng.next());
+    images[id] = registers;
+  }
+  const Nameplate nameplate = nameplate_of(images);
+  const Telemetry telemetry = telemetry_of(images, Instant{});
+  if (nameplate.controllable) CHECK(nameplate.why_not.empty());
+  if (telemetry.soc_permille.value) CHECK(*telemetry.soc_permille.value >= 0);
+  const auto writes = control_writes({Watts{static_cast<std::int64_t>(rng.below(9999))}, 60},
+                                     images[704], images[704]);
+  if (writes) CHECK(writes->back().offset == 22);
+}
+
+TEST_CASE("a set point is written in the order of the standard", "[device][sunspec][control]") {
+  const auto model = control_model(0xffff);  // tenths of a watt
+  const auto writes = control_writes({Watts{-1500}, 90}, model, model);
+  REQUIRE(writes);
+  const std::vector<RegisterWrite> expected{
+      {23, {1}}, {24, {0xffff, 0xc568}}, {31, {0, 90}}, {22, {1}}};
+  CHECK(*writes == expected);
+  auto taken = model;
+  for (const auto& write : *writes) {
+    std::ranges::copy(write.values, taken.begin() + write.offset);
+  }
+  CHECK(check_read_back({Watts{-1500}, 90}, taken));
+  CHECK_FALSE(check_read_back({Watts{-1400}, 90}, taken));
+  CHECK_FALSE(check_read_back({Watts{-1500}, 90}, model));
+  CHECK_FALSE(check_read_back({}, taken));
+}
+
+TEST_CASE("a foreign fall-back is disarmed before our set point is enabled",
+          "[device][sunspec][control]") {
+  auto model = control_model(0);
+  model[27] = 5000;  // WSetRvrt
+  model[30] = 1;     // WSetEnaRvrt
+  const auto writes = control_writes({Watts{100}, 60}, model, model);
+  REQUIRE(writes);
+  std::vector<std::uint16_t> order;
+  for (const auto& write : *writes) order.push_back(write.offset);
+  CHECK(order == std::vector<std::uint16_t>{23, 24, 26, 30, 31, 22});
+}
+
+TEST_CASE("a release disables first and restores what was there", "[device][sunspec][control]") {
+  auto found = control_model(0);
+  found[27] = 700;
+  found[32] = 15;
+  auto current = control_model(0);
+  current[22] = 1;
+  current[23] = 1;
+  current[25] = 4000;
+  current[32] = 60;
+  const auto writes = control_writes({}, current, found);
+  REQUIRE(writes);
+  const std::vector<RegisterWrite> expected{
+      {22, {0}}, {31, {0, 15}}, {26, {0, 700}}, {24, {0, 0}}, {23, {0}}};
+  CHECK(*writes == expected);
+}
+
+TEST_CASE("a set point without a scale factor is refused", "[device][sunspec][control]") {
+  const auto model = control_model(0x8000);
+  CHECK_FALSE(control_writes({Watts{100}, 60}, model, model));
+}
+
+TEST_CASE("at night a PV inverter tells nothing, and nothing is what is read",
+          "[device][sunspec]") {
+  Map map;
+  put_chain(map, 40000, {{1, 66}, {101, 50}, {120, 26}, {124, 24}});
+  map[static_cast<std::uint16_t>(40000 + 2 + 68 + 14)] = 0x8000;  // W
+  const Images images = images_of(map);
+  const Telemetry telemetry = telemetry_of(images, Instant{});
+  CHECK_FALSE(telemetry.inverter.value);
+  CHECK(telemetry.inverter.quality == Quality::kNotImplemented);
+  CHECK_FALSE(telemetry.battery.value);
+  CHECK_FALSE(telemetry.soc_permille.value);
+  CHECK_FALSE(nameplate_of(images).controllable);
+}
+
+TEST_CASE("the dump of a real SMA inverter is read, and control refused",
+          "[device][sunspec][dump]") {
+  const Map map = load_dump("DeviceSMASunnyBoy36Dated20230810.csv");
+  if (map.empty()) {
+    WARN("skipped: no dump of the SMA inverter");
+    return;
+  }
+  const Images images = images_of(map);
+  const Nameplate nameplate = nameplate_of(images);
+  CHECK(nameplate.manufacturer == "SMA");
+  CHECK(nameplate.model == "SB3.6-1AV-41");
+  CHECK_FALSE(nameplate.controllable);
+  CHECK(nameplate.why_not == "storage model 124 is there, its points are not implemented");
+  const Telemetry telemetry = telemetry_of(images, Instant{});
+  CHECK(telemetry.inverter.value == Watts{1080});  // 0x6c * 10
+  CHECK_FALSE(telemetry.battery.value);
+  CHECK_FALSE(telemetry.soc_permille.value);
+}
+
+TEST_CASE("the emulated DER can be controlled but tells no state of charge worth a promise",
+          "[device][sunspec][dump]") {
+  const Map map = load_dump("EmulatedDER.csv");
+  if (map.empty()) {
+    WARN("skipped: no dump of the emulated DER");
+    return;
+  }
+  const Images images = images_of(map);
+  const Nameplate nameplate = nameplate_of(images);
+  CHECK(nameplate.controllable);
+  CHECK(nameplate.has_revert_timer);
+  CHECK(nameplate.discharge_max == Watts{10'000});
+  CHECK_FALSE(nameplate.energy_max);
+  const Telemetry telemetry = telemetry_of(images, Instant{});
+  CHECK(telemetry.battery.value == Watts{9800});
+  CHECK(telemetry.soc_permille.value == 0);
+  CHECK_FALSE(telemetry.set_point_active);
+}
