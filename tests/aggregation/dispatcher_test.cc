@@ -363,8 +363,8 @@ TEST_CASE("a tree with sites that do not respond settles on the target and stays
       worst_late = std::max(worst_late, target - measured);
       late_sum += target - measured;
     }
-    // Each try of a doubted site may fail for a few ticks; tolerances may add up.
-    REQUIRE(worst_late.count <= target.count / 8);
+    // One site per group may be on trial, 9 kW at most, and tolerances may add up.
+    REQUIRE(worst_late.count <= 3 * 9'000 + target.count / 20);
     REQUIRE(late_sum.count <= target.count * 75 / 20);
   }
 }
