@@ -1,12 +1,18 @@
 // Who is below me: admission, leases, sessions, and which child may be counted. Pure.
 //
-// Invariants  a child is counted only under an unexpired lease, and only once it is certain that
-//             no other branch of the tree counts it: after its hold ran out or it was Cleared.
-//             The newest session of a node replaces older ones; it is never refused as a duplicate.
-// Location    every ancestor keeps node -> (child it lives below, session). When a node turns up
-//             below another child, this node is the lowest common ancestor: it sends Evict down
-//             the old branch and, once the report that leaves the node out has come (or the old
-//             branch is lost), Cleared down the new one. An unknown node is passed further up.
+// Invariants  a child is counted only under an unexpired lease, only once it has echoed a beacon
+//             that told it this node's present path, and only once it is certain that no other
+//             branch of the tree counts it: after its hold ran out or it was Cleared. The newest
+//             session of a node replaces older ones; it is never refused as a duplicate.
+// Path        a change of this node's path uncounts every child until it echoes a beacon of the
+//             new one (a round trip). So a summary never carries what was learned under an older
+//             place in the tree, and the bound on `hold` (mesh/uplink.h) is exact.
+// Clearing    a node that attaches with a hold is announced up to the root. Every ancestor asks
+//             all its other aggregators to leave older sessions out (Evict) and waits until each
+//             has answered, in the very report that leaves the node out, or is lost with all it
+//             counted; the root then says Cleared, and every ancestor passes that down once its
+//             own questions are answered. Nobody has to know where the node was before.
+// Location    the announcements also tell every ancestor through which child a node is reached.
 // Lease       runs from the stamp the report echoes, on this node's own clock.
 #pragma once
 
@@ -14,6 +20,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -22,7 +29,9 @@
 #include "config/limits.h"
 #include "config/rng.h"
 #include "config/time.h"
+#include "mesh/evictions.h"
 #include "mesh/messages.h"
+#include "mesh/token_bucket.h"
 
 namespace vpp::mesh {
 
@@ -46,6 +55,7 @@ struct ChildrenOptions {
   std::size_t children_max = limits::kChildrenMax;
   Duration lease = limits::kLease;
   Duration beacon_interval = limits::kBeaconInterval;
+  std::size_t locations_max = 1'200'000;  ///< a fleet of a million; about 100 B each
 };
 
 // Events.
@@ -84,7 +94,8 @@ struct ChildView {
   Instant attached_at{};
   Instant lease_until{};
   Instant heard_at{};
-  std::optional<std::variant<SiteSummary, GroupSummary>> summary;
+  std::optional<std::variant<SiteSummary, GroupSummary>> summary;  ///< the newest ever heard
+  std::uint64_t sequence = 0;  ///< of `summary` within `session`; 0: of an older session
   std::optional<Endpoint> serves;
   Watts discharge_max;  ///< of its certificate
   Watts charge_max;
@@ -98,39 +109,163 @@ struct ChildrenCounters {
   std::uint64_t replayed = 0;
   std::uint64_t unproven = 0;
   std::uint64_t leases_lost = 0;
+  std::uint64_t bad_stamp = 0;  ///< echoed a stamp never sent, or one older than a lease
+  std::uint64_t clamped = 0;    ///< claimed more than the certificate allows
 };
 
+/// Where a node below was last announced.
+struct Located {
+  NodeId node;
+  NodeId via;  ///< child of this node; `node` itself when it is one
+  Session session = 0;
+  friend bool operator==(const Located&, const Located&) = default;
+};
+
+/// Not thread-safe; one owner drives it. A message costs O(log children) and, for a node that
+/// moved, one question to each aggregator below; beacons and views cost O(children).
 class Children {
  public:
   Children(const ChildrenOptions& options, Rng rng);
 
   void step(const Now& now, const ChildrenEvent& event);
+
+  /// Fires what is due. Call at next_deadline() or later; earlier is a no-op.
   void advance(const Now& now);
   [[nodiscard]] Instant next_deadline() const;
+
+  /// Drains pending work. Carry it out before the next step().
   [[nodiscard]] ChildrenEffects take_effects();
 
-  /// Where this node stands; a change to an empty path poisons the children at once.
+  /// Where this node stands; a change is told to the children at once. An empty path poisons
+  /// them: aggregators below must attach anew, so that whoever is under them learns of it too.
   void set_upstream(const Now& now, const Path& path, std::uint64_t term,
                     std::vector<Endpoint> alternates);
 
   /// Dispatch to one child; nothing is sent to a child that is not attached.
   void dispatch(const Now& now, NodeId child, Dispatch order);
 
-  /// From the parent: leave these out, they moved; answered in `evicted()` until reported.
+  /// From the parent: leave older sessions of these out, they moved. Answered in
+  /// take_evicted() once nobody below counts them.
   void evict(const Now& now, const std::vector<Attachment>& nodes);
   /// From the parent: these may be counted.
   void cleared(const Now& now, const std::vector<Attachment>& nodes);
   /// This node has a new parent: everybody below is to be announced to it.
   void announce_all(const Now& now);
 
-  /// What the next report says of the nodes below.
-  [[nodiscard]] std::vector<Attachment> attached_below() const;
+  /// What the next report says of the nodes below: those not yet acknowledged from above, at
+  /// most kAttachmentsMax, those who wait to be counted first, the others in turn.
+  [[nodiscard]] std::vector<Attachment> attached_below();
+  /// What the next report answers to Evict; its summary must be taken after the Evict.
   [[nodiscard]] std::vector<Attachment> take_evicted();
+  /// Somebody above or below waits for the next report: do not let it wait for its turn.
+  [[nodiscard]] bool report_due() const;
 
   /// Every child ever seen in this run, in id order.
   [[nodiscard]] std::vector<ChildView> view(const Now& now) const;
+  /// Every node known below, in id order.
+  [[nodiscard]] std::vector<Located> located() const;
   [[nodiscard]] const ChildrenCounters& counters() const;
   [[nodiscard]] bool any_attached() const;
+
+ private:
+  struct Child {
+    Peer peer;
+    std::string name;
+    std::string region;
+    std::optional<Endpoint> serves;
+    Session session = 0;
+    ConnectionId connection = 0;
+    bool attached = false;
+    bool cleared = false;      ///< nobody else counts it, for this session
+    bool was_counted = false;  ///< as last told in `membership_changed`
+    Instant attached_at{};
+    Instant held_until{};
+    Instant lease_until{};
+    Instant heard_at{};
+    std::uint64_t sequence = 0;
+    Stamp proof = -1;  ///< echoed by the newest report of this session; -1: none yet
+    std::optional<std::variant<SiteSummary, GroupSummary>> summary;
+  };
+  struct Location {
+    NodeId via;
+    Session session = 0;
+    bool settled = false;        ///< counted where it is
+    bool cleared_above = false;  ///< nobody outside this subtree counts it elsewhere
+    bool acknowledged = false;   ///< answered down, and no longer announced up
+    Instant acknowledged_at{};
+    Instant heard_at{};
+  };
+  using Entry = std::map<NodeId, Child>::value_type;
+
+  void on(const Now& now, const FromChild& event);
+  void on(const Now& now, const ChildUnreachable& event);
+
+  // Admission.
+  void on_probe(ConnectionId connection, const Probe& probe);
+  void on_hello(const Now& now, const FromChild& event, const Hello& hello);
+  [[nodiscard]] std::optional<NakReason> refusal(Instant now, const FromChild& event,
+                                                 const Hello& hello);
+  void admit(const Now& now, const FromChild& event, const Hello& hello);
+  void acknowledge_hello(const Now& now, const Child& child);
+  void refuse(ConnectionId connection, NakReason reason);
+  void prune();
+
+  // Life of a child.
+  [[nodiscard]] Entry* entry_of(const FromChild& event);
+  void on_report(const Now& now, Entry& entry, const Report& report);
+  [[nodiscard]] bool believable(Instant now, const Child& child, const Report& report);
+  void clamp_to_certificate(const Peer& peer, SiteSummary& site);
+  void end(const Now& now, Entry& entry, bool tell);
+  void expire(const Now& now);
+  void send_beacons(const Now& now);
+  [[nodiscard]] Beacon beacon(const Now& now, bool with_alternates);
+  [[nodiscard]] std::vector<Endpoint> alternates_below() const;
+  [[nodiscard]] Stamp stamp(Instant now);
+  [[nodiscard]] bool counted(const Child& child, Instant now) const;
+  void refresh_counted(Child& child, Instant now);
+  [[nodiscard]] bool is_attached(NodeId id) const;
+
+  // Who is where, and who may be counted: children_moves.cc.
+  void locate(const Now& now, NodeId via, const Attachment& what);
+  void ask_others(const Attachment& what, NodeId except);
+  void settle(NodeId node);
+  void confirm(NodeId node, const Location& at);
+  void try_answer(NodeId node);
+  void end_older(const Now& now, const Attachment& newer);
+  void forget_branch(NodeId child);
+  void on_evicted(NodeId child, const std::vector<Attachment>& nodes);
+  void repeat_questions();
+  void age_locations(Instant now);
+  void flush();
+
+  ChildrenOptions options_;
+  Rng rng_;
+  Path path_;
+  std::uint64_t term_ = 0;
+  std::vector<Endpoint> alternates_;
+  std::map<NodeId, Child> children_;
+  std::map<ConnectionId, NodeId> by_connection_;  ///< of attached children
+  std::set<NodeId> groups_;                       ///< attached children that take children
+  TokenBucket joins_;
+  Instant now_{};  ///< of the last call
+  Stamp last_stamp_ = 0;
+  Stamp epoch_ = 0;  ///< first stamp that told the present path
+  Instant next_beacon_ = kNever;
+  Instant check_at_ = kNever;  ///< no lease or hold ends before
+  int beacons_to_alternates_ = 0;
+
+  std::map<NodeId, Location> locations_;
+  std::set<NodeId> unacknowledged_;  ///< of `locations_`, below attached children
+  NodeId announced_{};               ///< last one told in turn
+  NodeId aged_{};                    ///< last one looked at for its age
+  Evictions evictions_;
+  std::map<NodeId, Session> answering_;  ///< asked by the parent, not answered yet
+  std::vector<Attachment> evicted_;
+  std::map<NodeId, std::vector<Attachment>> to_ask_;
+  std::map<NodeId, std::vector<Attachment>> to_clear_;
+  bool announce_soon_ = false;
+  ChildrenCounters counters_;
+  ChildrenEffects effects_;
 };
 
 }  // namespace vpp::mesh

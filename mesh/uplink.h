@@ -1,19 +1,23 @@
 // Who is above me: one node's search for, and life under, a parent. Pure: time in, effects out.
 //
 // States   probe -> joining -> attached -> suspect -> orphan -> probe, each a struct in a variant.
-// Choice   a ladder: reaches a root; higher term; shorter path; same region; free slots; the
-//          link's place in the config. Time-outs and back-off are jittered and endless.
+// Choice   a ladder, see mesh/parent_choice.h: reaches a root; higher term; shorter path; same
+//          region; free slots; place in the config. Time-outs and back-off are jittered, endless.
 // No loop  leaves take no children; a parent whose path holds me is refused; an aggregator
 //          accepts only a path shorter than any it advertised in this term, until it has had
-//          no child for a lease (Babel's feasibility; reset when nobody can hold an old advert).
+//          no child for a lease (see mesh/feasibility.h).
 // Counted once   `session` rises by one per attach and is durable before the Hello leaves; the
-//          Hello tells how long an old ancestor may still count me (`hold`).
+//          Hello tells how long an old ancestor may still count me (`hold`). A report carries the
+//          newest stamp heard: from a stamp heard at r under a path of n nodes, no ancestor counts
+//          me later than r + n leases, because each level drops within one lease of the stamp it
+//          was echoed, and drops at once what has not echoed its newest path (mesh/children.h).
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -21,9 +25,16 @@
 #include "config/limits.h"
 #include "config/rng.h"
 #include "config/time.h"
+#include "mesh/candidates.h"
+#include "mesh/feasibility.h"
 #include "mesh/messages.h"
+#include "mesh/parent_choice.h"
+#include "mesh/parent_clock.h"
 
 namespace vpp::mesh {
+
+/// Between two looks at a better parent; also how long a returned seed must have been well.
+inline constexpr Duration kLookAround = std::chrono::seconds{10};
 
 using LinkId = std::uint64_t;  ///< one socket to one possible parent; never used twice
 
@@ -42,8 +53,10 @@ struct UplinkOptions {
 struct UplinkRecord {
   Session session = 0;
   std::optional<NodeId> last_parent;
-  std::uint64_t term = 0;       ///< highest root term ever obeyed; never decreases
-  std::size_t path_length = 0;  ///< of the last parent: bounds how long it may be counted
+  std::uint64_t term = 0;  ///< highest root term ever obeyed; never decreases
+  /// How long an ancestor may count this node after its last beacon, in leases (kLease): the
+  /// length of the parent's path, or more while an older and longer one may still count it.
+  std::size_t path_length = 0;
   std::vector<Endpoint> alternates;
   friend bool operator==(const UplinkRecord&, const UplinkRecord&) = default;
 };
@@ -98,7 +111,8 @@ class Uplink {
   /// Drains pending work. Carry it out before the next step().
   [[nodiscard]] UplinkEffects take_effects();
 
-  /// Sends one report to the parent; does nothing when there is none.
+  /// Sends one report to the parent; does nothing when there is none, or while this node is
+  /// about to move (nothing may extend the lease that its Hello has just bounded).
   void report(const Now& now, std::variant<SiteSummary, GroupSummary> summary,
               std::vector<Attachment> attached, std::vector<Attachment> evicted);
   void acknowledge(const DispatchAck& ack);
@@ -108,6 +122,9 @@ class Uplink {
 
   /// An aggregator tells whether it has children: decides when feasibility is reset.
   void set_children(const Now& now, bool any);
+
+  /// No voluntary move while a dispatch is being delivered.
+  void set_dispatch_active(bool active) { dispatch_active_ = active; }
 
   [[nodiscard]] bool attached() const;  ///< attached or suspect: a lease is held
   [[nodiscard]] std::optional<NodeId> parent() const;
@@ -124,6 +141,140 @@ class Uplink {
   /// When a stamp of the parent's clock comes to pass on this node's clock (earliest estimate
   /// over the beacons heard). kNever is never returned: an unknown clock has passed.
   [[nodiscard]] Instant local_time_of(Stamp stamp) const;
+
+ private:
+  /// One link to a possible parent that is being asked what it offers.
+  struct Attempt {
+    Candidate candidate;
+    std::uint64_t nonce = 0;
+    bool opened = false;
+    std::optional<ProbeAck> answer;
+    Instant probe_again = kNever;
+  };
+  using Attempts = std::map<LinkId, Attempt>;
+
+  /// One link on which a Hello is out.
+  struct Petition {
+    LinkId link = 0;
+    Candidate candidate;
+    Session session = 0;
+    Instant hello_again{};
+    Instant give_up_at{};
+  };
+
+  struct Orphan {  ///< waits: spread, or back-off
+    Instant until{};
+  };
+  struct Probing {
+    std::vector<Candidate> left;  ///< not asked yet, most wanted first
+    Attempts asked;
+    Instant more_at = kNever;
+    Instant decide_at = kNever;
+    Instant give_up_at = kNever;
+  };
+  struct Joining {
+    Petition petition;
+    Attempts others;  ///< answered too: next in line
+  };
+  struct Parent {
+    LinkId link = 0;
+    Candidate candidate;
+    NodeId id;
+    Session session = 0;
+    Path path;
+    Duration lease{0};
+    Duration beacon_interval{0};
+    Duration spread{0};
+    Stamp stamp = 0;
+    Instant heard_at{};
+    std::uint64_t sequence = 0;  ///< of the last report
+    ParentClock clock;
+    MarketTime market{};
+    std::int64_t market_speed = 1;
+  };
+  /// A look at somebody better while attached: first a probe, then perhaps a Hello.
+  struct Look {
+    LinkId link = 0;
+    Attempt attempt;
+    Instant give_up_at{};
+    std::optional<Petition> petition;
+  };
+  struct Attached {
+    Parent parent;
+    Instant look_at = kNever;
+    std::optional<Look> look;
+    std::optional<Endpoint> promising;  ///< a wanted seed that answered the last look
+  };
+  struct Suspect {
+    Attached was;
+  };
+  struct Left {};
+  using State = std::variant<Orphan, Probing, Joining, Attached, Suspect, Left>;
+
+  void begin(Instant now);
+  void on(const Now& now, const LinkOpened& event);
+  void on(const Now& now, const LinkLost& event);
+  void on(const Now& now, const FromParent& event);
+
+  // The search: uplink_search.cc.
+  void search(Instant now);
+  void open_more(Instant now, Probing& probing);
+  Attempt open(LinkId link, const Candidate& candidate);
+  void probe(Instant now, LinkId link, Attempt& attempt);
+  void on_answer(Instant now, Attempts& attempts, LinkId link, const ProbeAck& answer);
+  void decide(Instant now, Probing& probing, bool in_time);
+  void join_best(Instant now, Attempts offers);
+  void rest(Instant now);
+  Petition petition(Instant now, LinkId link, const Candidate& candidate, std::size_t path_length);
+  void send_hello(Instant now, Petition& petition);
+  void on_nak(Instant now, const Candidate& candidate, const HelloNak& nak);
+  [[nodiscard]] bool acceptable(Instant now, const FromParent& event, const HelloAck& ack) const;
+  void advance(Instant now, Probing& probing);
+  void advance(Instant now, Joining& joining);
+
+  // Life under a parent: uplink.cc.
+  void attach(const Now& now, const Petition& petition, NodeId peer, const HelloAck& ack);
+  void on_parent(const Now& now, const FromParent& event);
+  void on_beacon(const Now& now, const Beacon& beacon);
+  [[nodiscard]] bool obeyable(Instant now, const Parent& parent, const Beacon& beacon) const;
+  void counted_under(Instant now, const Parent& parent);
+  void lose_parent(Instant now, bool say_goodbye);
+  void orphan(Instant now, bool say_goodbye);
+  void advance(Instant now, Attached& attached);
+
+  // Looking around while attached: uplink_look.cc.
+  void start_look(Instant now, Attached& attached);
+  void end_look(Instant now, Attached& attached);
+  void on_look(const Now& now, Attached& attached, const FromParent& event);
+  void advance_look(Instant now, Attached& attached);
+  [[nodiscard]] std::optional<Candidate> look_target(Instant now, const Attached& attached);
+
+  [[nodiscard]] Seeker seeker() const;
+  [[nodiscard]] Duration hold(Instant now) const;
+  [[nodiscard]] Attached* held();
+  [[nodiscard]] const Attached* held() const;
+  [[nodiscard]] bool moving() const;
+  void close(LinkId link);
+  void flush_closes();
+  void persist() { effects_.persist = record_; }
+
+  UplinkOptions options_;
+  Rng rng_;
+  UplinkRecord record_;
+  Candidates candidates_;
+  Feasibility feasibility_;
+  State state_ = Orphan{};
+  LinkId next_link_ = 1;
+  int failures_ = 0;             ///< searches in a row that found nobody
+  bool heard_somebody_ = false;  ///< in this search
+  std::size_t look_turn_ = 0;    ///< whose turn it is to be looked at
+  Duration spread_{0};           ///< of the last parent
+  bool dispatch_active_ = false;
+  bool begun_ = false;
+  Instant counted_until_{};         ///< no ancestor counts this node any later
+  Instant flush_at_{};              ///< since when closes are pending
+  std::vector<LinkId> close_next_;  ///< after the Bye of this batch has been sent
+  UplinkEffects effects_;
 };
 
 }  // namespace vpp::mesh

@@ -1,0 +1,445 @@
+#include "mesh/children.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "config/check.h"
+
+namespace vpp::mesh {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::int64_t kJoinBurst = limits::kRejoinsPerSecond / 5;
+constexpr Duration kHoldMax = 10min;       ///< nobody's old ancestors count longer
+constexpr int kBeaconsPerAlternates = 16;  ///< they change seldom, and metered links pay for them
+
+Duration retry_after(NakReason reason) {
+  switch (reason) {
+    case NakReason::kBusy:
+      return 400ms;
+    case NakReason::kNoRoot:
+      return 500ms;
+    case NakReason::kLoop:
+    case NakReason::kOldSession:
+      return 1s;
+    case NakReason::kFull:
+      return 5s;
+    case NakReason::kNotAuthorised:
+    case NakReason::kTakesNone:
+      return 30s;
+  }
+  return 1s;
+}
+
+Instant instant_of(Stamp stamp) {
+  return Instant{Duration{stamp}};
+}
+
+}  // namespace
+
+Children::Children(const ChildrenOptions& options, Rng rng)
+    : options_{options}, rng_{rng}, joins_{limits::kRejoinsPerSecond, kJoinBurst} {
+  VPP_CHECK(options_.self != kNoNode);
+  VPP_CHECK(options_.lease > options_.beacon_interval);
+  VPP_CHECK(options_.beacon_interval > Duration{0});
+}
+
+void Children::step(const Now& now, const ChildrenEvent& event) {
+  now_ = now.protocol;
+  std::visit([&](const auto& e) { on(now, e); }, event);
+  flush();
+}
+
+void Children::advance(const Now& now) {
+  now_ = now.protocol;
+  if (check_at_ <= now.protocol) expire(now);
+  if (next_beacon_ <= now.protocol) {
+    send_beacons(now);
+    repeat_questions();
+    age_locations(now.protocol);
+  }
+  flush();
+}
+
+Instant Children::next_deadline() const {
+  return std::min(next_beacon_, check_at_);
+}
+
+ChildrenEffects Children::take_effects() {
+  return std::exchange(effects_, {});
+}
+
+void Children::set_upstream(const Now& now, const Path& path, std::uint64_t term,
+                            std::vector<Endpoint> alternates) {
+  now_ = now.protocol;
+  if (alternates_ != alternates) beacons_to_alternates_ = 0;
+  alternates_ = std::move(alternates);
+  if (path_ == path && term_ == term) return;
+  term_ = term;
+  if (path_ != path) {
+    path_ = path;
+    epoch_ = last_stamp_ =
+        std::max<Stamp>(now.protocol.time_since_epoch().count(), last_stamp_ + 1);
+    for (auto& [id, child] : children_) refresh_counted(child, now.protocol);
+  }
+  if (!by_connection_.empty()) send_beacons(now);
+  if (path_.empty()) {
+    for (Entry& entry : children_) {
+      const bool below_too = entry.second.peer.role != Role::kLeaf;
+      if (entry.second.attached && below_too) end(now, entry, false);
+    }
+  }
+  flush();
+}
+
+void Children::dispatch(const Now& now, NodeId child, Dispatch order) {
+  now_ = now.protocol;
+  const auto found = children_.find(child);
+  if (found == children_.end() || !found->second.attached) return;
+  effects_.send.push_back({found->second.connection, std::move(order)});
+}
+
+std::vector<ChildView> Children::view(const Now& now) const {
+  std::vector<ChildView> out;
+  out.reserve(children_.size());
+  for (const auto& [id, child] : children_) {
+    out.push_back({.id = id,
+                   .name = child.name,
+                   .region = child.region,
+                   .role = child.peer.role,
+                   .session = child.session,
+                   .attached = child.attached && now.protocol < child.lease_until,
+                   .counted = counted(child, now.protocol),
+                   .attached_at = child.attached_at,
+                   .lease_until = child.lease_until,
+                   .heard_at = child.heard_at,
+                   .summary = child.summary,
+                   .sequence = child.sequence,
+                   .serves = child.serves,
+                   .discharge_max = child.peer.discharge_max,
+                   .charge_max = child.peer.charge_max,
+                   .energy_max = child.peer.energy_max});
+  }
+  return out;
+}
+
+const ChildrenCounters& Children::counters() const {
+  return counters_;
+}
+
+bool Children::any_attached() const {
+  return !by_connection_.empty();
+}
+
+void Children::on(const Now& now, const ChildUnreachable& event) {
+  const auto found = by_connection_.find(event.connection);
+  if (found == by_connection_.end()) return;
+  end(now, *children_.find(found->second), false);
+}
+
+void Children::on(const Now& now, const FromChild& event) {
+  if (const auto* probe = std::get_if<Probe>(&event.message)) {
+    return on_probe(event.connection, *probe);
+  }
+  if (const auto* hello = std::get_if<Hello>(&event.message)) {
+    return on_hello(now, event, *hello);
+  }
+  Entry* entry = entry_of(event);
+  if (entry == nullptr) return;
+  if (const auto* report = std::get_if<Report>(&event.message)) {
+    on_report(now, *entry, *report);
+  } else if (const auto* ack = std::get_if<DispatchAck>(&event.message)) {
+    effects_.acks.push_back(*ack);
+    effects_.ack_from.push_back(entry->first);
+  } else if (const auto* bye = std::get_if<Bye>(&event.message)) {
+    if (bye->session == entry->second.session) end(now, *entry, false);
+  } else {
+    ++counters_.refused;
+  }
+}
+
+/// The attached child at the other end; counts why there is none.
+Children::Entry* Children::entry_of(const FromChild& event) {
+  if (!event.peer) {
+    ++counters_.unproven;
+    effects_.drop.push_back(event.connection);
+    return nullptr;
+  }
+  const auto found = by_connection_.find(event.connection);
+  if (found == by_connection_.end() || found->second != event.peer->id) {
+    ++counters_.refused;  // its session ended, or never began
+    return nullptr;
+  }
+  return &*children_.find(found->second);
+}
+
+void Children::on_probe(ConnectionId connection, const Probe& probe) {
+  const std::size_t taken = by_connection_.size();
+  const std::size_t free = options_.children_max - std::min(taken, options_.children_max);
+  effects_.send.push_back({connection, ProbeAck{.nonce = probe.nonce,
+                                                .term = term_,
+                                                .path = path_,
+                                                .children = static_cast<std::uint32_t>(taken),
+                                                .free_slots = static_cast<std::uint32_t>(free),
+                                                .region = options_.region}});
+}
+
+void Children::on_hello(const Now& now, const FromChild& event, const Hello& hello) {
+  const auto found = event.peer ? children_.find(event.peer->id) : children_.end();
+  if (found != children_.end() && found->second.attached &&
+      found->second.connection == event.connection && found->second.session == hello.session) {
+    return acknowledge_hello(now, found->second);  // it did not hear the first answer
+  }
+  if (const auto reason = refusal(now.protocol, event, hello)) {
+    return refuse(event.connection, *reason);
+  }
+  admit(now, event, hello);
+}
+
+std::optional<NakReason> Children::refusal(Instant now, const FromChild& event,
+                                           const Hello& hello) {
+  if (options_.role == Role::kLeaf) return NakReason::kTakesNone;
+  if (!event.peer) {
+    ++counters_.unproven;
+    return NakReason::kNotAuthorised;
+  }
+  if (hello.role != event.peer->role || hello.role == Role::kRoot) return NakReason::kNotAuthorised;
+  if (path_.empty()) return NakReason::kNoRoot;
+  const NodeId id = event.peer->id;
+  if (id == options_.self || std::ranges::find(path_, id) != path_.end()) return NakReason::kLoop;
+  const std::size_t levels = path_.size() + (hello.role == Role::kLeaf ? 1 : 2);
+  if (levels > limits::kDepthMax) return NakReason::kFull;
+  const auto known = children_.find(id);
+  const bool attached = known != children_.end() && known->second.attached;
+  if (attached && known->second.session >= hello.session) {
+    ++counters_.stale_session;
+    return NakReason::kOldSession;
+  }
+  if (!attached && by_connection_.size() >= options_.children_max) return NakReason::kFull;
+  if (!joins_.take(now)) return NakReason::kBusy;
+  return std::nullopt;
+}
+
+void Children::refuse(ConnectionId connection, NakReason reason) {
+  ++counters_.refused;
+  effects_.send.push_back({connection, HelloNak{.reason = reason,
+                                                .retry_after = rng_.jittered(retry_after(reason)),
+                                                .alternates = alternates_below()}});
+  effects_.drop.push_back(connection);
+}
+
+void Children::admit(const Now& now, const FromChild& event, const Hello& hello) {
+  const NodeId id = event.peer->id;
+  Entry& entry = *children_.try_emplace(id).first;
+  Child& child = entry.second;
+  if (child.attached && child.connection == event.connection)
+    by_connection_.erase(child.connection);
+  if (child.attached && child.connection != event.connection) end(now, entry, false);
+  const Duration hold = std::clamp(hello.hold, Duration{0}, kHoldMax);
+  child.peer = *event.peer;
+  child.name = hello.name;
+  child.region = hello.region;
+  child.serves = hello.serves;
+  child.session = hello.session;
+  child.connection = event.connection;
+  child.attached = true;
+  child.cleared = hold == Duration{0};
+  child.attached_at = child.heard_at = now.protocol;
+  child.held_until = now.protocol + hold;
+  child.lease_until = now.protocol + options_.lease;
+  child.sequence = 0;
+  child.proof = -1;
+  refresh_counted(child, now.protocol);
+  by_connection_[event.connection] = id;
+  if (hello.role != Role::kLeaf) groups_.insert(id);
+  check_at_ =
+      std::min({check_at_, child.lease_until, hold > Duration{0} ? child.held_until : kNever});
+  next_beacon_ = std::min(next_beacon_, now.protocol + options_.beacon_interval);
+  effects_.membership_changed = true;
+  forget_branch(id);
+  locate(now, id, {id, hello.session, child.cleared});
+  acknowledge_hello(now, child);
+  prune();
+}
+
+void Children::acknowledge_hello(const Now& now, const Child& child) {
+  // A storm of N is spread over N / kRejoinsPerSecond seconds, see mesh.md.
+  const auto children = static_cast<std::int64_t>(by_connection_.size());
+  const Beacon news = beacon(now, true);
+  effects_.send.push_back(
+      {child.connection, HelloAck{.session = child.session,
+                                  .certificate = options_.certificate,
+                                  .lease = options_.lease,
+                                  .beacon_interval = options_.beacon_interval,
+                                  .spread = Duration{children * 1000 / limits::kRejoinsPerSecond},
+                                  .term = news.term,
+                                  .path = news.path,
+                                  .stamp = news.stamp,
+                                  .market_time = news.market_time,
+                                  .market_speed = news.market_speed,
+                                  .alternates = news.alternates,
+                                  .evict = {}}});
+}
+
+/// Whoever was not heard for longest is forgotten first; the attached never are.
+void Children::prune() {
+  if (children_.size() <= options_.children_max * 2) return;
+  const auto oldest = std::ranges::min_element(children_, {}, [](const Entry& entry) {
+    return std::pair{entry.second.attached, entry.second.heard_at};
+  });
+  if (!oldest->second.attached) children_.erase(oldest);
+}
+
+void Children::on_report(const Now& now, Entry& entry, const Report& report) {
+  Child& child = entry.second;
+  if (!believable(now.protocol, child, report)) return;
+  child.sequence = report.sequence;
+  child.heard_at = now.protocol;
+  child.proof = report.beacon;
+  child.lease_until = instant_of(report.beacon) + options_.lease;
+  check_at_ = std::min(check_at_, child.lease_until);
+  child.summary = report.summary;
+  if (auto* site = std::get_if<SiteSummary>(&*child.summary)) {
+    clamp_to_certificate(child.peer, *site);
+  }
+  refresh_counted(child, now.protocol);
+  if (child.peer.role == Role::kLeaf) return;
+  const NodeId id = entry.first;
+  on_evicted(id, report.evicted);
+  for (const Attachment& one : report.attached) locate(now, id, one);
+}
+
+bool Children::believable(Instant now, const Child& child, const Report& report) {
+  if (report.session != child.session) {
+    ++counters_.stale_session;
+    return false;
+  }
+  if (report.sequence <= child.sequence || report.beacon < child.proof) {
+    ++counters_.replayed;
+    return false;
+  }
+  const bool never_sent = report.beacon > last_stamp_ || report.beacon < 0;
+  if (never_sent || instant_of(report.beacon) + options_.lease <= now) {
+    ++counters_.bad_stamp;
+    return false;
+  }
+  const bool is_leaf = child.peer.role == Role::kLeaf;
+  if (is_leaf != std::holds_alternative<SiteSummary>(report.summary)) {
+    ++counters_.refused;
+    return false;
+  }
+  return true;
+}
+
+void Children::clamp_to_certificate(const Peer& peer, SiteSummary& site) {
+  bool changed = false;
+  const auto bound = [&](auto& value, auto low, auto high) {
+    const auto within = std::clamp(value, low, std::max(low, high));
+    changed = changed || within != value;
+    value = within;
+  };
+  bound(site.discharge.power, Watts{0}, peer.discharge_max);
+  bound(site.charge.power, Watts{0}, peer.charge_max);
+  bound(site.discharge.energy, Joules{0}, peer.energy_max);
+  bound(site.charge.energy, Joules{0}, peer.energy_max);
+  if (site.measured) {  // a quarter more: inverters overshoot, meters err
+    const auto most = [](Watts rated) { return Watts{rated.count + rated.count / 4}; };
+    bound(*site.measured, -most(peer.charge_max), most(peer.discharge_max));
+  }
+  if (site.stored) bound(*site.stored, Joules{0}, peer.energy_max);
+  if (changed) ++counters_.clamped;
+}
+
+/// Ends the session: no lease, not counted, still known. `tell`: it may believe otherwise.
+void Children::end(const Now& now, Entry& entry, bool tell) {
+  auto& [id, child] = entry;
+  VPP_CHECK(child.attached);
+  if (tell) {
+    Beacon poison = beacon(now, true);
+    poison.path.clear();
+    effects_.send.push_back({child.connection, std::move(poison)});
+  }
+  effects_.drop.push_back(child.connection);
+  by_connection_.erase(child.connection);
+  groups_.erase(id);
+  child.attached = false;
+  refresh_counted(child, now.protocol);
+  effects_.membership_changed = true;
+  if (by_connection_.empty()) next_beacon_ = check_at_ = kNever;
+  forget_branch(id);
+}
+
+void Children::expire(const Now& now) {
+  check_at_ = kNever;
+  for (Entry& entry : children_) {
+    Child& child = entry.second;
+    if (child.attached && child.lease_until <= now.protocol) {
+      ++counters_.leases_lost;
+      end(now, entry, true);
+    }
+    if (!child.attached) continue;
+    refresh_counted(child, now.protocol);
+    check_at_ = std::min(check_at_, child.lease_until);
+    if (child.held_until > now.protocol) check_at_ = std::min(check_at_, child.held_until);
+  }
+}
+
+void Children::send_beacons(const Now& now) {
+  next_beacon_ = now.protocol + options_.beacon_interval;
+  const bool with_alternates = beacons_to_alternates_ <= 0;
+  beacons_to_alternates_ = with_alternates ? kBeaconsPerAlternates : beacons_to_alternates_ - 1;
+  const Beacon news = beacon(now, with_alternates);
+  for (const auto& [connection, id] : by_connection_) effects_.send.push_back({connection, news});
+}
+
+Beacon Children::beacon(const Now& now, bool with_alternates) {
+  return {.stamp = stamp(now.protocol),
+          .term = term_,
+          .path = path_,
+          .market_time = now.market,
+          .market_speed = now.speed,
+          .alternates = with_alternates ? alternates_below() : std::vector<Endpoint>{}};
+}
+
+/// The parent's alternates, and the children here that take children themselves.
+std::vector<Endpoint> Children::alternates_below() const {
+  std::vector<Endpoint> out;
+  const auto add = [&](const Endpoint& one) {
+    const bool known = std::ranges::find(out, one) != out.end();
+    if (!known && out.size() < limits::kAlternatesMax) out.push_back(one);
+  };
+  std::ranges::for_each(alternates_, add);
+  for (const NodeId id : groups_) {
+    if (out.size() >= limits::kAlternatesMax) break;
+    const Child& child = children_.at(id);
+    if (child.serves) add(*child.serves);
+  }
+  return out;
+}
+
+/// Never falls, and never equals a stamp that told an older path.
+Stamp Children::stamp(Instant now) {
+  last_stamp_ = std::max<Stamp>(last_stamp_, now.time_since_epoch().count());
+  return last_stamp_;
+}
+
+bool Children::counted(const Child& child, Instant now) const {
+  if (!child.attached || now >= child.lease_until) return false;
+  if (child.proof < epoch_) return false;  // says nothing since it learned where this node is
+  return child.cleared || now >= child.held_until;
+}
+
+void Children::refresh_counted(Child& child, Instant now) {
+  const bool is_counted = counted(child, now);
+  if (std::exchange(child.was_counted, is_counted) != is_counted) {
+    effects_.membership_changed = true;
+  }
+}
+
+bool Children::is_attached(NodeId id) const {
+  const auto found = children_.find(id);
+  return found != children_.end() && found->second.attached;
+}
+
+}  // namespace vpp::mesh

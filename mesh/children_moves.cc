@@ -1,0 +1,251 @@
+// The part of Children that knows who is below whom, and makes sure that a node that moved is
+// left out everywhere else before it is counted.
+#include <algorithm>
+#include <utility>
+
+#include "mesh/children.h"
+
+namespace vpp::mesh {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kAnnounceAgain = 10min;  ///< so that an ancestor's table heals by itself
+constexpr Duration kForgetAfter = 30min;    ///< three announcements missed
+constexpr std::size_t kAgedAtOnce = 1'024;  ///< a million entries in 16 minutes
+
+template <class Wrap>
+void send_in_parts(std::vector<SendDown>& out, ConnectionId connection,
+                   const std::vector<Attachment>& nodes) {
+  for (std::size_t from = 0; from < nodes.size(); from += limits::kAttachmentsMax) {
+    const std::size_t to = std::min(nodes.size(), from + limits::kAttachmentsMax);
+    const auto at = [&](std::size_t i) { return nodes.begin() + static_cast<std::ptrdiff_t>(i); };
+    out.push_back({connection, Wrap{{at(from), at(to)}}});
+  }
+}
+
+}  // namespace
+
+void Children::evict(const Now& now, const std::vector<Attachment>& nodes) {
+  now_ = now.protocol;
+  for (const Attachment& what : nodes) {
+    end_older(now, what);
+    const auto found = locations_.find(what.node);
+    if (found != locations_.end() && found->second.session < what.session) {
+      locations_.erase(found);
+      unacknowledged_.erase(what.node);
+    }
+    ask_others(what, kNoNode);
+    Session& session = answering_[what.node];
+    session = std::max(session, what.session);
+    try_answer(what.node);
+  }
+  flush();
+}
+
+void Children::cleared(const Now& now, const std::vector<Attachment>& nodes) {
+  now_ = now.protocol;
+  for (const Attachment& what : nodes) {
+    const auto found = locations_.find(what.node);
+    if (found == locations_.end() || found->second.session != what.session) continue;
+    found->second.cleared_above = true;
+    settle(what.node);
+  }
+  flush();
+}
+
+void Children::announce_all(const Now& now) {
+  now_ = now.protocol;
+  evicted_.clear();  // the questions of the parent that was
+  answering_.clear();
+  for (auto& [node, at] : locations_) {
+    at.acknowledged = at.cleared_above = false;
+    if (is_attached(at.via)) unacknowledged_.insert(node);
+  }
+  announce_soon_ = !unacknowledged_.empty();
+}
+
+std::vector<Attachment> Children::attached_below() {
+  announce_soon_ = false;
+  std::vector<Attachment> out;
+  std::vector<Attachment> settled;
+  const auto sort_in = [&](auto from, auto to) {
+    for (auto it = from; it != to; ++it) {
+      const Location& at = locations_.at(*it);
+      auto direct = at.via == *it ? children_.find(*it) : children_.end();
+      const bool held_out = direct != children_.end() && direct->second.held_until <= now_;
+      const Attachment one{*it, at.session, at.settled || held_out};
+      auto& list = one.settled ? settled : out;
+      if (list.size() < limits::kAttachmentsMax) list.push_back(one);
+    }
+  };
+  const auto next = unacknowledged_.upper_bound(announced_);
+  sort_in(next, unacknowledged_.end());
+  sort_in(unacknowledged_.begin(), next);
+  for (const Attachment& one : settled) {
+    if (out.size() < limits::kAttachmentsMax) out.push_back(one);
+  }
+  if (!out.empty()) announced_ = out.back().node;
+  return out;
+}
+
+std::vector<Attachment> Children::take_evicted() {
+  const std::size_t some = std::min(evicted_.size(), limits::kAttachmentsMax);
+  const auto end = evicted_.begin() + static_cast<std::ptrdiff_t>(some);
+  std::vector<Attachment> out{evicted_.begin(), end};
+  evicted_.erase(evicted_.begin(), end);
+  return out;
+}
+
+bool Children::report_due() const {
+  return announce_soon_ || !evicted_.empty();
+}
+
+std::vector<Located> Children::located() const {
+  std::vector<Located> out;
+  out.reserve(locations_.size());
+  for (const auto& [node, at] : locations_) out.push_back({node, at.via, at.session});
+  return out;
+}
+
+/// `via` says that `what` is below it.
+void Children::locate(const Now& now, NodeId via, const Attachment& what) {
+  if (what.node == options_.self || what.node == kNoNode) return;
+  const auto [it, fresh] = locations_.try_emplace(what.node);
+  Location& at = it->second;
+  if (fresh && locations_.size() > options_.locations_max) {
+    locations_.erase(it);
+    return;
+  }
+  if (!fresh && what.session < at.session && is_attached(at.via)) return;  // it has moved since
+  if (!fresh && at.via == via && at.session == what.session) {
+    at.heard_at = now.protocol;
+    at.settled = at.settled || what.settled;
+    if (at.acknowledged) return confirm(what.node, at);  // the first answer was lost
+    unacknowledged_.insert(what.node);
+    return settle(what.node);
+  }
+  at = {.via = via, .session = what.session, .settled = what.settled, .heard_at = now.protocol};
+  if (via != what.node) end_older(now, what);
+  unacknowledged_.insert(what.node);
+  announce_soon_ = true;
+  if (!what.settled) ask_others(what, via);
+  settle(what.node);
+}
+
+/// Leaves count only themselves: a direct child that moved is ended here and now.
+void Children::ask_others(const Attachment& what, NodeId except) {
+  for (const NodeId id : groups_) {
+    if (id == except || id == what.node) continue;
+    evictions_.ask(id, what);
+    to_ask_[id].push_back({what.node, what.session});
+  }
+}
+
+/// Nobody else below counts it, nor above: say so to the child that leads to it.
+void Children::settle(NodeId node) {
+  const auto found = locations_.find(node);
+  if (found == locations_.end() || found->second.acknowledged) return;
+  Location& at = found->second;
+  if (!at.settled && evictions_.open(node, at.via)) return;
+  if (options_.role != Role::kRoot && !at.cleared_above) return;
+  at.acknowledged = at.settled = true;
+  at.acknowledged_at = now_;
+  unacknowledged_.erase(node);
+  confirm(node, at);
+}
+
+void Children::confirm(NodeId node, const Location& at) {
+  if (at.via != node) {
+    to_clear_[at.via].push_back({node, at.session});
+    return;
+  }
+  const auto found = children_.find(node);
+  if (found == children_.end() || !found->second.attached) return;
+  if (found->second.session != at.session) return;
+  found->second.cleared = true;
+  refresh_counted(found->second, now_);
+}
+
+void Children::try_answer(NodeId node) {
+  const auto found = answering_.find(node);
+  if (found == answering_.end() || evictions_.open(node, kNoNode)) return;
+  evicted_.push_back({node, found->second});
+  answering_.erase(found);
+}
+
+void Children::end_older(const Now& now, const Attachment& newer) {
+  const auto found = children_.find(newer.node);
+  if (found == children_.end() || !found->second.attached) return;
+  if (found->second.session < newer.session) end(now, *found, true);
+}
+
+/// The child is not attached, or begins anew: what it was asked is answered by its absence, and
+/// what it announced is no longer ours to tell.
+void Children::forget_branch(NodeId child) {
+  if (children_.at(child).peer.role == Role::kLeaf) {
+    if (!is_attached(child)) unacknowledged_.erase(child);
+    return;
+  }
+  std::erase_if(unacknowledged_, [&](NodeId node) { return locations_.at(node).via == child; });
+  to_ask_.erase(child);
+  to_clear_.erase(child);
+  for (const NodeId node : evictions_.forget(child)) {
+    settle(node);
+    try_answer(node);
+  }
+}
+
+void Children::on_evicted(NodeId child, const std::vector<Attachment>& nodes) {
+  for (const Attachment& what : nodes) {
+    if (!evictions_.answer(child, what)) continue;
+    settle(what.node);
+    try_answer(what.node);
+  }
+}
+
+/// Messages may be lost: every open question is asked again with each beacon.
+void Children::repeat_questions() {
+  if (evictions_.empty()) return;
+  for (const NodeId id : groups_) {
+    const auto open = evictions_.asked_of(id);
+    if (!open.empty()) to_ask_[id] = open;
+  }
+}
+
+void Children::age_locations(Instant now) {
+  auto it = locations_.upper_bound(aged_);
+  for (std::size_t i = 0; i < kAgedAtOnce && it != locations_.end(); ++i) {
+    auto& [node, at] = *it;
+    aged_ = node;
+    const bool alive = is_attached(at.via);
+    if (at.via == node && alive) at.heard_at = now;
+    if (now - at.heard_at >= kForgetAfter) {
+      unacknowledged_.erase(node);
+      it = locations_.erase(it);
+      continue;
+    }
+    const bool due = at.acknowledged && now - at.acknowledged_at >= kAnnounceAgain;
+    if (due && alive && options_.role != Role::kRoot) {
+      at.acknowledged = at.cleared_above = false;
+      unacknowledged_.insert(node);
+    }
+    ++it;
+  }
+  if (it == locations_.end()) aged_ = kNoNode;
+}
+
+void Children::flush() {
+  for (const auto& [id, nodes] : std::exchange(to_clear_, {})) {
+    const auto found = children_.find(id);
+    if (found == children_.end() || !found->second.attached) continue;
+    send_in_parts<Cleared>(effects_.send, found->second.connection, nodes);
+  }
+  for (const auto& [id, nodes] : std::exchange(to_ask_, {})) {
+    const auto found = children_.find(id);
+    if (found == children_.end() || !found->second.attached) continue;
+    send_in_parts<Evict>(effects_.send, found->second.connection, nodes);
+  }
+}
+
+}  // namespace vpp::mesh

@@ -1,0 +1,47 @@
+// How far the parent's protocol clock is from this node's, from one-way beacons. Pure.
+//
+// A beacon can only be late, so the smallest (received - stamped) is nearest to the truth; it is
+// taken over the last one to two windows, because two clocks drift apart by seconds in a day.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "config/time.h"
+#include "mesh/messages.h"
+
+namespace vpp::mesh {
+
+/// Stamps a peer may send: the rest is nonsense, and would overflow sums.
+inline constexpr Stamp kStampMax = std::int64_t{1} << 53;
+
+class ParentClock {
+ public:
+  void heard(Instant now, Stamp stamp) {
+    if (++in_window_ > kWindow) {
+      previous_ = current_;
+      current_ = kUnknown;
+      in_window_ = 1;
+    }
+    current_ = std::min(current_, now.time_since_epoch().count() - bounded(stamp));
+  }
+
+  /// Earliest estimate; an unknown clock has passed.
+  [[nodiscard]] Instant local_time_of(Stamp stamp) const {
+    const std::int64_t offset = std::min(previous_, current_);
+    if (offset == kUnknown) return Instant{};
+    return Instant{Duration{bounded(stamp) + offset}};
+  }
+
+ private:
+  static constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
+  static constexpr int kWindow = 64;  ///< beacons: a minute on a LAN
+  static Stamp bounded(Stamp stamp) { return std::clamp<Stamp>(stamp, 0, kStampMax); }
+
+  std::int64_t current_ = kUnknown;
+  std::int64_t previous_ = kUnknown;
+  int in_window_ = 0;
+};
+
+}  // namespace vpp::mesh

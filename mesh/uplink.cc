@@ -1,0 +1,427 @@
+#include "mesh/uplink.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace vpp::mesh {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What a parent may tell, so that no peer can stretch or shrink our timers beyond reason.
+constexpr Duration kLeaseMin = 1s;
+constexpr Duration kLeaseMax = 120s;
+constexpr Duration kBeaconMin = 50ms;
+constexpr Duration kBeaconMax = 30s;
+constexpr Duration kSpreadMax = 60s;
+
+/// Two clocks may differ in rate by 1/256: ten times what a bad crystal does.
+Duration with_drift(Duration span) {
+  return span + span / 256 + 1ms;
+}
+
+std::size_t leases_in(Duration span) {
+  return static_cast<std::size_t>((span.count() + limits::kLease.count() - 1) /
+                                  limits::kLease.count());
+}
+
+/// After a restart an old bound stands: whoever was below may still believe it.
+std::optional<std::size_t> advertised_before(const UplinkRecord& record) {
+  return record.path_length > 0 ? std::optional{record.path_length + 1} : std::nullopt;
+}
+
+}  // namespace
+
+Uplink::Uplink(const UplinkOptions& options, Rng rng, std::optional<UplinkRecord> recovered)
+    : options_{options},
+      rng_{rng},
+      record_{recovered.value_or(UplinkRecord{})},
+      candidates_{options.seeds, options.serves, record_.alternates},
+      feasibility_{options.role, advertised_before(record_), record_.term} {
+  VPP_CHECK(options_.self != kNoNode);
+  VPP_CHECK(options_.role != Role::kRoot);
+  VPP_CHECK(options_.join_timeout > Duration{0});
+}
+
+void Uplink::step(const Now& now, const UplinkEvent& event) {
+  begin(now.protocol);
+  flush_closes();
+  std::visit([&](const auto& e) { on(now, e); }, event);
+}
+
+void Uplink::advance(const Now& now) {
+  begin(now.protocol);
+  flush_closes();
+  if (const auto* orphan = std::get_if<Orphan>(&state_)) {
+    if (orphan->until <= now.protocol) search(now.protocol);
+  } else if (auto* probing = std::get_if<Probing>(&state_)) {
+    advance(now.protocol, *probing);
+  } else if (auto* joining = std::get_if<Joining>(&state_)) {
+    advance(now.protocol, *joining);
+  } else if (Attached* attached = held()) {
+    advance(now.protocol, *attached);
+  }
+}
+
+Instant Uplink::next_deadline() const {
+  if (!close_next_.empty()) return flush_at_;
+  if (const auto* orphan = std::get_if<Orphan>(&state_)) return orphan->until;
+  if (const auto* probing = std::get_if<Probing>(&state_)) {
+    Instant due = std::min({probing->more_at, probing->decide_at, probing->give_up_at});
+    for (const auto& [link, attempt] : probing->asked) due = std::min(due, attempt.probe_again);
+    return due;
+  }
+  if (const auto* joining = std::get_if<Joining>(&state_)) {
+    return std::min(joining->petition.hello_again, joining->petition.give_up_at);
+  }
+  const Attached* attached = held();
+  if (attached == nullptr) return kNever;
+  const Parent& parent = attached->parent;
+  const int missed = std::holds_alternative<Suspect>(state_) ? limits::kBeaconsToOrphan
+                                                             : limits::kBeaconsToSuspect;
+  Instant due = parent.heard_at + parent.beacon_interval * missed + parent.beacon_interval / 4;
+  if (!attached->look) return std::min(due, attached->look_at);
+  due = std::min({due, attached->look->give_up_at, attached->look->attempt.probe_again});
+  return attached->look->petition ? std::min(due, attached->look->petition->hello_again) : due;
+}
+
+UplinkEffects Uplink::take_effects() {
+  return std::exchange(effects_, {});
+}
+
+void Uplink::report(const Now& now, std::variant<SiteSummary, GroupSummary> summary,
+                    std::vector<Attachment> attached, std::vector<Attachment> evicted) {
+  begin(now.protocol);
+  Attached* held_now = held();
+  if (held_now == nullptr || moving()) return;
+  Parent& parent = held_now->parent;
+  Report report{.session = parent.session,
+                .sequence = ++parent.sequence,
+                .beacon = parent.stamp,
+                .summary = std::move(summary),
+                .attached = std::move(attached),
+                .evicted = std::move(evicted)};
+  effects_.send.push_back({parent.link, std::move(report)});
+}
+
+void Uplink::acknowledge(const DispatchAck& ack) {
+  if (const Attached* attached = held()) effects_.send.push_back({attached->parent.link, ack});
+}
+
+void Uplink::leave(const Now& now) {
+  begin(now.protocol);
+  if (held() != nullptr) lose_parent(now.protocol, true);
+  if (const auto* probing = std::get_if<Probing>(&state_)) {
+    for (const auto& [link, attempt] : probing->asked) close(link);
+  }
+  if (const auto* joining = std::get_if<Joining>(&state_)) {
+    for (const auto& [link, attempt] : joining->others) close(link);
+    close(joining->petition.link);
+  }
+  state_ = Left{};
+}
+
+void Uplink::set_children(const Now& now, bool any) {
+  feasibility_.set_children(now.protocol, any);
+}
+
+bool Uplink::attached() const {
+  return held() != nullptr;
+}
+
+std::optional<NodeId> Uplink::parent() const {
+  const Attached* attached = held();
+  return attached != nullptr ? std::optional{attached->parent.id} : std::nullopt;
+}
+
+Path Uplink::path() const {
+  const Attached* attached = held();
+  if (attached == nullptr) return {};
+  Path path{options_.self};
+  path.insert(path.end(), attached->parent.path.begin(), attached->parent.path.end());
+  return path;
+}
+
+std::uint64_t Uplink::term() const {
+  return record_.term;
+}
+
+Session Uplink::session() const {
+  return record_.session;
+}
+
+std::optional<Instant> Uplink::last_beacon() const {
+  const Attached* attached = held();
+  return attached != nullptr ? std::optional{attached->parent.heard_at} : std::nullopt;
+}
+
+std::vector<Endpoint> Uplink::alternates() const {
+  return candidates_.alternates();
+}
+
+std::string_view Uplink::state() const {
+  constexpr std::string_view kNames[] = {"orphan",   "probe",   "joining",
+                                         "attached", "suspect", "left"};
+  return kNames[state_.index()];
+}
+
+std::optional<Now> Uplink::market_now(Instant now) const {
+  const Attached* attached = held();
+  if (attached == nullptr) return std::nullopt;
+  const Parent& parent = attached->parent;
+  const Duration since = std::max(Duration{0}, now - local_time_of(parent.stamp));
+  return Now{now, parent.market + since * parent.market_speed, parent.market_speed};
+}
+
+Instant Uplink::local_time_of(Stamp stamp) const {
+  const Attached* attached = held();
+  return attached != nullptr ? attached->parent.clock.local_time_of(stamp) : Instant{};
+}
+
+void Uplink::begin(Instant now) {
+  flush_at_ = std::max(flush_at_, now);
+  if (std::exchange(begun_, true)) return;
+  // A restart: the last beacon came before now; one lease more for a path that had just grown.
+  if (record_.path_length == 0) return;
+  const auto leases = static_cast<Duration::rep>(record_.path_length) + 1;
+  counted_until_ = now + with_drift(limits::kLease * leases);
+}
+
+void Uplink::on(const Now& now, const LinkOpened& event) {
+  if (auto* probing = std::get_if<Probing>(&state_)) {
+    const auto found = probing->asked.find(event.link);
+    if (found == probing->asked.end()) return;
+    found->second.opened = true;
+    probe(now.protocol, event.link, found->second);
+    return;
+  }
+  Attached* attached = held();
+  if (attached == nullptr || !attached->look || attached->look->link != event.link) return;
+  attached->look->attempt.opened = true;
+  probe(now.protocol, event.link, attached->look->attempt);
+}
+
+void Uplink::on(const Now& now, const LinkLost& event) {
+  if (auto* probing = std::get_if<Probing>(&state_)) {
+    if (probing->asked.erase(event.link) == 0) return;
+    close(event.link);
+    open_more(now.protocol, *probing);
+    decide(now.protocol, *probing, true);
+    return;
+  }
+  if (auto* joining = std::get_if<Joining>(&state_)) {
+    if (joining->others.erase(event.link) != 0) close(event.link);
+    if (joining->petition.link != event.link) return;
+    close(event.link);
+    join_best(now.protocol, std::move(joining->others));
+    return;
+  }
+  Attached* attached = held();
+  if (attached == nullptr) return;
+  if (attached->look && attached->look->link == event.link) end_look(now.protocol, *attached);
+  if (attached->parent.link == event.link) orphan(now.protocol, false);
+}
+
+void Uplink::on(const Now& now, const FromParent& event) {
+  if (const auto* nak = std::get_if<HelloNak>(&event.message)) candidates_.learn(nak->alternates);
+  const auto* answer = std::get_if<ProbeAck>(&event.message);
+  if (auto* probing = std::get_if<Probing>(&state_)) {
+    if (answer == nullptr) return;
+    on_answer(now.protocol, probing->asked, event.link, *answer);
+    open_more(now.protocol, *probing);
+    decide(now.protocol, *probing, true);
+    return;
+  }
+  if (auto* joining = std::get_if<Joining>(&state_)) {
+    if (answer != nullptr) on_answer(now.protocol, joining->others, event.link, *answer);
+    if (event.link != joining->petition.link) return;
+    const auto* ack = std::get_if<HelloAck>(&event.message);
+    if (ack != nullptr && ack->session == joining->petition.session) {
+      const Joining was = std::move(*joining);
+      if (!acceptable(now.protocol, event, *ack)) {
+        effects_.send.push_back({event.link, Bye{ack->session}});
+        close_next_.push_back(event.link);
+        join_best(now.protocol, was.others);
+        return;
+      }
+      for (const auto& [link, attempt] : was.others) close(link);
+      attach(now, was.petition, event.peer, *ack);
+    } else if (const auto* nak = std::get_if<HelloNak>(&event.message)) {
+      on_nak(now.protocol, joining->petition.candidate, *nak);
+      close(event.link);
+      join_best(now.protocol, std::move(joining->others));
+    }
+    return;
+  }
+  Attached* attached = held();
+  if (attached == nullptr) return;
+  if (event.link == attached->parent.link) {
+    on_parent(now, event);
+  } else if (attached->look && attached->look->link == event.link) {
+    on_look(now, *attached, event);
+  }
+}
+
+void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const HelloAck& ack) {
+  Parent parent{.link = petition.link,
+                .candidate = petition.candidate,
+                .id = peer,
+                .session = petition.session,
+                .path = ack.path,
+                .lease = std::clamp(ack.lease, kLeaseMin, kLeaseMax),
+                .beacon_interval = std::clamp(ack.beacon_interval, kBeaconMin, kBeaconMax),
+                .spread = std::clamp(ack.spread, Duration{0}, kSpreadMax),
+                .stamp = ack.stamp,
+                .heard_at = now.protocol,
+                .sequence = 0,
+                .clock = {},
+                .market = ack.market_time,
+                .market_speed = std::max<std::int64_t>(ack.market_speed, 1)};
+  parent.clock.heard(now.protocol, ack.stamp);
+  record_.last_parent = peer;
+  record_.term = std::max(record_.term, ack.term);
+  candidates_.learn(ack.alternates);
+  record_.alternates = candidates_.alternates();
+  counted_under(now.protocol, parent);
+  persist();
+  feasibility_.advertise(now.protocol, parent.path.size(), record_.term);
+  spread_ = parent.spread;
+  failures_ = 0;
+  state_ = Attached{.parent = std::move(parent),
+                    .look_at = now.protocol + rng_.jittered(kLookAround),
+                    .look = {},
+                    .promising = {}};
+  effects_.attachment_changed = true;
+  effects_.path_changed = true;
+  effects_.deliver.emplace_back(ack);
+}
+
+void Uplink::on_parent(const Now& now, const FromParent& event) {
+  if (const auto* beacon = std::get_if<Beacon>(&event.message)) return on_beacon(now, *beacon);
+  const bool for_the_node = std::holds_alternative<Dispatch>(event.message) ||
+                            std::holds_alternative<Evict>(event.message) ||
+                            std::holds_alternative<Cleared>(event.message);
+  if (for_the_node) effects_.deliver.push_back(event.message);
+}
+
+void Uplink::on_beacon(const Now& now, const Beacon& beacon) {
+  Attached& attached = *held();
+  Parent& parent = attached.parent;
+  if (beacon.stamp <= parent.stamp || beacon.stamp > kStampMax) return;  // late, repeated, nonsense
+  if (!obeyable(now.protocol, parent, beacon)) {
+    candidates_.learn(beacon.alternates);
+    candidates_.avoid(parent.candidate.to, now.protocol + rng_.jittered(limits::kBeaconInterval));
+    lose_parent(now.protocol, true);
+    return search(now.protocol);
+  }
+  parent.stamp = beacon.stamp;
+  parent.heard_at = now.protocol;
+  parent.clock.heard(now.protocol, beacon.stamp);
+  parent.market = beacon.market_time;
+  parent.market_speed = std::max<std::int64_t>(beacon.market_speed, 1);
+  if (parent.path != beacon.path || beacon.term > record_.term) {
+    parent.path = beacon.path;
+    effects_.path_changed = true;
+    feasibility_.advertise(now.protocol, beacon.path.size(), beacon.term);
+  }
+  if (beacon.term > record_.term) {
+    record_.term = beacon.term;
+    persist();
+  }
+  if (candidates_.learn(beacon.alternates)) {
+    record_.alternates = candidates_.alternates();
+    persist();
+  }
+  counted_under(now.protocol, parent);
+  if (auto* suspect = std::get_if<Suspect>(&state_)) {
+    Attached again = std::move(suspect->was);
+    state_ = std::move(again);
+  }
+}
+
+/// An empty path is the poison; an older term is a root that has been replaced.
+bool Uplink::obeyable(Instant now, const Parent& parent, const Beacon& beacon) const {
+  if (unfit_path(seeker(), beacon.path, beacon.term)) return false;
+  if (beacon.path.front() != parent.id) return false;
+  return feasibility_.allows(now, beacon.path.size(), beacon.term) ||
+         beacon.path.size() <= parent.path.size();
+}
+
+/// From the stamp just heard on, nobody above counts this node longer than a lease per level.
+void Uplink::counted_under(Instant now, const Parent& parent) {
+  const Duration span = parent.lease * static_cast<Duration::rep>(parent.path.size());
+  counted_until_ = std::max(counted_until_, now + with_drift(span));
+  if (leases_in(span) <= record_.path_length) return;
+  record_.path_length = leases_in(span);  // durable before a report echoes this stamp
+  persist();
+}
+
+void Uplink::lose_parent(Instant now, bool say_goodbye) {
+  Attached& attached = *held();
+  if (attached.look) end_look(now, attached);
+  const Parent& parent = attached.parent;
+  if (say_goodbye) {
+    effects_.send.push_back({parent.link, Bye{parent.session}});
+    close_next_.push_back(parent.link);  // closes come before sends in a batch
+  } else {
+    close(parent.link);
+  }
+  effects_.attachment_changed = true;
+  effects_.path_changed = true;
+  state_ = Orphan{now};
+}
+
+void Uplink::orphan(Instant now, bool say_goodbye) {
+  lose_parent(now, say_goodbye);
+  if (spread_ > Duration{0}) {
+    state_ = Orphan{now + rng_.up_to(spread_)};
+  } else {
+    search(now);
+  }
+}
+
+void Uplink::advance(Instant now, Attached& attached) {
+  const Parent& parent = attached.parent;
+  const Duration silence = now - parent.heard_at - parent.beacon_interval / 4;
+  if (silence >= parent.beacon_interval * limits::kBeaconsToOrphan) return orphan(now, true);
+  advance_look(now, attached);
+  const bool suspicious = silence >= parent.beacon_interval * limits::kBeaconsToSuspect;
+  if (!suspicious || std::holds_alternative<Suspect>(state_)) return;
+  Attached was = std::move(attached);
+  state_ = Suspect{std::move(was)};
+}
+
+Seeker Uplink::seeker() const {
+  return {options_.self, options_.role, options_.region, record_.term};
+}
+
+Duration Uplink::hold(Instant now) const {
+  return std::max(Duration{0}, counted_until_ - now);
+}
+
+Uplink::Attached* Uplink::held() {
+  if (auto* attached = std::get_if<Attached>(&state_)) return attached;
+  auto* suspect = std::get_if<Suspect>(&state_);
+  return suspect != nullptr ? &suspect->was : nullptr;
+}
+
+const Uplink::Attached* Uplink::held() const {
+  if (const auto* attached = std::get_if<Attached>(&state_)) return attached;
+  const auto* suspect = std::get_if<Suspect>(&state_);
+  return suspect != nullptr ? &suspect->was : nullptr;
+}
+
+bool Uplink::moving() const {
+  const Attached* attached = held();
+  return attached != nullptr && attached->look && attached->look->petition;
+}
+
+void Uplink::flush_closes() {
+  for (const LinkId link : std::exchange(close_next_, {})) close(link);
+}
+
+void Uplink::close(LinkId link) {
+  effects_.close.push_back(link);
+}
+
+}  // namespace vpp::mesh

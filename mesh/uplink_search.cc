@@ -1,0 +1,181 @@
+// The part of Uplink that looks for a parent: probe several, choose by the ladder, join one.
+#include <algorithm>
+#include <utility>
+
+#include "mesh/uplink.h"
+
+namespace vpp::mesh {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kProbesAtOnce = 4;
+constexpr Duration kMoreAfter = 500ms;    ///< silent ones do not hold up those behind them
+constexpr Duration kDecideAfter = 250ms;  ///< from the first offer: a better one may be slower
+constexpr Duration kRepeatAfter = 1s;     ///< a Probe or Hello that was not answered
+constexpr Duration kRetryMax = 60s;       ///< no refusal keeps us away for longer
+constexpr Duration kAvoidAfterTimeout = 1s;
+/// Back-off while somebody answers but reaches no root yet: a tree that comes back from its root
+/// downwards would otherwise lose kBackoffMax at every level.
+constexpr Duration kBackoffHeard = 5s;
+constexpr int kDoublingsMax = 10;
+
+}  // namespace
+
+void Uplink::search(Instant now) {
+  Probing probing{.left = candidates_.usable(now), .asked = {}};
+  if (probing.left.empty() && candidates_.next_usable(now) != kNever) {
+    state_ = Orphan{candidates_.next_usable(now) + rng_.up_to(limits::kBackoffMin)};
+    return;
+  }
+  state_ = std::move(probing);
+  open_more(now, std::get<Probing>(state_));
+}
+
+/// Keeps a few under way; a time-out starts when the last one was asked.
+void Uplink::open_more(Instant now, Probing& probing) {
+  std::size_t under_way = 0;
+  for (const auto& [link, attempt] : probing.asked) under_way += attempt.answer ? 0U : 1U;
+  const bool overdue = probing.more_at <= now;
+  const std::size_t wanted = overdue ? under_way + kProbesAtOnce : kProbesAtOnce;
+  bool opened = false;
+  while (under_way < wanted && !probing.left.empty()) {
+    const LinkId link = next_link_++;
+    probing.asked.emplace(link, open(link, probing.left.front()));
+    probing.left.erase(probing.left.begin());
+    ++under_way;
+    opened = true;
+  }
+  if (opened) {
+    probing.give_up_at = now + std::max(options_.join_timeout, spread_ * 2);
+    probing.more_at = now + kMoreAfter;
+  }
+  if (probing.left.empty()) probing.more_at = kNever;
+}
+
+Uplink::Attempt Uplink::open(LinkId link, const Candidate& candidate) {
+  effects_.open.push_back({link, candidate.to});
+  return {.candidate = candidate, .nonce = rng_.next(), .opened = false, .answer = {}};
+}
+
+void Uplink::probe(Instant now, LinkId link, Attempt& attempt) {
+  effects_.send.push_back({link, Probe{attempt.nonce}});
+  attempt.probe_again = now + rng_.jittered(kRepeatAfter);
+}
+
+void Uplink::on_answer(Instant now, Attempts& attempts, LinkId link, const ProbeAck& answer) {
+  const auto found = attempts.find(link);
+  if (found == attempts.end() || found->second.nonce != answer.nonce) return;
+  heard_somebody_ = true;
+  const bool fit =
+      !unfit(seeker(), answer) && feasibility_.allows(now, answer.path.size(), answer.term);
+  if (!fit) {
+    close(link);
+    attempts.erase(found);
+    return;
+  }
+  found->second.answer = answer;
+  found->second.probe_again = kNever;
+}
+
+/// `in_time`: an event came; otherwise a timer is due.
+void Uplink::decide(Instant now, Probing& probing, bool in_time) {
+  const auto answered = std::ranges::count_if(
+      probing.asked, [](const auto& one) { return one.second.answer.has_value(); });
+  const bool all = probing.left.empty() && std::cmp_equal(answered, probing.asked.size());
+  if (answered == 0) probing.decide_at = kNever;
+  if (answered > 0 && probing.decide_at == kNever) probing.decide_at = now + kDecideAfter;
+  const bool due = probing.decide_at <= now || (!in_time && probing.give_up_at <= now);
+  if (!all && !due) return;
+  Attempts offers;
+  for (auto& [link, attempt] : probing.asked) {
+    if (attempt.answer) {
+      offers.emplace(link, std::move(attempt));
+    } else {
+      close(link);
+    }
+  }
+  join_best(now, std::move(offers));
+}
+
+void Uplink::join_best(Instant now, Attempts offers) {
+  std::erase_if(offers, [&](const auto& one) {
+    const bool answered = one.second.answer.has_value();
+    if (!answered) close(one.first);
+    return !answered;
+  });
+  if (offers.empty()) return rest(now);
+  const auto offer_of = [](const Attempt& attempt) {
+    return Offer{*attempt.answer, attempt.candidate.place};
+  };
+  const auto best = std::ranges::min_element(offers, [&](const auto& a, const auto& b) {
+    return wanted_more(seeker(), offer_of(a.second), offer_of(b.second));
+  });
+  const LinkId link = best->first;
+  const Attempt chosen = best->second;
+  offers.erase(best);
+  Petition asked = petition(now, link, chosen.candidate, chosen.answer->path.size());
+  state_ = Joining{std::move(asked), std::move(offers)};
+}
+
+/// Full jitter: neighbours that lost the same parent must not come back in step.
+void Uplink::rest(Instant now) {
+  const Duration cap = std::exchange(heard_somebody_, false) ? kBackoffHeard : limits::kBackoffMax;
+  const Duration most = std::min(cap, limits::kBackoffMin * (1 << failures_));
+  failures_ = std::min(failures_ + 1, kDoublingsMax);
+  state_ = Orphan{now + std::max(rng_.up_to(most), Duration{1})};
+}
+
+Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& candidate,
+                                  std::size_t path_length) {
+  ++record_.session;
+  const auto leases = (hold(now) + limits::kLease - Duration{1}) / limits::kLease;
+  record_.path_length = std::max(path_length, static_cast<std::size_t>(leases));
+  persist();
+  Petition petition{.link = link, .candidate = candidate, .session = record_.session};
+  petition.give_up_at = now + std::max(options_.join_timeout, spread_ * 2);
+  send_hello(now, petition);
+  return petition;
+}
+
+void Uplink::send_hello(Instant now, Petition& petition) {
+  petition.hello_again = now + rng_.jittered(kRepeatAfter);
+  effects_.send.push_back({petition.link, Hello{.certificate = options_.certificate,
+                                                .role = options_.role,
+                                                .name = options_.name,
+                                                .region = options_.region,
+                                                .session = petition.session,
+                                                .last_parent = record_.last_parent,
+                                                .hold = hold(now),
+                                                .serves = options_.serves}});
+}
+
+void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak) {
+  const Duration wait = std::clamp(nak.retry_after, Duration{1}, kRetryMax);
+  candidates_.avoid(candidate.to, now + wait);
+}
+
+bool Uplink::acceptable(Instant now, const FromParent& event, const HelloAck& ack) const {
+  if (event.peer == kNoNode || unfit_path(seeker(), ack.path, ack.term)) return false;
+  if (ack.stamp < 0 || ack.stamp > kStampMax) return false;
+  return ack.path.front() == event.peer && feasibility_.allows(now, ack.path.size(), ack.term);
+}
+
+void Uplink::advance(Instant now, Probing& probing) {
+  for (auto& [link, attempt] : probing.asked) {
+    if (attempt.probe_again <= now) probe(now, link, attempt);
+  }
+  if (probing.more_at <= now) open_more(now, probing);
+  decide(now, probing, false);
+}
+
+void Uplink::advance(Instant now, Joining& joining) {
+  if (joining.petition.give_up_at <= now) {
+    candidates_.avoid(joining.petition.candidate.to, now + rng_.jittered(kAvoidAfterTimeout));
+    close(joining.petition.link);
+    return join_best(now, std::move(joining.others));
+  }
+  if (joining.petition.hello_again <= now) send_hello(now, joining.petition);
+}
+
+}  // namespace vpp::mesh
