@@ -40,11 +40,11 @@ inline constexpr std::string_view kCertFile = "node.cert";
 
 struct SignOptions {
   Role role = Role::kLeaf;
-  std::optional<WattHours> energy_max;  ///< nothing: no cap of its own
-  std::optional<Watts> discharge_max;
-  std::optional<Watts> charge_max;
-  std::string region;      ///< "": any
-  std::int64_t days = 90;  ///< see default_days(); 1 to 3650
+  std::optional<WattHours> energy_max = std::nullopt;  ///< nothing: no cap of its own
+  std::optional<Watts> discharge_max = std::nullopt;
+  std::optional<Watts> charge_max = std::nullopt;
+  std::string region = {};  ///< "": any
+  std::int64_t days = 90;   ///< see default_days(); 1 to 3650
 };
 
 /// By role: leaf 90, aggregator 30, root 7.
