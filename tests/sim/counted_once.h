@@ -1,0 +1,72 @@
+// Invariant 1, from the outside: for each leaf, the sums that include it.
+//
+// A leaf is in an ancestor's sum when a counted child's held report was built while that leaf was
+// counted below. The checker remembers for every report sent which leaves it was built from, and
+// follows (child, session, sequence) upwards. It asserts: no sum includes a leaf twice; no two
+// parents count a leaf directly at the same instant; a sum is exactly that of the held reports,
+// and a held report is exactly what the child sent.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "daemon/node/node.h"
+#include "tests/sim/findings.h"
+
+namespace vpp::sim {
+
+using LeafSet = std::shared_ptr<const std::vector<NodeIndex>>;
+using NodeNumbers = std::map<NodeId, NodeIndex>;
+
+class CountedOnce {
+ public:
+  CountedOnce(const NodeNumbers& numbers, std::size_t nodes, Findings& findings);
+
+  /// After every step of a root or aggregator. `lease_ends[i]` is when the lease of
+  /// `status.children[i]` runs out, in world time.
+  void viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status,
+              const std::vector<WorldTime>& lease_ends);
+  /// After viewed() of the same step.
+  void sent(NodeIndex node, const mesh::Report& report);
+  void stopped(NodeIndex node);
+
+  /// Leaves in the root's sum now.
+  [[nodiscard]] std::size_t counted_at_root() const { return counted_at_root_; }
+
+ private:
+  using ReportKey = std::pair<mesh::Session, std::uint64_t>;
+  struct Sent {
+    std::uint64_t content = 0;
+    LeafSet leaves;
+  };
+  struct Held {
+    mesh::Session session = 0;
+    std::uint64_t sequence = 0;
+    LeafSet leaves;
+  };
+  struct Direct {
+    NodeIndex parent = kNobody;
+    WorldTime until{};
+  };
+
+  [[nodiscard]] LeafSet leaves_of(WorldTime at, NodeIndex node, NodeIndex child,
+                                  const mesh::ChildView& view);
+  void count_directly(WorldTime at, NodeIndex leaf, NodeIndex parent, WorldTime until);
+  void uncount_directly(NodeIndex leaf, NodeIndex parent);
+  void check_once(WorldTime at, NodeIndex node);
+  void check_sum(WorldTime at, NodeIndex node, const node::NodeStatus& status);
+
+  const NodeNumbers& numbers_;
+  Findings& findings_;
+  std::vector<std::map<ReportKey, Sent>> sent_;
+  std::vector<std::map<NodeIndex, Held>> held_;  ///< counted children only
+  std::vector<std::vector<Direct>> directly_;    ///< per leaf
+  std::vector<std::uint64_t> seen_;              ///< scratch: epoch per leaf
+  std::uint64_t epoch_ = 0;
+  std::size_t counted_at_root_ = 0;
+};
+
+}  // namespace vpp::sim

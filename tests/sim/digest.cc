@@ -1,0 +1,160 @@
+#include "tests/sim/digest.h"
+
+#include <utility>
+#include <variant>
+
+namespace vpp::sim {
+namespace {
+
+void feed(Digest& out, const mesh::Path& path) {
+  out.add(std::uint64_t{path.size()});
+  for (const NodeId id : path) out.add(id);
+}
+
+void feed(Digest& out, const std::vector<mesh::Attachment>& attachments) {
+  out.add(std::uint64_t{attachments.size()});
+  for (const auto& one : attachments) {
+    out.add(one.node);
+    out.add(one.session);
+  }
+}
+
+void feed(Digest& out, const std::vector<Endpoint>& endpoints) {
+  out.add(std::uint64_t{endpoints.size()});
+  for (const auto& one : endpoints) out.add(std::string_view{one.address});
+}
+
+void feed(Digest& out, const std::vector<mesh::Receipt>& receipts) {
+  for (const auto& one : receipts) {
+    out.add(one.order.value);
+    out.add(one.delivered.count);
+  }
+}
+
+void feed(Digest& out, const mesh::SiteDirection& direction) {
+  out.add(direction.power.count);
+  out.add(direction.energy.count);
+}
+
+void feed(Digest& out, const mesh::SiteSummary& site) {
+  feed(out, site.discharge);
+  feed(out, site.charge);
+  out.add(site.measured ? site.measured->count : INT64_MIN);
+  out.add(site.stored ? site.stored->count : INT64_MIN);
+  out.add(site.set_point.count);
+  out.add(site.order.value);
+  out.add(site.measured_at.time_since_epoch().count());
+  out.add(std::uint64_t{site.stale});
+  feed(out, site.receipts);
+}
+
+void feed(Digest& out, const mesh::GroupSummary& group) {
+  for (const Joules energy : group.discharge) out.add(energy.count);
+  for (const Joules energy : group.charge) out.add(energy.count);
+  out.add(std::uint64_t{group.coverage.enrolled});
+  out.add(std::uint64_t{group.coverage.online});
+  out.add(std::uint64_t{group.coverage.stale});
+  out.add(std::uint64_t{group.coverage.offline});
+  out.add(group.measured.count);
+  out.add(group.stored.count);
+  out.add(group.asked.count);
+  out.add(group.shortfall.count);
+  feed(out, group.receipts);
+}
+
+void feed(Digest& out, const mesh::Probe& m) {
+  out.add(m.nonce);
+}
+void feed(Digest& out, const mesh::ProbeAck& m) {
+  out.add(m.nonce);
+  out.add(m.term);
+  feed(out, m.path);
+  out.add(std::uint64_t{m.children});
+}
+void feed(Digest& out, const mesh::Hello& m) {
+  out.add(m.session);
+  out.add(m.last_parent.value_or(kNoNode));
+  out.add(m.hold.count());
+}
+void feed(Digest& out, const mesh::HelloAck& m) {
+  out.add(m.session);
+  out.add(m.term);
+  feed(out, m.path);
+  out.add(m.stamp);
+  out.add(m.market_time.time_since_epoch().count());
+  feed(out, m.alternates);
+  feed(out, m.evict);
+}
+void feed(Digest& out, const mesh::HelloNak& m) {
+  out.add(std::uint64_t{std::to_underlying(m.reason)});
+  out.add(m.retry_after.count());
+  feed(out, m.alternates);
+}
+void feed(Digest& out, const mesh::Report& m) {
+  out.add(m.session);
+  out.add(m.sequence);
+  out.add(m.beacon);
+  std::visit([&](const auto& summary) { feed(out, summary); }, m.summary);
+  feed(out, m.attached);
+  feed(out, m.evicted);
+}
+void feed(Digest& out, const mesh::Beacon& m) {
+  out.add(m.stamp);
+  out.add(m.term);
+  feed(out, m.path);
+  out.add(m.market_time.time_since_epoch().count());
+  feed(out, m.alternates);
+}
+void feed(Digest& out, const mesh::Dispatch& m) {
+  out.add(m.order.value);
+  out.add(m.term);
+  out.add(m.sequence);
+  out.add(m.tick);
+  out.add(m.share ? m.share->count : INT64_MIN);
+  out.add(m.until.time_since_epoch().count());
+  out.add(m.expires);
+}
+void feed(Digest& out, const mesh::DispatchAck& m) {
+  out.add(m.order.value);
+  out.add(m.tick);
+  out.add(std::uint64_t{m.accepted});
+}
+void feed(Digest& out, const mesh::Evict& m) {
+  feed(out, m.nodes);
+}
+void feed(Digest& out, const mesh::Cleared& m) {
+  feed(out, m.nodes);
+}
+void feed(Digest& out, const mesh::Bye& m) {
+  out.add(m.session);
+}
+
+}  // namespace
+
+std::uint64_t digest_of(const mesh::Message& message) {
+  Digest out;
+  out.add(std::uint64_t{message.index()});
+  std::visit([&](const auto& typed) { feed(out, typed); }, message);
+  return out.value();
+}
+
+std::uint64_t digest_of(const std::variant<mesh::SiteSummary, mesh::GroupSummary>& summary) {
+  Digest out;
+  std::visit([&](const auto& typed) { feed(out, typed); }, summary);
+  return out.value();
+}
+
+std::uint64_t digest_of(const device::SiteStatus& status) {
+  Digest out;
+  out.add(status.discharge.power.count);
+  out.add(status.discharge.energy.count);
+  out.add(status.charge.power.count);
+  out.add(status.charge.energy.count);
+  out.add(status.set_point.count);
+  out.add(status.order.value);
+  out.add(std::uint64_t{std::to_underlying(status.mode)});
+  out.add(status.measured ? status.measured->count : INT64_MIN);
+  return out.value();
+}
+
+}  // namespace vpp::sim

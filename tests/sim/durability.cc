@@ -1,0 +1,133 @@
+#include "tests/sim/durability.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+namespace vpp::sim {
+
+void Durability::persisted(WorldTime at, NodeIndex node, const std::vector<node::Record>& batch) {
+  for (const auto& record : batch) {
+    std::visit([&](const auto& typed) { check(at, node, typed); }, record);
+  }
+}
+
+void Durability::check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& record) {
+  Promised& promised = nodes_[node];
+  if (record.session < promised.session) {
+    findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                     "session fell from " + std::to_string(promised.session) + " to " +
+                         std::to_string(record.session));
+  }
+  if (record.term < promised.uplink_term) {
+    findings_.report(Invariant::kOneTerm, node, at,
+                     "term fell from " + std::to_string(promised.uplink_term) + " to " +
+                         std::to_string(record.term));
+  }
+  if (record.alternates.size() > limits::kAlternatesMax) {
+    findings_.report(Invariant::kBounded, node, at, "persists too many alternates");
+  }
+  promised.session = record.session;
+  promised.uplink_term = record.term;
+}
+
+void Durability::check(WorldTime at, NodeIndex node, const node::Fence& record) {
+  if (record <= nodes_[node].fence) {
+    findings_.report(Invariant::kNoStaleOrder, node, at, "its fence did not rise");
+  }
+  nodes_[node].fence = record;
+}
+
+void Durability::check(WorldTime at, NodeIndex node, const node::TermRecord& record) {
+  if (record.term <= nodes_[node].root_term) {
+    findings_.report(Invariant::kOneTerm, node, at,
+                     "root term " + std::to_string(record.term) + " after " +
+                         std::to_string(nodes_[node].root_term));
+  }
+  nodes_[node].root_term = record.term;
+}
+
+void Durability::check(WorldTime at, NodeIndex node, const aggregation::Order& record) {
+  const auto [it, is_new] = durable_orders_.try_emplace(record.id, record);
+  if (!is_new && (it->second.key != record.key || it->second.power != record.power)) {
+    findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                     "order id " + std::to_string(record.id.value) + " is used again");
+  }
+  const auto [key, is_new_key] = order_of_key_.try_emplace(record.key, record.id);
+  if (!is_new_key && key->second != record.id) {
+    findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                     "key " + record.key + " made a second order");
+  }
+  it->second = record;
+}
+
+void Durability::check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Fact& /*record*/) {}
+
+void Durability::sent_up(WorldTime at, NodeIndex node, Incarnation incarnation,
+                         const mesh::SendUp& sent) {
+  const auto* hello = std::get_if<mesh::Hello>(&sent.message);
+  if (hello == nullptr) return;
+  Promised& promised = nodes_[node];
+  if (hello->session != promised.session) {
+    findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                     "says Hello with session " + std::to_string(hello->session) + ", durable is " +
+                         std::to_string(promised.session));
+  }
+  const bool same_attempt =
+      promised.hello_incarnation == incarnation && promised.hello_link == sent.link;
+  if (!same_attempt && hello->session <= promised.hello_session) {
+    findings_.report(Invariant::kCountedOnce, node, at,
+                     "uses session " + std::to_string(hello->session) + " again");
+  }
+  promised.hello_session = hello->session;
+  promised.hello_incarnation = incarnation;
+  promised.hello_link = sent.link;
+}
+
+void Durability::sent_down(WorldTime at, NodeIndex node, const mesh::Message& message) {
+  std::uint64_t term = 0;
+  if (const auto* beacon = std::get_if<mesh::Beacon>(&message)) term = beacon->term;
+  if (const auto* ack = std::get_if<mesh::HelloAck>(&message)) term = ack->term;
+  if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) {
+    term = dispatch->term;
+    const node::Fence order{dispatch->term, dispatch->sequence};
+    if (node != kRootIndex && order > nodes_[node].fence) {
+      findings_.report(Invariant::kNoStaleOrder, node, at, "passes on what its fence lacks");
+    }
+  }
+  const std::uint64_t durable =
+      node == kRootIndex ? nodes_[node].root_term : nodes_[node].uplink_term;
+  if (term > durable) {
+    findings_.report(Invariant::kOneTerm, node, at,
+                     "tells term " + std::to_string(term) + " before it is durable");
+  }
+}
+
+void Durability::replied(WorldTime at, const node::Reply& reply) {
+  if (!reply.order) return;
+  if (!durable_orders_.contains(reply.order->id)) {
+    findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
+                     "acknowledges an order before it is durable");
+  }
+  acknowledged_[reply.order->id] = *reply.order;
+}
+
+void Durability::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status) {
+  Promised& promised = nodes_[node];
+  if (status.term < promised.seen_term) {
+    findings_.report(Invariant::kOneTerm, node, at,
+                     "obeys term " + std::to_string(status.term) + " after " +
+                         std::to_string(promised.seen_term));
+  }
+  promised.seen_term = status.term;
+  if (node != kRootIndex) return;
+  for (const auto& [id, order] : acknowledged_) {
+    const bool known =
+        std::ranges::any_of(status.orders, [&](const auto& o) { return o.id == id; });
+    if (known) continue;
+    findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                     "forgot the acknowledged order " + std::to_string(id.value));
+  }
+}
+
+}  // namespace vpp::sim

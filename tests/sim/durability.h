@@ -1,0 +1,57 @@
+// Invariants 4 and 6, from the outside: what was promised stays, restarts included.
+//
+// Terms, sessions and fences never fall; nothing leaves a node before the record it rests on is
+// durable; an order that was acknowledged to an operator is there after every restart.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "daemon/node/node.h"
+#include "tests/sim/findings.h"
+
+namespace vpp::sim {
+
+class Durability {
+ public:
+  Durability(std::size_t nodes, Findings& findings) : findings_{findings}, nodes_(nodes) {}
+
+  void persisted(WorldTime at, NodeIndex node, const std::vector<node::Record>& batch);
+  void sent_up(WorldTime at, NodeIndex node, Incarnation incarnation, const mesh::SendUp& sent);
+  void sent_down(WorldTime at, NodeIndex node, const mesh::Message& message);
+  void replied(WorldTime at, const node::Reply& reply);
+  void viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status);
+
+  [[nodiscard]] const std::map<OrderId, aggregation::Order>& acknowledged() const {
+    return acknowledged_;
+  }
+
+ private:
+  struct Promised {
+    mesh::Session session = 0;
+    mesh::Session hello_session = 0;
+    Incarnation hello_incarnation = 0;
+    mesh::LinkId hello_link = 0;
+    std::uint64_t uplink_term = 0;
+    std::uint64_t root_term = 0;  ///< root only
+    node::Fence fence;
+    std::uint64_t seen_term = 0;
+  };
+
+  void check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& record);
+  void check(WorldTime at, NodeIndex node, const node::Fence& record);
+  void check(WorldTime at, NodeIndex node, const node::TermRecord& record);
+  void check(WorldTime at, NodeIndex node, const aggregation::Order& record);
+  void check(WorldTime at, NodeIndex node, const bidding::Fact& record);
+
+  Findings& findings_;
+  std::vector<Promised> nodes_;
+  std::map<OrderId, aggregation::Order> durable_orders_;
+  std::map<std::string, OrderId> order_of_key_;
+  std::map<OrderId, aggregation::Order> acknowledged_;
+};
+
+}  // namespace vpp::sim

@@ -1,0 +1,111 @@
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "tests/sim/digest.h"
+
+namespace vpp::sim {
+namespace {
+
+using std::to_string;
+
+std::string list(const std::vector<mesh::Attachment>& nodes) {
+  std::string out = "[";
+  for (const auto& one : nodes) {
+    out += " " + to_string(one.node).substr(0, 6) + "#" + to_string(one.session);
+  }
+  return out + " ]";
+}
+
+std::string path_text(const mesh::Path& path) {
+  std::string out = "<";
+  for (const NodeId id : path) out += " " + vpp::to_string(id).substr(0, 6);
+  return out + " >";
+}
+
+std::string sum_text(const mesh::SiteSummary& site) {
+  return "site up=" + to_string(site.discharge.power.count) +
+         "W set=" + to_string(site.set_point.count) + "W order=" + to_string(site.order.value) +
+         (site.stale ? " stale" : "");
+}
+std::string sum_text(const mesh::GroupSummary& group) {
+  return "group online=" + to_string(group.coverage.online) + "/" +
+         to_string(group.coverage.enrolled) + " measured=" + to_string(group.measured.count) +
+         "W asked=" + to_string(group.asked.count) + "W";
+}
+
+std::string text(const mesh::Probe&) {
+  return "Probe";
+}
+std::string text(const mesh::ProbeAck& m) {
+  return "ProbeAck term=" + to_string(m.term) + " path=" + path_text(m.path);
+}
+std::string text(const mesh::Hello& m) {
+  return "Hello session=" + to_string(m.session) + " hold=" + to_string(m.hold.count()) + "ms";
+}
+std::string text(const mesh::HelloAck& m) {
+  return "HelloAck session=" + to_string(m.session) + " term=" + to_string(m.term) +
+         " path=" + path_text(m.path) + " evict=" + list(m.evict);
+}
+std::string text(const mesh::HelloNak& m) {
+  return "HelloNak reason=" + to_string(std::to_underlying(m.reason)) +
+         " retry=" + to_string(m.retry_after.count()) + "ms";
+}
+std::string text(const mesh::Report& m) {
+  return "Report " + to_string(m.session) + "/" + to_string(m.sequence) +
+         " beacon=" + to_string(m.beacon) + " " +
+         std::visit([](const auto& summary) { return sum_text(summary); }, m.summary) +
+         " attached=" + list(m.attached) + " evicted=" + list(m.evicted);
+}
+std::string text(const mesh::Beacon& m) {
+  return "Beacon stamp=" + to_string(m.stamp) + " term=" + to_string(m.term) +
+         " path=" + path_text(m.path);
+}
+std::string text(const mesh::Dispatch& m) {
+  return "Dispatch order=" + to_string(m.order.value) + " " + to_string(m.term) + "/" +
+         to_string(m.sequence) + "/" + to_string(m.tick) + " " +
+         (m.share ? to_string(m.share->count) + "W" : "release") +
+         " expires=" + to_string(m.expires);
+}
+std::string text(const mesh::DispatchAck& m) {
+  return "DispatchAck order=" + to_string(m.order.value) + (m.accepted ? " yes" : " no");
+}
+std::string text(const mesh::Evict& m) {
+  return "Evict " + list(m.nodes);
+}
+std::string text(const mesh::Cleared& m) {
+  return "Cleared " + list(m.nodes);
+}
+std::string text(const mesh::Bye& m) {
+  return "Bye session=" + to_string(m.session);
+}
+
+std::string text(const mesh::UplinkRecord& r) {
+  return "uplink session=" + to_string(r.session) + " term=" + to_string(r.term) +
+         " path_length=" + to_string(r.path_length);
+}
+std::string text(const node::Fence& r) {
+  return "fence " + to_string(r.term) + "/" + to_string(r.sequence);
+}
+std::string text(const node::TermRecord& r) {
+  return "term " + to_string(r.term);
+}
+std::string text(const aggregation::Order& r) {
+  return "order " + to_string(r.id.value) + " key=" + r.key + " " + to_string(r.power.count) +
+         "W state=" + to_string(std::to_underlying(r.state));
+}
+std::string text(const bidding::Fact& r) {
+  return "fact kind=" + to_string(r.index());
+}
+
+}  // namespace
+
+std::string text_of(const mesh::Message& message) {
+  return std::visit([](const auto& typed) { return text(typed); }, message);
+}
+
+std::string text_of(const node::Record& record) {
+  return std::visit([](const auto& typed) { return text(typed); }, record);
+}
+
+}  // namespace vpp::sim

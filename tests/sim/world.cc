@@ -1,0 +1,317 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+#include <variant>
+
+#include "config/check.h"
+
+namespace vpp::sim {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr MarketTime kMarketBegin{Duration{1'748'779'200'000}};  // 2025-06-01 12:00 UTC
+constexpr Duration kPollInterval = 1s;
+constexpr std::uint32_t kStepsAtOnceMax = 2'000;  // of one node in one millisecond: a busy loop
+constexpr std::size_t kStoryLines = 50;
+
+Endpoint endpoint_of(NodeIndex index) {
+  Endpoint out{"sim://" + std::to_string(index), {}};
+  out.server_key[0] = static_cast<std::uint8_t>(index);
+  out.server_key[1] = static_cast<std::uint8_t>(index >> 8U);
+  return out;
+}
+
+/// The event as the node that reads it meets it; kNobody when no single node does.
+struct Reader {
+  const Network& network;
+  NodeIndex operator()(const Wake& e) const { return e.node; }
+  NodeIndex operator()(const PollSite& e) const { return e.node; }
+  NodeIndex operator()(const ChildHearsOpen& e) const { return network.at(e.connection).child; }
+  NodeIndex operator()(const ChildHearsLoss& e) const { return network.at(e.connection).child; }
+  NodeIndex operator()(const ParentSendFails& e) const { return network.at(e.connection).parent; }
+  NodeIndex operator()(const FrameUp& e) const { return network.at(e.connection).parent; }
+  NodeIndex operator()(const FrameDown& e) const { return network.at(e.connection).child; }
+  NodeIndex operator()(const MarketReplies& e) const { return e.node; }
+  template <class Other>
+  NodeIndex operator()(const Other&) const {
+    return kNobody;
+  }
+};
+
+}  // namespace
+
+World::World(const Scenario& scenario, std::size_t lines_max, std::uint64_t noise)
+    : scenario_{scenario},
+      noise_{noise},
+      rng_{scenario.random},
+      trace_{lines_max},
+      nodes_(1 + scenario.aggregators + scenario.leaves),
+      network_{scenario.faults, rng_.fork(), nodes_.size(), queue_},
+      market_{{scenario.speed, scenario.faults.market_failure_permille, kMarketBegin},
+              rng_.fork(),
+              findings_},
+      counted_once_{numbers_, nodes_.size(), findings_},
+      order_rules_{nodes_.size(), findings_},
+      durability_{nodes_.size(), findings_},
+      tree_shape_{numbers_, nodes_.size(), findings_} {
+  build();
+}
+
+void World::build() {
+  Rng rng = rng_.fork();
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) build_node(index, rng);
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) start(index);
+  schedule_faults();
+}
+
+void World::build_node(NodeIndex index, Rng& rng) {
+  const std::uint32_t aggregators = scenario_.aggregators;
+  SimNode& made = nodes_[index];
+  node::NodeOptions& options = made.options;
+  options.self = {rng.next(), rng.next()};
+  numbers_[options.self] = index;
+  made.rng = rng.fork();
+  made.disk.emplace(scenario_.bug);
+  made.clock.offset = Duration{static_cast<Duration::rep>(rng.below(864'000'000))};
+  made.clock.drift_ppm = static_cast<std::int64_t>(rng.below(2001)) - 1000;
+  const Duration error_max = scenario_.faults.wall_clock_error_max;
+  if (index != kRootIndex) made.clock.wall_error = rng.up_to(2 * error_max) - error_max;
+  options.region = rng.below(2) == 0 ? "north" : "south";
+  const auto other = [&] { return 1 + static_cast<NodeIndex>(rng.below(aggregators)); };
+  if (index == kRootIndex) {
+    made.role = Role::kRoot;
+    options.name = "root";
+    options.bidding = market_.workflow_options(scenario_.market && scenario_.speed > 1);
+  } else if (index <= aggregators) {
+    made.role = Role::kAggregator;
+    options.name = "aggregator-" + std::to_string(index);
+    const bool below = scenario_.nested && aggregators >= 3 && index == aggregators;
+    if (!below) options.seeds = {endpoint_of(kRootIndex)};
+    if (below) options.seeds = {endpoint_of(1), endpoint_of(2)};
+    if (scenario_.bug == PlantedBug::kSlowParentClock) made.clock.drift_ppm = -750'000;
+  } else {
+    options.name = "leaf-" + std::to_string(index);
+    const NodeIndex home = aggregators == 0 ? kRootIndex : other();
+    options.seeds = {endpoint_of(home)};
+    if (aggregators > 1) {
+      options.seeds.push_back(endpoint_of(home % aggregators + 1));
+      if (rng.below(4) == 0) options.seeds.push_back(endpoint_of(kRootIndex));
+    } else if (aggregators == 1) {
+      options.seeds.push_back(endpoint_of(kRootIndex));
+    }
+    made.site.emplace(rng.fork(), kMarketBegin);
+  }
+  options.role = made.role;
+  if (made.role != Role::kLeaf) options.serves = endpoint_of(index);
+  for (const std::uint64_t word : {options.self.high, options.self.low}) {
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+      options.certificate.push_back(static_cast<std::uint8_t>(word >> shift));
+    }
+  }
+}
+
+void World::start(NodeIndex index) {
+  SimNode& self = nodes_[index];
+  network_.start(index);
+  self.crash_at = CrashPoint::kNone;
+  self.wake_at = self.poll_at = kEndOfWorld;
+  trace_.event(queue_.now(), index, "start");
+  self.running = std::make_unique<node::Node>(self.options, self.rng.fork(), now_of(index),
+                                              self.disk->recover());
+  if (self.site) {
+    self.site->start();
+    self.next_round = queue_.now() + rng_.up_to(kPollInterval);
+  }
+  finish_step(index, nullptr);
+  schedule_poll(index);
+}
+
+MarketTime World::market() const {
+  return kMarketBegin + scenario_.speed * queue_.now().time_since_epoch();
+}
+
+Now World::now_of(NodeIndex index) const {
+  const NodeClock& clock = nodes_[index].clock;
+  return {clock.read(queue_.now()), market() + clock.wall_error, scenario_.speed};
+}
+
+void World::fail(Invariant invariant, NodeIndex node, std::string what) {
+  findings_.report(invariant, node, queue_.now(), std::move(what));
+}
+
+Outcome World::run() {
+  const WorldTime end{scenario_.safety + scenario_.liveness};
+  while (!findings_.first() && queue_.next_at() <= end) handle(queue_.pop());
+  if (!findings_.first()) {
+    const std::string why = why_not_whole();
+    if (!why.empty()) fail(Invariant::kWholeAgain, kRootIndex, why);
+    market_.check_nothing_forgotten(queue_.now());
+  }
+  outcome_.violation = findings_.first();
+  outcome_.hash = trace_.hash();
+  outcome_.events = trace_.events();
+  outcome_.simulated = queue_.now().time_since_epoch();
+  outcome_.network = network_.counters();
+  outcome_.market = market_.counters();
+  if (outcome_.violation) outcome_.story = trace_.last(outcome_.violation->node, kStoryLines);
+  return std::move(outcome_);
+}
+
+void World::handle(WorldEvent event) {
+  const NodeIndex reader = std::visit(Reader{network_}, event);
+  if (reader != kNobody && network_.paused(reader)) {
+    const bool timer =
+        std::holds_alternative<Wake>(event) || std::holds_alternative<PollSite>(event);
+    if (!timer) nodes_[reader].inbox.push_back(std::move(event));
+    return;
+  }
+  std::visit([&](const auto& typed) { on(typed); }, event);
+}
+
+// --- a node runs -----------------------------------------------------------------------------
+
+void World::step(NodeIndex index, const node::Event& event) {
+  if (!nodes_[index].running) return;
+  nodes_[index].running->step(now_of(index), event);
+  const auto* from_parent = std::get_if<mesh::FromParent>(&event);
+  finish_step(
+      index, from_parent == nullptr ? nullptr : std::get_if<mesh::Dispatch>(&from_parent->message));
+}
+
+void World::advance(NodeIndex index) {
+  nodes_[index].running->advance(now_of(index));
+  finish_step(index, nullptr);
+}
+
+void World::finish_step(NodeIndex index, const mesh::Dispatch* trigger) {
+  SimNode& self = nodes_[index];
+  ++outcome_.steps;
+  if (std::exchange(self.idle_since, queue_.now()) != queue_.now()) self.steps_at_once = 0;
+  if (++self.steps_at_once > kStepsAtOnceMax) fail(Invariant::kBounded, index, "runs in circles");
+  node::Effects effects = self.running->take_effects();
+  carry_out(index, effects, trigger);
+  if (self.running) schedule_wake(index);
+}
+
+void World::schedule_wake(NodeIndex index) {
+  SimNode& self = nodes_[index];
+  const Instant due = self.running->next_deadline(now_of(index));
+  const WorldTime at = std::max(self.clock.when(due), queue_.now());
+  if (at >= self.wake_at) return;  // the earlier one will look again
+  self.wake_at = at;
+  queue_.push(at, Wake{index, network_.incarnation(index)});
+}
+
+void World::schedule_poll(NodeIndex index) {
+  SimNode& self = nodes_[index];
+  if (!self.site || !self.running) return;
+  const Now now = self.running->corrected(now_of(index));
+  const WorldTime due = self.clock.when(self.site->next_deadline(now));
+  const WorldTime at = std::max(std::min(due, self.next_round), queue_.now());
+  if (at >= self.poll_at) return;
+  self.poll_at = at;
+  queue_.push(at, PollSite{index, network_.incarnation(index)});
+}
+
+void World::on(const Wake& event) {
+  SimNode& self = nodes_[event.node];
+  const bool mine = self.running && network_.incarnation(event.node) == event.incarnation;
+  if (!mine || self.wake_at != queue_.now()) return;
+  self.wake_at = kEndOfWorld;
+  trace_.event(queue_.now(), event.node, "wake");
+  advance(event.node);
+}
+
+void World::on(const PollSite& event) {
+  SimNode& self = nodes_[event.node];
+  const bool mine = self.running && network_.incarnation(event.node) == event.incarnation;
+  if (!mine || self.poll_at != queue_.now()) return;
+  self.poll_at = kEndOfWorld;
+  if (self.next_round <= queue_.now()) self.next_round = queue_.now() + kPollInterval;
+  const Now now = self.running->corrected(now_of(event.node));
+  const Poll poll = self.site->poll(now, market());
+  trace_.event(queue_.now(), event.node, "poll", digest_of(poll.effects.status), [&] {
+    return "set point " + std::to_string(poll.effects.status.set_point.count) + " W, order " +
+           std::to_string(poll.effects.status.order.value);
+  });
+  check_site(event.node, poll);
+  order_rules_.executing(queue_.now(), event.node, now, poll.effects.status);
+  step(event.node, node::SiteReported{poll.effects.status});
+  schedule_poll(event.node);
+}
+
+// --- the network speaks ----------------------------------------------------------------------
+
+void World::on(const AttemptArrives& event) {
+  network_.attempt_arrives(event.connection);
+}
+
+void World::on(const ChildHearsOpen& event) {
+  if (!network_.child_hears_open(event.connection)) return;
+  const Connection& opened = network_.at(event.connection);
+  trace_.event(queue_.now(), opened.child, "link-opened", opened.link,
+               [&] { return "to node " + std::to_string(opened.parent); });
+  step(opened.child, mesh::LinkOpened{opened.link});
+}
+
+void World::on(const ChildHearsLoss& event) {
+  if (!network_.child_hears_loss(event.connection)) return;
+  const Connection& lost = network_.at(event.connection);
+  nodes_[lost.child].links.erase(lost.link);
+  trace_.event(queue_.now(), lost.child, "link-lost", lost.link,
+               [&] { return "to node " + std::to_string(lost.parent); });
+  step(lost.child, mesh::LinkLost{lost.link});
+}
+
+void World::on(const ParentHearsClose& event) {
+  network_.parent_hears_close(event.connection);
+}
+
+void World::on(const ParentSendFails& event) {
+  const Connection& gone = network_.at(event.connection);
+  if (gone.parent_incarnation != network_.incarnation(gone.parent)) return;
+  trace_.event(queue_.now(), gone.parent, "unreachable", event.connection,
+               [&] { return "node " + std::to_string(gone.child); });
+  step(gone.parent, mesh::ChildUnreachable{event.connection});
+}
+
+void World::on(const FrameUp& event) {
+  if (!network_.parent_receives(event.connection)) return;
+  Connection& over = network_.at(event.connection);
+  if (const auto* hello = std::get_if<mesh::Hello>(&event.message)) {
+    over.proven_below = hello->certificate == nodes_[over.child].options.certificate;
+  }
+  trace_.event(queue_.now(), over.parent, "from-child", digest_of(event.message), [&] {
+    return "node " + std::to_string(over.child) + "  " + text_of(event.message);
+  });
+  step(over.parent, mesh::FromChild{event.connection, peer_of(over), event.message});
+}
+
+void World::on(const FrameDown& event) {
+  if (!network_.child_receives(event.connection)) return;
+  Connection& over = network_.at(event.connection);
+  if (const auto* ack = std::get_if<mesh::HelloAck>(&event.message)) {
+    over.proven_above = ack->certificate == nodes_[over.parent].options.certificate;
+  }
+  trace_.event(queue_.now(), over.child, "from-parent", digest_of(event.message), [&] {
+    return "node " + std::to_string(over.parent) + "  " + text_of(event.message);
+  });
+  if (const auto* dispatch = std::get_if<mesh::Dispatch>(&event.message)) {
+    const WorldTime expires = nodes_[over.parent].clock.when(Instant{Duration{dispatch->expires}});
+    order_rules_.arrives(over.child, over.child_incarnation, *dispatch, expires);
+  }
+  const NodeId peer = over.proven_above ? nodes_[over.parent].options.self : kNoNode;
+  step(over.child, mesh::FromParent{over.link, peer, event.message});
+}
+
+void World::on(const MarketReplies& event) {
+  if (network_.incarnation(event.node) != event.incarnation) return;
+  trace_.event(queue_.now(), event.node, "market-answers", event.answer.index(),
+               [&] { return "kind " + std::to_string(event.answer.index()); });
+  step(event.node, node::MarketAnswered{event.answer});
+}
+
+}  // namespace vpp::sim

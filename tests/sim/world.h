@@ -1,0 +1,167 @@
+// A whole plant in one thread: the shipped cores on a virtual clock, network, disk and market,
+// with every misfortune drawn from one seed, and checkers that look on from the outside.
+//
+// A run has two phases. Safety: faults rage, and nothing that must never happen may happen.
+// Liveness: faults stop, a random part may stay dead, and within the time given the rest must be
+// whole again, its totals exactly right, and deliver what it is asked.
+//
+// Cost  O(log) per event and O(children) per step of an aggregator; nothing scans all nodes but
+//       the inspection of the liveness phase, once per virtual second.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/rng.h"
+#include "daemon/node/node.h"
+#include "tests/sim/counted_once.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/durability.h"
+#include "tests/sim/findings.h"
+#include "tests/sim/market_model.h"
+#include "tests/sim/network.h"
+#include "tests/sim/node_clock.h"
+#include "tests/sim/order_rules.h"
+#include "tests/sim/scenario.h"
+#include "tests/sim/site.h"
+#include "tests/sim/trace.h"
+#include "tests/sim/tree_shape.h"
+#include "tests/sim/world_event.h"
+
+namespace vpp::sim {
+
+struct Outcome {
+  std::optional<Violation> violation;
+  std::uint64_t hash = 0;
+  std::uint64_t events = 0;
+  std::uint64_t steps = 0;  ///< of nodes
+  Duration simulated{0};
+  std::optional<Duration> whole_after;  ///< since faults stopped
+  NetworkCounters network;
+  MarketCounters market;
+  std::uint64_t crashes = 0;
+  std::uint64_t pauses = 0;
+  std::uint64_t partitions = 0;
+  std::uint64_t orders = 0;
+  std::vector<std::string> story;  ///< the last lines that concern the violation
+};
+
+class World {
+ public:
+  /// `lines_max` 0: no text is kept. `noise` is used by one planted bug only.
+  World(const Scenario& scenario, std::size_t lines_max, std::uint64_t noise = 0);
+
+  [[nodiscard]] Outcome run();
+  [[nodiscard]] const Trace& trace() const { return trace_; }
+
+ private:
+  /// Where an armed crash strikes, so that every gap between two effects is visited.
+  enum class CrashPoint : std::uint8_t { kNone, kBeforePersist, kAfterPersist, kAmongSends };
+
+  struct SimNode {
+    node::NodeOptions options;
+    Role role = Role::kLeaf;
+    NodeClock clock;
+    Rng rng{0};
+    std::unique_ptr<node::Node> running;  ///< empty: down
+    std::optional<Disk> disk;
+    std::optional<Site> site;
+    std::map<mesh::LinkId, mesh::ConnectionId> links;
+    std::vector<WorldEvent> inbox;  ///< while paused
+    CrashPoint crash_at = CrashPoint::kNone;
+    bool dead_for_good = false;
+    std::uint32_t pauses = 0;
+    WorldTime wake_at = kEndOfWorld;  ///< the earliest Wake in the queue
+    WorldTime poll_at = kEndOfWorld;  ///< likewise of PollSite
+    WorldTime next_round{};           ///< of the poll interval
+    WorldTime idle_since{};           ///< for finding a busy loop
+    std::uint32_t steps_at_once = 0;
+  };
+
+  // world.cc: the loop, and how a node is driven.
+  void build();
+  void build_node(NodeIndex index, Rng& rng);
+  void start(NodeIndex index);
+  void handle(WorldEvent event);
+  [[nodiscard]] NodeIndex reader_of(const WorldEvent& event) const;
+  void step(NodeIndex index, const node::Event& event);
+  void advance(NodeIndex index);
+  void finish_step(NodeIndex index, const mesh::Dispatch* trigger);
+  void schedule_wake(NodeIndex index);
+  void schedule_poll(NodeIndex index);
+  [[nodiscard]] Now now_of(NodeIndex index) const;
+  [[nodiscard]] MarketTime market() const;
+  void fail(Invariant invariant, NodeIndex node, std::string what);
+
+  void on(const Wake& event);
+  void on(const PollSite& event);
+  void on(const AttemptArrives& event);
+  void on(const ChildHearsOpen& event);
+  void on(const ChildHearsLoss& event);
+  void on(const ParentHearsClose& event);
+  void on(const ParentSendFails& event);
+  void on(const FrameUp& event);
+  void on(const FrameDown& event);
+  void on(const CrashTurn& event);
+  void on(const PauseTurn& event);
+  void on(const PartitionTurn& event);
+  void on(const PartitionEnds& event);
+  void on(const Restart& event);
+  void on(const Resume& event);
+  void on(const FaultsEnd& event);
+  void on(const OperatorTurn& event);
+  void on(const Inspect& event);
+  void on(const MarketReplies& event);
+
+  // world_effects.cc: what a node wants done, and the checkers that watch it.
+  void carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispatch* trigger);
+  [[nodiscard]] bool persist(NodeIndex index, const std::vector<node::Record>& batch);
+  void change_links(NodeIndex index, const node::Effects& effects);
+  void instruct(NodeIndex index, const node::Effects& effects, const mesh::Dispatch* trigger);
+  [[nodiscard]] bool send(NodeIndex index, const node::Effects& effects);
+  void send_up(NodeIndex index, const mesh::SendUp& sent);
+  void send_down(NodeIndex index, const mesh::SendDown& sent);
+  void finish_effects(NodeIndex index, const node::Effects& effects);
+  void view(NodeIndex index);
+  void check_bounds(NodeIndex index, const node::Effects& effects);
+  void check_site(NodeIndex index, const Poll& poll);
+  [[nodiscard]] std::optional<mesh::Peer> peer_of(const Connection& connection) const;
+
+  // world_fate.cc: faults, the operator, and the end.
+  void schedule_faults();
+  void crash(NodeIndex index, Duration down);
+  void pause(NodeIndex index, Duration duration);
+  void ask(const std::variant<node::SendOrder, node::CancelOrder>& command);
+  void ask_something();
+  [[nodiscard]] std::string why_not_whole();
+  void watch_delivery(const node::NodeStatus& root);
+  [[nodiscard]] Duration turn_after(std::uint32_t permille_per_minute_and_node);
+
+  Scenario scenario_;
+  std::uint64_t noise_;
+  Rng rng_;
+  WorldQueue queue_;
+  Trace trace_;
+  Findings findings_;
+  NodeNumbers numbers_;
+  std::vector<SimNode> nodes_;
+  Network network_;
+  MarketModel market_;
+  CountedOnce counted_once_;
+  OrderRules order_rules_;
+  Durability durability_;
+  TreeShape tree_shape_;
+  Outcome outcome_;
+  bool faults_over_ = false;
+  WorldTime faults_over_at_{};
+  std::uint64_t requests_ = 0;
+  std::vector<OrderId> known_orders_;
+  std::optional<WorldTime> final_order_at_;
+  std::map<NodeIndex, mesh::Dispatch> old_orders_;  ///< for a planted bug
+};
+
+}  // namespace vpp::sim

@@ -1,0 +1,272 @@
+// What a node wants done, carried out in field order, and the checkers that watch it.
+#include <utility>
+#include <variant>
+
+#include "config/check.h"
+#include "config/limits.h"
+#include "tests/sim/world.h"
+
+namespace vpp::sim {
+namespace {
+
+// Invariant 9: one step of one node never does more than this.
+constexpr std::size_t kPersistMax = 256;
+constexpr std::size_t kUpMax = 64;
+constexpr std::size_t kOpenMax = 16;
+constexpr std::size_t kLinksMax = 32;
+constexpr std::size_t kNoticesMax = 256;
+constexpr std::size_t kDownPerConnectionMax = 8;
+
+NodeIndex index_of(const Endpoint& endpoint) {
+  const std::string_view scheme = "sim://";
+  if (!endpoint.address.starts_with(scheme)) return kNobody;
+  return static_cast<NodeIndex>(std::stoul(endpoint.address.substr(scheme.size())));
+}
+
+bool within_limits(const mesh::Message& message) {
+  using namespace limits;
+  if (const auto* report = std::get_if<mesh::Report>(&message)) {
+    const auto receipts =
+        std::visit([](const auto& s) { return s.receipts.size(); }, report->summary);
+    return report->attached.size() <= kAttachmentsMax &&
+           report->evicted.size() <= kAttachmentsMax && receipts <= kReceiptsMax;
+  }
+  if (const auto* beacon = std::get_if<mesh::Beacon>(&message)) {
+    return beacon->path.size() <= kDepthMax && beacon->alternates.size() <= kAlternatesMax;
+  }
+  if (const auto* ack = std::get_if<mesh::HelloAck>(&message)) {
+    return ack->path.size() <= kDepthMax && ack->alternates.size() <= kAlternatesMax &&
+           ack->evict.size() <= kAttachmentsMax;
+  }
+  return true;
+}
+
+}  // namespace
+
+void World::carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispatch* trigger) {
+  check_bounds(index, effects);
+  if (!persist(index, effects.persist)) return;
+  view(index);
+  change_links(index, effects);
+  instruct(index, effects, trigger);
+  if (!send(index, effects)) return;
+  finish_effects(index, effects);
+}
+
+bool World::persist(NodeIndex index, const std::vector<node::Record>& batch) {
+  SimNode& self = nodes_[index];
+  if (batch.empty()) return true;
+  if (self.crash_at == CrashPoint::kBeforePersist) {
+    crash(index, rng_.up_to(scenario_.faults.down_max));
+    return false;
+  }
+  for (const auto& record : batch) {
+    trace_.event(queue_.now(), index, "persist", record.index(), [&] { return text_of(record); });
+    if (const auto* order = std::get_if<aggregation::Order>(&record)) order_rules_.booked(*order);
+  }
+  self.disk->commit(batch);
+  durability_.persisted(queue_.now(), index, batch);
+  if (self.role == Role::kRoot) market_.persisted(batch);
+  if (self.crash_at == CrashPoint::kAfterPersist) {
+    crash(index, rng_.up_to(scenario_.faults.down_max));
+    return false;
+  }
+  return true;
+}
+
+void World::view(NodeIndex index) {
+  SimNode& self = nodes_[index];
+  const WorldTime at = queue_.now();
+  const node::NodeStatus status = self.running->status(now_of(index));
+  durability_.viewed(at, index, status);
+  if (self.role != Role::kRoot) tree_shape_.viewed(at, index, status);
+  if (self.role == Role::kLeaf) return;
+  std::vector<WorldTime> lease_ends;
+  lease_ends.reserve(status.children.size());
+  for (const auto& child : status.children) {
+    lease_ends.push_back(self.clock.when(child.lease_until));
+  }
+  counted_once_.viewed(at, index, status, lease_ends);
+}
+
+void World::change_links(NodeIndex index, const node::Effects& effects) {
+  SimNode& self = nodes_[index];
+  for (const mesh::LinkId link : effects.close) {
+    const auto it = self.links.find(link);
+    if (it == self.links.end()) continue;
+    network_.close(it->second);
+    self.links.erase(it);
+  }
+  for (const auto& open : effects.open) {
+    const NodeIndex to = index_of(open.to);
+    trace_.event(queue_.now(), index, "open-link", to,
+                 [&] { return std::to_string(open.link) + " to node " + std::to_string(to); });
+    const auto [it, is_new] = self.links.try_emplace(open.link, 0);
+    if (!is_new) fail(Invariant::kTreeShape, index, "uses a link twice");
+    it->second = network_.open(index, open.link, to);
+  }
+  if (self.links.size() > kLinksMax) fail(Invariant::kBounded, index, "holds too many links");
+}
+
+void World::instruct(NodeIndex index, const node::Effects& effects, const mesh::Dispatch* trigger) {
+  SimNode& self = nodes_[index];
+  if (!self.site) return;
+  const Now now = self.running->corrected(now_of(index));
+  if (effects.plant_heard) self.site->plant_heard(now);
+  if (!effects.site) return;
+  if (effects.site->order) {
+    const device::SiteOrder& order = *effects.site->order;
+    trace_.event(queue_.now(), index, "instruct", order.order.value, [&] {
+      return "order " + std::to_string(order.order.value) + ": " +
+             std::to_string(order.power.count) + " W";
+    });
+    if (trigger == nullptr) fail(Invariant::kNoStaleOrder, index, "acts without being asked");
+    order_rules_.instructed(queue_.now(), now.market, index, order);
+  } else {
+    order_rules_.released(index);
+  }
+  self.site->set_order(now, effects.site->order);
+  schedule_poll(index);
+}
+
+bool World::send(NodeIndex index, const node::Effects& effects) {
+  SimNode& self = nodes_[index];
+  const std::size_t all = effects.up.size() + effects.down.size();
+  const bool doomed = self.crash_at == CrashPoint::kAmongSends && all > 0;
+  std::size_t left = doomed ? rng_.below(all + 1) : all;
+  std::vector<SentShare> shares;
+  for (const auto& sent : effects.up) {
+    if (left == 0) break;
+    --left;
+    send_up(index, sent);
+  }
+  for (const auto& sent : effects.down) {
+    if (left == 0) break;
+    --left;
+    if (const auto* dispatch = std::get_if<mesh::Dispatch>(&sent.message)) {
+      const NodeIndex to = network_.at(sent.connection).child;
+      shares.push_back({to, nodes_[to].role == Role::kLeaf, *dispatch});
+    }
+    send_down(index, sent);
+  }
+  order_rules_.sent(queue_.now(), index, shares);
+  if (doomed) crash(index, rng_.up_to(scenario_.faults.down_max));
+  return !doomed;
+}
+
+void World::send_up(NodeIndex index, const mesh::SendUp& sent) {
+  const SimNode& self = nodes_[index];
+  if (!within_limits(sent.message)) fail(Invariant::kBounded, index, "sends too much up");
+  durability_.sent_up(queue_.now(), index, network_.incarnation(index), sent);
+  const auto* report = std::get_if<mesh::Report>(&sent.message);
+  if (report != nullptr) counted_once_.sent(index, *report);
+  const auto link = self.links.find(sent.link);
+  if (link == self.links.end()) return;
+  mesh::Message message = sent.message;
+  if (auto* hello = std::get_if<mesh::Hello>(&message);
+      hello != nullptr && scenario_.bug == PlantedBug::kHoldForgotten) {
+    hello->hold = Duration{0};
+  }
+  if (auto* planted = std::get_if<mesh::Report>(&message);
+      planted != nullptr && scenario_.bug == PlantedBug::kReportInflated) {
+    if (auto* group = std::get_if<mesh::GroupSummary>(&planted->summary)) group->stored.count += 1;
+  }
+  network_.send_up(link->second, message);
+}
+
+void World::send_down(NodeIndex index, const mesh::SendDown& sent) {
+  if (!within_limits(sent.message)) fail(Invariant::kBounded, index, "sends too much down");
+  durability_.sent_down(queue_.now(), index, sent.message);
+  mesh::Message message = sent.message;
+  auto* dispatch = std::get_if<mesh::Dispatch>(&message);
+  if (dispatch != nullptr && dispatch->share) {
+    const NodeIndex to = network_.at(sent.connection).child;
+    if (scenario_.bug == PlantedBug::kShareInflated) dispatch->share->count += 1;
+    if (scenario_.bug == PlantedBug::kFenceForgotten && nodes_[to].role == Role::kLeaf) {
+      const auto [old, is_new] = old_orders_.try_emplace(to, *dispatch);
+      mesh::Dispatch replayed = old->second;
+      replayed.expires = dispatch->expires;
+      if (!is_new) network_.send_down(sent.connection, replayed);
+      if (replayed.until <= market()) old->second = *dispatch;
+    }
+  }
+  network_.send_down(sent.connection, message);
+}
+
+void World::finish_effects(NodeIndex index, const node::Effects& effects) {
+  for (const mesh::ConnectionId connection : effects.drop) network_.forget_peer(connection);
+  for (const auto& call : effects.market) {
+    trace_.event(queue_.now(), index, "market-call", call.index(),
+                 [&] { return "kind " + std::to_string(call.index()); });
+    for (auto& [after, answer] : market_.call(queue_.now(), market(), call)) {
+      queue_.push(queue_.now() + after,
+                  MarketReplies{index, network_.incarnation(index), std::move(answer)});
+    }
+  }
+  for (const auto& reply : effects.replies) {
+    durability_.replied(queue_.now(), reply);
+    trace_.event(queue_.now(), index, "reply", reply.request, [&] { return reply.refused; });
+    if (reply.order) known_orders_.push_back(reply.order->id);
+  }
+  for (const auto& notice : effects.notices) {
+    trace_.event(queue_.now(), index, "notice", notice.code.size(),
+                 [&] { return notice.code + ": " + notice.text; });
+    if (notice.severity != node::Severity::kError) continue;
+    fail(Invariant::kNoErrors, index, notice.code + ": " + notice.text);
+  }
+}
+
+std::optional<mesh::Peer> World::peer_of(const Connection& connection) const {
+  if (!connection.proven_below) return std::nullopt;
+  const SimNode& child = nodes_[connection.child];
+  mesh::Peer peer{child.options.self, child.role, limits::kGroupPowerMax, limits::kGroupPowerMax,
+                  to_joules(WattHours{INT64_C(100'000'000'000)})};
+  if (child.site) {
+    peer.discharge_max = child.site->discharge_max();
+    peer.charge_max = child.site->charge_max();
+    peer.energy_max = child.site->energy_max();
+  }
+  return peer;
+}
+
+void World::check_bounds(NodeIndex index, const node::Effects& effects) {
+  const std::size_t connections = network_.connections_of(index) + 1;
+  if (effects.persist.size() > kPersistMax) fail(Invariant::kBounded, index, "persists too much");
+  if (effects.up.size() > kUpMax) fail(Invariant::kBounded, index, "sends too many frames up");
+  if (effects.open.size() > kOpenMax) fail(Invariant::kBounded, index, "opens too many links");
+  if (effects.notices.size() > kNoticesMax) fail(Invariant::kBounded, index, "talks too much");
+  if (effects.down.size() > kDownPerConnectionMax * connections) {
+    fail(Invariant::kBounded, index, "sends too many frames down");
+  }
+}
+
+void World::check_site(NodeIndex index, const Poll& poll) {
+  const Site& site = *nodes_[index].site;
+  const battery::BatteryModel& battery = site.battery();
+  const battery::Accounts& accounts = battery.accounts();
+  if (accounts.absorbed_mj - accounts.injected_mj !=
+      battery.stored_mj() - battery.initial_mj() + accounts.losses_mj) {
+    fail(Invariant::kEnergyConserved, index, "its battery makes or loses energy");
+  }
+  if (!poll.effects.write || !poll.effects.write->set_point) return;
+  const Watts set = *poll.effects.write->set_point;
+  const device::SiteLimits& limits = site.limits();
+  const battery::BatteryRating& rating = battery.rating();
+  if (set > std::min(rating.discharge_max, limits.discharge_max) ||
+      set < -std::min(rating.charge_max, limits.charge_max)) {
+    fail(Invariant::kEnvelope, index, "set point beyond the ratings");
+  }
+  if (set > Watts{0} && battery.soc_permille() < limits.reserve_permille) {
+    fail(Invariant::kEnvelope, index, "discharges the owner's reserve");
+  }
+  if (!poll.telemetry.site.value || !poll.telemetry.battery.value) return;
+  const Watts others = *poll.telemetry.site.value - *poll.telemetry.battery.value;
+  if (set > Watts{0} && set + others > limits.export_max) {
+    fail(Invariant::kEnvelope, index, "exports more than the connection allows");
+  }
+  if (set < Watts{0} && set + others < -limits.import_max) {
+    fail(Invariant::kEnvelope, index, "imports more than the connection allows");
+  }
+}
+
+}  // namespace vpp::sim

@@ -1,0 +1,80 @@
+// Everything that can happen in the simulated world.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "bidding/market.h"
+#include "mesh/children.h"
+#include "mesh/messages.h"
+#include "tests/sim/event_queue.h"
+#include "tests/sim/world_clock.h"
+
+namespace vpp::sim {
+
+// A node's own doings.
+struct Wake {
+  NodeIndex node = 0;
+  Incarnation incarnation = 0;
+};
+struct PollSite {
+  NodeIndex node = 0;
+  Incarnation incarnation = 0;
+};
+
+// The network.
+struct AttemptArrives {  ///< at the parent's host
+  mesh::ConnectionId connection = 0;
+};
+struct ChildHearsOpen {
+  mesh::ConnectionId connection = 0;
+};
+struct ChildHearsLoss {
+  mesh::ConnectionId connection = 0;
+};
+struct ParentHearsClose {
+  mesh::ConnectionId connection = 0;
+};
+struct ParentSendFails {  ///< the parent used a connection that is gone
+  mesh::ConnectionId connection = 0;
+};
+struct FrameUp {
+  mesh::ConnectionId connection = 0;
+  mesh::Message message;
+};
+struct FrameDown {
+  mesh::ConnectionId connection = 0;
+  mesh::Message message;
+};
+
+// The world around.
+struct CrashTurn {};  ///< the fault process draws its next victim
+struct PauseTurn {};
+struct PartitionTurn {};
+struct PartitionEnds {
+  std::uint32_t slot = 0;
+  std::uint32_t number = 0;  ///< slots are used again
+};
+struct Restart {
+  NodeIndex node = 0;
+};
+struct Resume {
+  NodeIndex node = 0;
+  std::uint32_t pause = 0;  ///< which one
+};
+struct FaultsEnd {};
+struct OperatorTurn {};
+struct Inspect {};  ///< of the whole tree, in the liveness phase
+struct MarketReplies {
+  NodeIndex node = 0;
+  Incarnation incarnation = 0;
+  bidding::MarketAnswer answer;
+};
+
+using WorldEvent =
+    std::variant<Wake, PollSite, AttemptArrives, ChildHearsOpen, ChildHearsLoss, ParentHearsClose,
+                 ParentSendFails, FrameUp, FrameDown, CrashTurn, PauseTurn, PartitionTurn,
+                 PartitionEnds, Restart, Resume, FaultsEnd, OperatorTurn, Inspect, MarketReplies>;
+using WorldQueue = EventQueue<WorldEvent>;
+
+}  // namespace vpp::sim
