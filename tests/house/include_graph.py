@@ -108,6 +108,9 @@ def main():
     for arrow in MUST_BE_USED:
         if arrow not in used:
             problems.append(f"{arrow[0]} -> {arrow[1]} is in the plan, but no file uses it")
+    for folder in [*CORES, "daemon/node"]:
+        if not any(name.startswith(f"{folder}/") for name in core_files):
+            problems.append(f"{folder} has no core")
     for name in sorted(core_files):
         if not (house.ROOT / name).is_file():
             problems.append(f"{name} is declared as a core's, but is not there")
