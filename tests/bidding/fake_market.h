@@ -1,0 +1,136 @@
+// A market and a plant in a few lines each, for tests of the workflow.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "aggregation/duration_curve.h"
+#include "bidding/workflow.h"
+
+namespace vpp::bidding::test {
+
+using namespace std::chrono_literals;
+
+inline constexpr MarketTime kStart{std::chrono::days{17'500}};
+inline constexpr Duration kInterval = 15min;
+
+/// Hours 17 to 20 are dear.
+inline Price price_at(MarketTime at) {
+  const auto hour = (at.time_since_epoch() % std::chrono::days{1}) / 1h;
+  return Price{hour >= 17 && hour <= 20 ? 90'000'000 : 30'000'000};
+}
+
+/// Keeps its word, and writes down everything that a bidder must not do.
+struct FakeMarket {
+  Duration gate_lead = 5min;
+  std::map<std::string, Bid> bids;
+  std::map<std::string, Settlement> settlements;
+  std::set<MarketTime> gates_bid;
+  int conflicts = 0;       ///< a key with another content, or a second key for a gate
+  int late = 0;            ///< after the gate
+  int premature = 0;       ///< delivered before the end
+  int other_delivery = 0;  ///< delivered twice, with another amount
+  bool gates_offered = true;
+
+  MarketAnswer operator()(MarketTime now, const MarketCall& call) {
+    return std::visit([&](const auto& c) { return answer(now, c); }, call);
+  }
+
+  [[nodiscard]] Award award_of(const Bid& bid) const {
+    Watts power{0};
+    for (const auto& s : bid.segments) {
+      if (s.price <= price_at(bid.gate.from)) power += s.power;
+    }
+    return {bid.key, bid.gate, power, price_at(bid.gate.from)};
+  }
+
+ private:
+  static MarketAnswer answer(MarketTime now, const FetchPrices& c) {
+    PricesFetched answer;
+    const auto since = c.from.time_since_epoch();
+    for (MarketTime at{since - since % kInterval}; at < c.until && at <= now; at += kInterval) {
+      answer.prices.push_back({at, at + kInterval, price_at(at)});
+    }
+    return answer;
+  }
+  MarketAnswer answer(MarketTime now, const FetchGates&) const {
+    GatesFetched answer;
+    const auto since = now.time_since_epoch();
+    for (MarketTime at{since - since % kInterval}; at < now + 2h; at += kInterval) {
+      const Gate gate{at, at + kInterval, at - gate_lead};
+      if (gates_offered && gate.closes > now) answer.gates.push_back(gate);
+    }
+    return answer;
+  }
+  MarketAnswer answer(MarketTime now, const SubmitBid& c) {
+    const auto known = bids.find(c.bid.key);
+    if (known != bids.end()) {
+      if (known->second == c.bid) return BidAccepted{c.bid.key};
+      ++conflicts;
+      return BidRefused{c.bid.key, "conflict", true, known->second};
+    }
+    if (c.bid.gate.closes <= now) {
+      ++late;
+      return BidRefused{c.bid.key, "late", true, {}};
+    }
+    conflicts += gates_bid.insert(c.bid.gate.from).second ? 0 : 1;
+    bids[c.bid.key] = c.bid;
+    return BidAccepted{c.bid.key};
+  }
+  MarketAnswer answer(MarketTime now, const FetchAwards& c) const {
+    AwardsFetched answer;
+    for (const auto& key : c.keys) {
+      const auto known = bids.find(key);
+      if (known == bids.end() || known->second.gate.closes > now) continue;
+      answer.awards.push_back(award_of(known->second));
+    }
+    return answer;
+  }
+  MarketAnswer answer(MarketTime now, const SubmitDelivery& c) {
+    const auto known = bids.find(c.delivery.key);
+    if (known == bids.end()) return CallFailed{c, "no such award"};
+    const Award award = award_of(known->second);
+    if (now < award.gate.until) {
+      ++premature;
+      return CallFailed{c, "not over"};
+    }
+    const Joules awarded{award.power.count * ((award.gate.until - award.gate.from) / 1s)};
+    const auto [it, fresh] = settlements.try_emplace(
+        c.delivery.key,
+        Settlement{c.delivery.key, awarded, c.delivery.delivered, Amount{7}, Amount{0}});
+    if (!fresh && it->second.delivered != c.delivery.delivered) ++other_delivery;
+    return Settled{it->second};
+  }
+};
+
+/// Delivers every order in full.
+struct FakePlant {
+  aggregation::DurationCurve curve =
+      aggregation::DurationCurve::of_site({Watts{100'000}, to_joules({200'000})});
+  std::map<std::string, OrderId> book;  ///< durable
+  std::map<OrderId, OrderWanted> orders;
+  bool receipts = true;
+
+  OrderId add(const OrderWanted& wanted) {
+    const auto [it, fresh] = book.try_emplace(wanted.key, OrderId{book.size() + 1});
+    if (fresh) orders[it->second] = wanted;
+    return it->second;
+  }
+
+  [[nodiscard]] PlantState state(MarketTime now) const {
+    PlantState state{curve, 3, 4, {}, {}};
+    for (const auto& [id, order] : orders) {
+      if (!receipts || now < order.from) continue;
+      const auto end = std::clamp(now, order.from, order.until);
+      state.delivered[id] = Joules{order.power.count * ((end - order.from) / 1s)};
+    }
+    return state;
+  }
+};
+
+}  // namespace vpp::bidding::test
