@@ -1,0 +1,294 @@
+#include "device/sunspec_modbus.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "device/site_controller.h"
+#include "tests/device/child_process.h"
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::device;
+
+namespace {
+
+constexpr Instant kAt{5s};
+
+std::string dump(const std::string& name) {
+  return std::string{VPP_SHARED_DATA} + "/dumps/" + name;
+}
+
+/// False, and said, when the data or the foreign server is not on this machine.
+bool can_serve(const std::string& image) {
+  if (!std::filesystem::exists(image)) {
+    WARN("skipped: no register image " << std::filesystem::path{image}.filename());
+    return false;
+  }
+  if (!std::filesystem::exists("/usr/lib/python3/dist-packages/pymodbus")) {
+    WARN("skipped: python3-pymodbus is not installed");
+    return false;
+  }
+  return true;
+}
+
+std::vector<std::string> pymodbus(const std::string& image,
+                                  const std::vector<std::string>& more = {}) {
+  std::vector<std::string> command{"/usr/bin/python3", VPP_PYMODBUS_SERVER, image};
+  command.insert(command.end(), more.begin(), more.end());
+  return command;
+}
+
+SunspecOptions at_port(int port) {
+  SunspecOptions options;
+  options.port = port;
+  options.timeout = 5s;  // a busy machine is not a broken device
+  options.backoff_min = 0ms;
+  options.backoff_max = 0ms;
+  return options;
+}
+
+/// A register image in a file of its own: "SunS" and a chain of models of which nothing is
+/// implemented, but for what is set.
+class ImageFile {
+ public:
+  using Models = std::vector<std::pair<int, int>>;
+  explicit ImageFile(const Models& models, const std::map<int, int>& set = {})
+      : path_{std::filesystem::temp_directory_path() /
+              ("vpp-image-" + std::to_string(getpid()) + ".csv")} {
+    std::map<int, int> registers{{40000, 0x5375}, {40001, 0x6e53}};
+    int at = 40002;
+    for (const auto& [id, length] : models) {
+      registers[at] = id;
+      registers[at + 1] = length;
+      for (int i = 0; i < length; ++i) registers[at + 2 + i] = 0xffff;
+      at += 2 + length;
+    }
+    registers[at] = 0xffff;
+    registers[at + 1] = 0;
+    for (const auto& [address, value] : set) registers[address] = value;
+    std::ofstream file{path_};
+    file << "address,hex,uint16,status\n";
+    for (const auto& [address, value] : registers) file << address << ",," << value << ",ok\n";
+  }
+  ~ImageFile() { std::filesystem::remove(path_); }
+  [[nodiscard]] std::string path() const { return path_.string(); }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("a real SMA inverter is read and its control refused", "[device][modbus][dump]") {
+  const std::string image = dump("DeviceSMASunnyBoy36Dated20230810.csv");
+  if (!can_serve(image)) return;
+  const ChildProcess server{pymodbus(image)};
+  REQUIRE(server.port() != 0);
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  const auto nameplate = driver->connect();
+  REQUIRE(nameplate);
+  CHECK(nameplate->manufacturer == "SMA");
+  CHECK_FALSE(nameplate->controllable);
+  const auto telemetry = driver->read(kAt);
+  REQUIRE(telemetry);
+  CHECK(telemetry->inverter.value == Watts{1080});
+  CHECK_FALSE(telemetry->soc_permille.value);
+  CHECK_FALSE(driver->write({Watts{100}, 60}));
+  CHECK(driver->connected());
+}
+
+TEST_CASE("the same inverter at night tells unknown, not zero", "[device][modbus][dump]") {
+  const std::string image = dump("DeviceSMASunnyBoy36Dated20250608.csv");
+  if (!can_serve(image)) return;
+  const ChildProcess server{pymodbus(image)};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  REQUIRE(driver->connect());
+  const auto telemetry = driver->read(kAt);
+  REQUIRE(telemetry);
+  CHECK_FALSE(telemetry->inverter.value);
+}
+
+TEST_CASE("an inverter with vendor models of length 1 is walked to its end",
+          "[device][modbus][dump]") {
+  const std::string real = dump("DeviceFimerPVSDated20240722.csv");
+  const ImageFile made{{{1, 66}, {103, 50}, {65'230, 1}, {65'232, 5}, {120, 26}},
+                       {{40002 + 68 + 14, 1234}, {40002 + 68 + 15, 0}}};
+  const bool have_real = std::filesystem::exists(real);
+  if (!have_real) WARN("no dump of the Fimer inverter: a made-up image of its shape instead");
+  const std::string image = have_real ? real : made.path();
+  if (!can_serve(image)) return;
+  const ChildProcess server{pymodbus(image)};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  const auto nameplate = driver->connect();
+  REQUIRE(nameplate);
+  CHECK_FALSE(nameplate->controllable);
+  CHECK(nameplate->why_not == "no storage model");
+  const auto telemetry = driver->read(kAt);
+  REQUIRE(telemetry);
+  CHECK_FALSE(telemetry->battery.value);
+  if (!have_real) CHECK(telemetry->inverter.value == Watts{1234});
+}
+
+TEST_CASE("the emulated DER obeys 704 and promises nothing without a state of charge",
+          "[device][modbus][dump]") {
+  const std::string image = dump("EmulatedDER.csv");
+  if (!can_serve(image)) return;
+  const ChildProcess server{pymodbus(image)};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  const auto nameplate = driver->connect();
+  REQUIRE(nameplate);
+  CHECK(nameplate->controllable);
+  CHECK(driver->write({Watts{-2500}, 90}));
+  auto telemetry = driver->read(kAt);
+  REQUIRE(telemetry);
+  CHECK(telemetry->set_point_active);
+  CHECK(telemetry->set_point.value == Watts{-2500});
+  CHECK(driver->write({}));
+  telemetry = driver->read(kAt);
+  REQUIRE(telemetry);
+  CHECK_FALSE(telemetry->set_point_active);
+
+  SiteController controller{SiteLimits{}};
+  const Now now{kAt, MarketTime{1h}, 1};
+  controller.connected(*nameplate);
+  controller.plant_heard(now);
+  controller.set_order(now, SiteOrder{.order = OrderId{1},
+                                      .power = Watts{4000},
+                                      .from = now.market,
+                                      .until = now.market + 1h,
+                                      .expires = now.protocol + 1h});
+  const SiteEffects effects = controller.step(now, *telemetry);
+  CHECK(effects.status.stale);
+  CHECK(effects.status.discharge == Capability{});
+  REQUIRE(effects.write);
+  CHECK(effects.write->set_point == Watts{0});
+}
+
+TEST_CASE("a device that acknowledges and forgets is found out by reading back",
+          "[device][modbus][dump]") {
+  const std::string image = dump("EmulatedDER.csv");
+  if (!can_serve(image)) return;
+  const ChildProcess server{pymodbus(image, {"--deaf"})};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  REQUIRE(driver->connect());
+  const auto written = driver->write({Watts{1000}, 60});
+  REQUIRE_FALSE(written);
+  CHECK(written.error().starts_with("refused: read back"));
+  CHECK(driver->connected());
+}
+
+TEST_CASE("a busy device is asked again", "[device][modbus][dump]") {
+  const std::string image = dump("EmulatedDER.csv");
+  if (!can_serve(image)) return;
+  const ChildProcess server{pymodbus(image, {"--busy", "2"})};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  REQUIRE(driver->connect());
+  CHECK(driver->write({Watts{1000}, 60}));
+}
+
+TEST_CASE("a device that goes away is an error at once and found again later", "[device][modbus]") {
+  std::optional<ChildProcess> server;
+  server.emplace(std::vector<std::string>{VPP_BATTERY_BIN, "--port-base", "0"});
+  REQUIRE(server->port() != 0);
+  const std::string port = std::to_string(server->port());
+  const auto driver = make_sunspec_driver(at_port(server->port()));
+  REQUIRE(driver->connect());
+  REQUIRE(driver->read(kAt));
+  server.reset();
+  CHECK_FALSE(driver->read(kAt));
+  CHECK_FALSE(driver->connected());
+  CHECK_FALSE(driver->read(kAt));
+  CHECK_FALSE(driver->connect());
+  server.emplace(std::vector<std::string>{VPP_BATTERY_BIN, "--port-base", port});
+  REQUIRE(server->port() != 0);
+  CHECK(driver->connect());
+  CHECK(driver->read(kAt));
+}
+
+TEST_CASE("a failed connection backs off without a packet", "[device][modbus]") {
+  SunspecOptions options = at_port(1);
+  options.backoff_min = options.backoff_max = 1h;
+  const auto driver = make_sunspec_driver(options);
+  const auto first = driver->connect();
+  REQUIRE_FALSE(first);
+  CHECK(first.error().find("backing off") == std::string::npos);
+  const auto second = driver->connect();
+  REQUIRE_FALSE(second);
+  CHECK(second.error().find("backing off") != std::string::npos);
+}
+
+TEST_CASE("vppbattery is understood whole and controlled", "[device][modbus]") {
+  const ChildProcess server{{VPP_BATTERY_BIN, "--port-base", "0", "--start-soc-pct", "60",
+                             "--start", "2016-08-02T00:00:00Z", "--seed", "7"}};
+  REQUIRE(server.port() != 0);
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  const auto nameplate = driver->connect();
+  REQUIRE(nameplate);
+  CHECK(nameplate->controllable);
+  CHECK(nameplate->has_revert_timer);
+  CHECK(nameplate->model == "vppbattery");
+  CHECK(nameplate->serial == "VB-7-0");
+  CHECK(nameplate->warning.empty());
+  REQUIRE(nameplate->discharge_max);
+  REQUIRE(nameplate->charge_max);
+  REQUIRE(nameplate->energy_max);
+  REQUIRE(driver->write({Watts{1500}, 3600}));
+  auto telemetry = driver->read(kAt);
+  for (int i = 0; i < 10'000 && telemetry && telemetry->battery.value != Watts{1500}; ++i) {
+    telemetry = driver->read(kAt);  // the battery moves when market time passes
+  }
+  REQUIRE(telemetry);
+  CHECK(telemetry->battery.value == Watts{1500});
+  CHECK(telemetry->set_point.value == Watts{1500});
+  CHECK(telemetry->set_point_active);
+  CHECK(telemetry->soc_permille.value.value_or(0) > 590);
+  CHECK(telemetry->stored.value.has_value());
+  CHECK(telemetry->injected.value.has_value());
+  REQUIRE(telemetry->revert_remaining_s);
+  CHECK(*telemetry->revert_remaining_s <= 3600);
+  CHECK(*telemetry->revert_remaining_s > 0);
+  CHECK(driver->write({}));
+  CHECK_FALSE(driver->read(kAt)->set_point_active);
+}
+
+TEST_CASE("the revert timer of vppbattery gives the battery back in market time",
+          "[device][modbus]") {
+  const ChildProcess server{{VPP_BATTERY_BIN, "--port-base", "0", "--speed", "3600"}};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  REQUIRE(driver->connect());
+  REQUIRE(driver->write({Watts{500}, 600}));
+  bool active = true;
+  for (int i = 0; i < 100'000 && active; ++i) active = driver->read(kAt)->set_point_active;
+  CHECK_FALSE(active);
+}
+
+TEST_CASE("several clients may talk to one battery", "[device][modbus]") {
+  const ChildProcess server{{VPP_BATTERY_BIN, "--port-base", "0"}};
+  const auto one = make_sunspec_driver(at_port(server.port()));
+  const auto two = make_sunspec_driver(at_port(server.port()));
+  REQUIRE(one->connect());
+  REQUIRE(two->connect());
+  REQUIRE(one->write({Watts{700}, 600}));
+  CHECK(two->read(kAt)->set_point.value == Watts{700});
+  CHECK(one->read(kAt)->set_point.value == Watts{700});
+}
+
+TEST_CASE("vppbattery ends cleanly and leaves its accounts behind", "[device][modbus]") {
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("vpp-accounts-" + std::to_string(getpid()) + ".json");
+  ChildProcess server{
+      {VPP_BATTERY_BIN, "--port-base", "0", "--count", "3", "--accounts", path.string()}};
+  REQUIRE(server.port() != 0);
+  server.signal(SIGTERM);
+  CHECK(server.wait() == 0);
+  std::ifstream file{path};
+  const std::string text{std::istreambuf_iterator<char>{file}, {}};
+  CHECK(text.find("\"schema\": \"vpp.batteries/1\"") != std::string::npos);
+  CHECK(text.find("\"serial\": \"VB-1-2\"") != std::string::npos);
+  std::filesystem::remove(path);
+}

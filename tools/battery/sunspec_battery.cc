@@ -1,0 +1,274 @@
+#include "tools/battery/sunspec_battery.h"
+
+#include <algorithm>
+#include <array>
+
+namespace vpp::battery {
+namespace {
+
+// Where each model's id register is, from kMapStart.
+constexpr std::size_t kCommon = 2;
+constexpr std::size_t kMeasure = kCommon + 2 + 66;    // 701
+constexpr std::size_t kRatings = kMeasure + 2 + 153;  // 702
+constexpr std::size_t kControl = kRatings + 2 + 50;   // 704
+constexpr std::size_t kStorage = kControl + 2 + 65;   // 713
+constexpr std::size_t kEnd = kStorage + 2 + 7;
+constexpr std::size_t kMapLength = kEnd + 2;
+
+// Points of 704 that can be written, from kMapStart.
+constexpr std::size_t kWSetEna = kControl + 22;
+constexpr std::size_t kWSetMod = kControl + 23;
+constexpr std::size_t kWSet = kControl + 24;
+constexpr std::size_t kWSetRvrt = kControl + 26;
+constexpr std::size_t kWSetEnaRvrt = kControl + 30;
+constexpr std::size_t kWSetRvrtTms = kControl + 31;
+constexpr std::size_t kWSetRvrtRem = kControl + 33;
+
+struct WritablePoint {
+  std::size_t at;
+  std::size_t size;
+};
+constexpr std::array<WritablePoint, 6> kWritable{{{kWSetEna, 1},
+                                                  {kWSetMod, 1},
+                                                  {kWSet, 2},
+                                                  {kWSetRvrt, 2},
+                                                  {kWSetEnaRvrt, 1},
+                                                  {kWSetRvrtTms, 2}}};
+
+/// A model of which nothing is implemented, as runs of its types' "not implemented" value. From
+/// the model definitions of the SunSpec Alliance.
+struct Run {
+  std::uint16_t value;
+  std::size_t count;
+};
+constexpr std::uint16_t kU = 0xffff;  // unsigned, enumerations, bit fields
+constexpr std::uint16_t kS = 0x8000;  // signed, scale factors; high half of a signed 32
+constexpr std::array<Run, 11> kEmpty701{{{kU, 8},
+                                         {kS, 5},
+                                         {kU, 20},
+                                         {kS, 11},
+                                         {kU, 18},
+                                         {kS, 5},
+                                         {kU, 18},
+                                         {kS, 5},
+                                         {kU, 21},
+                                         {kS, 10},
+                                         {0, 32}}};
+constexpr std::array<Run, 2> kEmpty702{{{kU, 43}, {kS, 7}}};
+constexpr std::array<Run, 15> kEmpty704{{{kU, 22},
+                                         {kS, 1},
+                                         {0, 1},
+                                         {kS, 1},
+                                         {0, 1},
+                                         {kS, 2},
+                                         {kU, 8},
+                                         {kS, 1},
+                                         {0, 1},
+                                         {kS, 1},
+                                         {0, 1},
+                                         {kS, 2},
+                                         {kU, 9},
+                                         {kS, 6},
+                                         {kU, 8}}};
+constexpr std::array<Run, 2> kEmpty713{{{kU, 5}, {kS, 2}}};
+
+template <std::size_t N>
+void begin_model(std::vector<std::uint16_t>& registers, std::size_t at, std::uint16_t id,
+                 const std::array<Run, N>& empty) {
+  VPP_CHECK(registers.size() == at);
+  registers.push_back(id);
+  registers.push_back(0);
+  for (const Run& run : empty) registers.insert(registers.end(), run.count, run.value);
+  registers[at + 1] = static_cast<std::uint16_t>(registers.size() - at - 2);
+}
+
+/// The least power of ten by which `most` fits into 16 bits.
+std::int32_t scale_for(std::int64_t most, std::int64_t limit) {
+  std::int32_t scale = 0;
+  for (; most > limit; most /= 10) ++scale;
+  return scale;
+}
+
+std::int64_t scaled_down(std::int64_t value, std::int32_t scale) {
+  for (; scale > 0; --scale) value /= 10;
+  return value;
+}
+
+std::uint16_t low16(std::int64_t value) {
+  return static_cast<std::uint16_t>(static_cast<std::uint64_t>(value) & 0xffffU);
+}
+
+}  // namespace
+
+SunspecBattery::SunspecBattery(const SunspecBatteryOptions& options)
+    : model_{options.rating,
+             Joules{to_joules(options.rating.capacity).count * options.soc_permille / 1000}},
+      household_{options.household},
+      faults_{options.faults},
+      serial_{options.serial},
+      now_{options.start},
+      power_scale_{scale_for(
+          std::max(options.rating.discharge_max, options.rating.charge_max).count, 30'000)},
+      energy_scale_{scale_for(options.rating.capacity.count, 65'000)},
+      soc_at_start_{model_.soc_permille()} {
+  lay_out();
+}
+
+void SunspecBattery::lay_out() {
+  auto& r = registers_;
+  r = {0x5375, 0x6e53, 1, 66};
+  r.insert(r.end(), 66, 0);
+  put_text(kCommon + 2, "vpp");
+  put_text(kCommon + 18, "vppbattery");
+  put_text(kCommon + 42, "1");
+  put_text(kCommon + 50, serial_);
+  r[kCommon + 66] = 1;
+  r[kCommon + 67] = kS;
+  begin_model(r, kMeasure, 701, kEmpty701);
+  begin_model(r, kRatings, 702, kEmpty702);
+  begin_model(r, kControl, 704, kEmpty704);
+  begin_model(r, kStorage, 713, kEmpty713);
+  r.insert(r.end(), {0xffff, 0});
+  VPP_CHECK(r.size() == kMapLength);
+
+  const BatteryRating& rating = model_.rating();
+  const std::int64_t in = scaled_down(rating.charge_max.count, power_scale_);
+  const std::int64_t out = scaled_down(rating.discharge_max.count, power_scale_);
+  for (const std::size_t point : {2U, 7U, 11U, 26U, 31U, 35U}) r[kRatings + point] = low16(out);
+  for (const std::size_t point : {10U, 34U}) r[kRatings + point] = low16(in);
+  for (const std::size_t point : {14U, 38U}) r[kRatings + point] = 230;
+  put32(kRatings + 23, 0b10);  // fixed active power
+  for (const std::size_t scale : {45U, 47U}) r[kRatings + scale] = low16(power_scale_);
+  r[kRatings + 49] = 0;
+
+  r[kMeasure + 2] = 0;  // single phase
+  r[kMeasure + 3] = 1;  // on
+  r[kMeasure + 4] = 3;  // running
+  r[kMeasure + 5] = 1;  // connected
+  put32(kMeasure + 6, 0);
+  put32(kMeasure + 8, 1);  // grid following
+  r[kMeasure + 16] = 2300;
+  put32(kMeasure + 17, 5000);
+  r[kMeasure + 114] = low16(-1);
+  r[kMeasure + 115] = low16(-2);
+  for (const std::size_t scale : {116U, 118U}) r[kMeasure + scale] = low16(power_scale_);
+  r[kMeasure + 120] = low16(-3);
+
+  r[kWSetEna] = 0;
+  r[kWSetMod] = 1;
+  for (const std::size_t point : {kWSet, kWSetRvrt, kWSetRvrtTms, kWSetRvrtRem}) put32(point, 0);
+  r[kWSetEnaRvrt] = 0;
+  r[kControl + 55] = 0;
+
+  r[kStorage + 2] = low16(scaled_down(rating.capacity.count, energy_scale_));
+  r[kStorage + 5] = 1000;
+  r[kStorage + 6] = 0;
+  r[kStorage + 7] = low16(energy_scale_);
+  r[kStorage + 8] = low16(-1);
+}
+
+void SunspecBattery::advance(MarketTime market) {
+  while (now_ < market) {
+    Duration piece = std::min(market - now_, until_next_hour(now_));
+    if (model_.revert_remaining() > Duration{0}) {
+      piece = std::min(piece, model_.revert_remaining());
+    }
+    model_.step(piece, household_.at(now_));
+    now_ += piece;
+    if (enabled() && !model_.set_point() && !faults_.unresponsive) expire();
+  }
+}
+
+void SunspecBattery::expire() {
+  if (registers_[kWSetEnaRvrt] == 1) {
+    put32(kWSet, get32(kWSetRvrt));
+    model_.set_point(Watts{static_cast<std::int32_t>(get32(kWSet))}, Duration{0});
+  } else {
+    registers_[kWSetEna] = 0;
+  }
+}
+
+std::span<std::uint16_t> SunspecBattery::registers() {
+  const std::int64_t power = model_.power().count;
+  registers_[kMeasure + 10] = low16(scaled_down(power, power_scale_));
+  registers_[kMeasure + 11] = low16(scaled_down(power < 0 ? -power : power, power_scale_));
+  // Thousandths of a watt-hour: 3,600 mJ.
+  put64(kMeasure + 19, static_cast<std::uint64_t>(model_.accounts().injected_mj / 3'600));
+  put64(kMeasure + 23, static_cast<std::uint64_t>(model_.accounts().absorbed_mj / 3'600));
+  const auto remaining = std::chrono::ceil<std::chrono::seconds>(model_.revert_remaining());
+  put32(kWSetRvrtRem,
+        faults_.unresponsive ? get32(kWSetRvrtTms) : static_cast<std::uint32_t>(remaining.count()));
+  std::int64_t wh = to_watt_hours(model_.stored()).count;
+  std::int32_t soc = model_.soc_permille();
+  if (faults_.stale_soc) {
+    soc = soc_at_start_;
+    wh = model_.rating().capacity.count * soc / 1000;
+  }
+  if (faults_.zero_soc) wh = soc = 0;
+  registers_[kStorage + 3] = low16(scaled_down(wh, energy_scale_));
+  registers_[kStorage + 4] = low16(soc);
+  return registers_;
+}
+
+WriteResult SunspecBattery::write(std::uint16_t address, std::span<const std::uint16_t> values) {
+  if (address < kMapStart || values.empty()) return WriteResult::kIllegalAddress;
+  const std::size_t first = address - std::size_t{kMapStart};
+  const std::size_t last = first + values.size();
+  for (std::size_t at = first; at < last;) {
+    const auto point = std::ranges::find(kWritable, at, &WritablePoint::at);
+    if (point == kWritable.end()) {
+      const bool half = std::ranges::find(kWritable, at - 1, &WritablePoint::at) != kWritable.end();
+      return half && at == first ? WriteResult::kIllegalValue : WriteResult::kIllegalAddress;
+    }
+    if (at + point->size > last) return WriteResult::kIllegalValue;
+    const std::uint16_t value = values[at - first];
+    if (at == kWSetMod && value != 1) return WriteResult::kIllegalValue;  // watts only
+    if ((at == kWSetEna || at == kWSetEnaRvrt) && value > 1) return WriteResult::kIllegalValue;
+    at += point->size;
+  }
+  std::ranges::copy(values, registers_.begin() + static_cast<std::ptrdiff_t>(first));
+  take_over(first, last);
+  return WriteResult::kNone;
+}
+
+void SunspecBattery::take_over(std::size_t first, std::size_t last) {
+  const auto written = [&](std::size_t at) { return at >= first && at < last; };
+  if (faults_.unresponsive) return;
+  if (!enabled()) {
+    if (written(kWSetEna)) model_.release();
+    return;
+  }
+  if (!written(kWSetEna) && !written(kWSet) && !written(kWSetRvrtTms)) return;
+  const bool restart = written(kWSetEna) || written(kWSetRvrtTms);
+  const Duration timer =
+      restart ? std::chrono::seconds{get32(kWSetRvrtTms)} : model_.revert_remaining();
+  model_.set_point(Watts{static_cast<std::int32_t>(get32(kWSet))}, timer);
+}
+
+bool SunspecBattery::enabled() const {
+  return registers_[kWSetEna] == 1;
+}
+
+void SunspecBattery::put_text(std::size_t at, std::string_view text) {
+  for (std::size_t i = 0; i < text.size() && i < 32; ++i) {
+    const auto byte = static_cast<std::uint16_t>(static_cast<unsigned char>(text[i]));
+    auto& target = registers_[at + i / 2];
+    target = static_cast<std::uint16_t>(i % 2 == 0 ? byte << 8U : target | byte);
+  }
+}
+
+void SunspecBattery::put32(std::size_t at, std::uint32_t value) {
+  registers_[at] = static_cast<std::uint16_t>(value >> 16U);
+  registers_[at + 1] = static_cast<std::uint16_t>(value);
+}
+
+void SunspecBattery::put64(std::size_t at, std::uint64_t value) {
+  put32(at, static_cast<std::uint32_t>(value >> 32U));
+  put32(at + 2, static_cast<std::uint32_t>(value));
+}
+
+std::uint32_t SunspecBattery::get32(std::size_t at) const {
+  return static_cast<std::uint32_t>(registers_[at]) << 16U | registers_[at + 1];
+}
+
+}  // namespace vpp::battery

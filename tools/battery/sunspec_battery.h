@@ -1,0 +1,81 @@
+// One battery as a Modbus client sees it: SunSpec models 1, 701, 702, 704 and 713 over a
+// BatteryModel in its home. No I/O: registers in, registers out.
+//
+// Layout     "SunS" at 40000, then the five models and the end model; unit id 1. Set point in
+//            watts (704: WSetMod 1) with a revert timer that counts down in market seconds.
+// Writes     only the points of 704 that control the set point; a 32-bit point whole or not at all.
+//            WSetEna 1 takes WSet over and starts the timer; WSet alone changes an enabled set
+//            point; WSetRvrtTms alone restarts its timer. When the timer ends, the set point
+//            becomes WSetRvrt if WSetEnaRvrt is 1, else the battery is its own again.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "config/time.h"
+#include "tools/battery/battery_model.h"
+#include "tools/battery/home_profile.h"
+
+namespace vpp::battery {
+
+inline constexpr std::uint16_t kMapStart = 40000;
+
+/// Faults to test with.
+struct Misbehaviour {
+  bool unresponsive = false;  ///< takes set points, shows them, does not follow
+  bool stale_soc = false;     ///< state of charge and energy stand still
+  bool zero_soc = false;      ///< state of charge and energy read 0
+};
+
+/// Modbus exception codes; kNone: done.
+enum class WriteResult : std::uint8_t { kNone = 0, kIllegalAddress = 2, kIllegalValue = 3 };
+
+struct SunspecBatteryOptions {
+  BatteryRating rating;
+  Household household;
+  std::int32_t soc_permille = 500;
+  std::string serial;
+  MarketTime start{};
+  Misbehaviour faults;
+};
+
+class SunspecBattery {
+ public:
+  explicit SunspecBattery(const SunspecBatteryOptions& options);
+
+  /// Lets market time pass until `market`; an earlier time is no time.
+  void advance(MarketTime market);
+
+  /// The whole map from kMapStart on, as of the last advance(). Brought up to date by the call.
+  [[nodiscard]] std::span<std::uint16_t> registers();
+
+  /// `address` is the Modbus address. Nothing is written unless all is.
+  [[nodiscard]] WriteResult write(std::uint16_t address, std::span<const std::uint16_t> values);
+
+  [[nodiscard]] const BatteryModel& model() const { return model_; }
+  [[nodiscard]] const std::string& serial() const { return serial_; }
+
+ private:
+  void lay_out();
+  void put_text(std::size_t at, std::string_view text);
+  void put32(std::size_t at, std::uint32_t value);
+  void put64(std::size_t at, std::uint64_t value);
+  void expire();
+  void take_over(std::size_t first, std::size_t last);
+  [[nodiscard]] bool enabled() const;
+  [[nodiscard]] std::uint32_t get32(std::size_t at) const;
+
+  BatteryModel model_;
+  Household household_;
+  Misbehaviour faults_;
+  std::string serial_;
+  MarketTime now_;
+  std::int32_t power_scale_;
+  std::int32_t energy_scale_;
+  std::int32_t soc_at_start_;
+  std::vector<std::uint16_t> registers_;
+};
+
+}  // namespace vpp::battery
