@@ -1,0 +1,40 @@
+// The documents of docs/control-api.md, as JSON text. Pure: a snapshot in, text out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "daemon/driver/health.h"
+#include "daemon/driver/snapshot.h"
+
+namespace vpp::driver {
+
+[[nodiscard]] std::string version_document();
+[[nodiscard]] std::string health_document(const std::vector<HealthCode>& codes);
+[[nodiscard]] std::string status_document(const Snapshot& snapshot);
+[[nodiscard]] std::string tree_document(const Snapshot& snapshot);
+[[nodiscard]] std::string nodes_document(const Snapshot& snapshot);
+/// Nothing: no such id or name.
+[[nodiscard]] std::optional<std::string> node_document(const Snapshot& snapshot,
+                                                       std::string_view id_or_name);
+[[nodiscard]] std::string capacity_document(const Snapshot& snapshot);
+[[nodiscard]] std::string config_document(std::string_view file, std::string_view toml);
+
+[[nodiscard]] std::string orders_document(const Snapshot& snapshot);
+[[nodiscard]] std::optional<std::string> order_document(const Snapshot& snapshot, OrderId id);
+/// Of an order as the node has just booked or cancelled it.
+[[nodiscard]] std::string order_document(const Snapshot& snapshot, const aggregation::Order& order);
+[[nodiscard]] std::string dry_run_document(const Snapshot& snapshot,
+                                           const node::SendOrder& command);
+[[nodiscard]] std::string bids_document(const Snapshot& snapshot);
+[[nodiscard]] std::optional<std::string> bid_document(const Snapshot& snapshot,
+                                                      std::string_view key,
+                                                      const std::vector<bidding::Fact>& trace);
+[[nodiscard]] std::string prices_document(const Snapshot& snapshot);
+[[nodiscard]] std::string gates_document(const Snapshot& snapshot);
+[[nodiscard]] std::string error_document(std::string_view code, std::string_view text,
+                                         std::string_view hint);
+
+}  // namespace vpp::driver

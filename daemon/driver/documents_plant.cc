@@ -1,0 +1,191 @@
+// Documents about orders, bids and the market.
+#include <algorithm>
+#include <cstdlib>
+
+#include "aggregation/split.h"
+#include "bidding/fact_json.h"
+#include "daemon/driver/documents.h"
+#include "daemon/driver/json_parts.h"
+#include "daemon/driver/names.h"
+
+namespace vpp::driver {
+namespace {
+
+using namespace parts;
+
+constexpr std::size_t kOrdersShown = 1'000;
+
+Json delivered_part(const node::NodeStatus& status, OrderId id) {
+  for (const mesh::Receipt& receipt : status.group.receipts) {
+    if (receipt.order == id) return watt_hours(receipt.delivered);
+  }
+  return {};
+}
+
+Json order_part(const node::NodeStatus& status, const aggregation::Order& order) {
+  return {{"id", order.id.value},
+          {"key", order.key},
+          {"source", to_string(order.source)},
+          {"state", to_string(order.state)},
+          {"power_w", order.power.count},
+          {"from_ms", market_ms(order.from)},
+          {"until_ms", market_ms(order.until)},
+          {"issued_ms", market_ms(order.issued)},
+          {"delivered_wh", delivered_part(status, order.id)}};
+}
+
+std::optional<Watts> measured_of(const mesh::ChildView& child) {
+  if (!child.attached || !child.summary) return std::nullopt;
+  if (const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary)) return site->measured;
+  const auto& group = std::get<mesh::GroupSummary>(*child.summary);
+  if (group.coverage.online == 0) return std::nullopt;
+  return group.measured;
+}
+
+Json shares_part(const node::NodeStatus& status, OrderId id) {
+  if (status.order != id || !status.target) return {};
+  Json shares = Json::array();
+  for (std::size_t i = 0; i < std::min(status.children.size(), status.asked.size()); ++i) {
+    const mesh::ChildView& child = status.children[i];
+    if (!child.attached && status.asked[i] == Watts{0}) continue;
+    shares.push_back({{"id", to_string(child.id)},
+                      {"name", child.name},
+                      {"asked_w", status.asked[i].count},
+                      {"measured_w", watts(measured_of(child))}});
+  }
+  return shares;
+}
+
+Json gate_part(const bidding::Gate& gate) {
+  return {{"from_ms", market_ms(gate.from)},
+          {"until_ms", market_ms(gate.until)},
+          {"closes_ms", market_ms(gate.closes)}};
+}
+
+Json bid_part(const bidding::BidView& view) {
+  Json segments = Json::array();
+  for (const bidding::BidSegment& segment : view.bid.segments) {
+    segments.push_back({{"power_w", segment.power.count}, {"price", money(segment.price.count)}});
+  }
+  Json out{{"key", view.bid.key}, {"state", view.state}};
+  out.update(gate_part(view.bid.gate));
+  out["segments"] = std::move(segments);
+  out["award"] = nullptr;
+  out["order"] = order_id(view.order);
+  out["delivered_wh"] = watt_hours(view.delivered);
+  out["settlement"] = nullptr;
+  if (view.award) {
+    out["award"] = {{"power_w", view.award->power.count},
+                    {"clearing", money(view.award->clearing.count)}};
+  }
+  if (view.settlement) {
+    out["settlement"] = {{"awarded_wh", watt_hours(view.settlement->awarded)},
+                         {"delivered_wh", watt_hours(view.settlement->delivered)},
+                         {"revenue", money(view.settlement->revenue.count)},
+                         {"penalty", money(view.settlement->penalty.count)}};
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string orders_document(const Snapshot& snapshot) {
+  std::vector<const aggregation::Order*> newest;
+  for (const aggregation::Order& order : snapshot.status.orders) newest.push_back(&order);
+  std::ranges::sort(newest, std::greater{}, [](const auto* order) { return order->id; });
+  if (newest.size() > kOrdersShown) newest.resize(kOrdersShown);
+  Json orders = Json::array();
+  for (const auto* order : newest) orders.push_back(order_part(snapshot.status, *order));
+  Json out = document("orders");
+  out["orders"] = std::move(orders);
+  return text(out);
+}
+
+std::optional<std::string> order_document(const Snapshot& snapshot, OrderId id) {
+  const auto& orders = snapshot.status.orders;
+  const auto found = std::ranges::find(orders, id, &aggregation::Order::id);
+  if (found == orders.end()) return std::nullopt;
+  return order_document(snapshot, *found);
+}
+
+std::string order_document(const Snapshot& snapshot, const aggregation::Order& order) {
+  Json out = document("order");
+  out["order"] = order_part(snapshot.status, order);
+  out["order"]["shares"] = shares_part(snapshot.status, order.id);
+  return text(out);
+}
+
+std::string dry_run_document(const Snapshot& snapshot, const node::SendOrder& command) {
+  Json would{{"power_w", command.power.count},
+             {"sites", snapshot.status.group.coverage.online},
+             {"feasible", nullptr},
+             {"held_w", nullptr},
+             {"unserved_wh", nullptr},
+             {"firm_w", nullptr},
+             {"supersedes", snapshot.status.target ? order_id(snapshot.status.order) : Json()}};
+  if (const auto flexibility = flexibility_of(snapshot.status)) {
+    const bool up = command.power.count >= 0;
+    const auto& curve = up ? flexibility->up : flexibility->down;
+    const std::int64_t sign = up ? 1 : -1;
+    const Watts wanted{std::abs(command.power.count)};
+    const Watts most = held_power(curve, command.duration);
+    const Joules unserved = aggregation::unserved_min(std::vector{wanted}, command.duration, curve);
+    would["feasible"] = unserved == Joules{0};
+    would["held_w"] = sign * std::min(most, wanted).count;
+    would["unserved_wh"] = watt_hours(unserved);
+    would["firm_w"] = sign * (most.count * snapshot.vitals.firm_permille / 1000);
+  }
+  Json out = document("dry_run");
+  out["would"] = std::move(would);
+  return text(out);
+}
+
+std::string bids_document(const Snapshot& snapshot) {
+  Json bids = Json::array();
+  for (const bidding::BidView& bid : snapshot.status.bids) bids.push_back(bid_part(bid));
+  Json out = document("bids");
+  out["bids"] = std::move(bids);
+  return text(out);
+}
+
+std::optional<std::string> bid_document(const Snapshot& snapshot, std::string_view key,
+                                        const std::vector<bidding::Fact>& trace) {
+  const auto& bids = snapshot.status.bids;
+  const auto found =
+      std::ranges::find_if(bids, [&](const bidding::BidView& bid) { return bid.bid.key == key; });
+  if (found == bids.end()) return std::nullopt;
+  Json facts = Json::array();
+  for (const bidding::Fact& fact : trace) facts.push_back(Json::parse(bidding::to_json(fact)));
+  Json out = document("bid");
+  out["bid"] = bid_part(*found);
+  out["trace"] = std::move(facts);
+  return text(out);
+}
+
+std::string prices_document(const Snapshot& snapshot) {
+  Json prices = Json::array();
+  for (const bidding::PricePoint& price : snapshot.status.prices) {
+    prices.push_back({{"from_ms", market_ms(price.from)},
+                      {"until_ms", market_ms(price.until)},
+                      {"price", money(price.price.count)}});
+  }
+  Json out = document("prices");
+  out["prices"] = std::move(prices);
+  return text(out);
+}
+
+std::string gates_document(const Snapshot& snapshot) {
+  const Now& now = snapshot.status.now;
+  Json gates = Json::array();
+  for (const bidding::Gate& gate : snapshot.status.gates) {
+    Json part = gate_part(gate);
+    part["closes_in_ms"] =
+        (gate.closes - now.market).count() / std::max<std::int64_t>(1, now.speed);
+    gates.push_back(std::move(part));
+  }
+  Json out = document("gates");
+  out["gates"] = std::move(gates);
+  return text(out);
+}
+
+}  // namespace vpp::driver

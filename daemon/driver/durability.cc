@@ -1,0 +1,81 @@
+#include "daemon/driver/durability.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+#include <variant>
+
+namespace vpp::driver {
+namespace {
+
+constexpr const char* kWhy = "the state store is full: nothing that depends on it is sent";
+
+bool replaces(const node::Record& newer, const node::Record& older) {
+  if (newer.index() != older.index() || std::holds_alternative<bidding::Fact>(newer)) return false;
+  const auto* order = std::get_if<aggregation::Order>(&newer);
+  return order == nullptr || order->id == std::get<aggregation::Order>(older).id;
+}
+
+template <class T>
+bool carries(const mesh::Message& message) {
+  return std::holds_alternative<T>(message);
+}
+
+bool asks_power(const mesh::SendDown& send) {
+  const auto* dispatch = std::get_if<mesh::Dispatch>(&send.message);
+  return dispatch != nullptr && dispatch->share.has_value();
+}
+
+void refuse(std::vector<node::Reply>& replies) {
+  for (node::Reply& reply : replies) {
+    if (!reply.order) continue;
+    reply.order.reset();
+    reply.refused = kWhy;
+  }
+}
+
+std::vector<bidding::MarketAnswer> fail(std::vector<bidding::MarketCall>& calls) {
+  std::vector<bidding::MarketAnswer> answers;
+  for (bidding::MarketCall& call : calls) {
+    answers.emplace_back(bidding::CallFailed{std::move(call), kWhy});
+  }
+  calls.clear();
+  return answers;
+}
+
+}  // namespace
+
+template <class T>
+bool Durability::holds() const {
+  return std::ranges::any_of(pending_, [](const auto& r) { return std::holds_alternative<T>(r); });
+}
+
+void Durability::add(std::vector<node::Record> records) {
+  for (node::Record& record : records) {
+    std::erase_if(pending_, [&](const node::Record& older) { return replaces(record, older); });
+    pending_.push_back(std::move(record));
+  }
+}
+
+std::vector<bidding::MarketAnswer> Durability::hold_back(node::Effects& effects) const {
+  if (pending_.empty()) return {};
+  const bool term = holds<node::TermRecord>();
+  const bool fence = term || holds<node::Fence>();
+  const bool order = term || holds<aggregation::Order>();
+  if (term || holds<mesh::UplinkRecord>()) {
+    effects.up.clear();
+  } else if (fence) {
+    std::erase_if(effects.up, [](const auto& s) { return carries<mesh::DispatchAck>(s.message); });
+  }
+  if (fence && effects.site && effects.site->order) effects.site.reset();
+  if (term) {
+    effects.down.clear();
+  } else if (fence || order) {
+    std::erase_if(effects.down, asks_power);
+  }
+  if (order) refuse(effects.replies);
+  if (term || holds<bidding::Fact>()) return fail(effects.market);
+  return {};
+}
+
+}  // namespace vpp::driver

@@ -1,0 +1,117 @@
+#include "daemon/driver/health.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <string>
+
+namespace vpp::driver {
+namespace {
+
+using node::Severity;
+
+/// Below this a deviation is noise of the meters, not of the plant.
+constexpr std::int64_t kOffTargetMinW = 100;
+constexpr std::int64_t kOffTargetPermille = 50;
+
+std::string of(std::size_t part, std::size_t all) {
+  return std::to_string(part) + " of " + std::to_string(all);
+}
+
+void check_uplink(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
+  if (status.role == Role::kRoot) return;
+  if (!status.parent) {
+    codes.push_back(
+        {"VPP_NO_PARENT", Severity::kError, "attached to no parent (" + status.uplink_state + ")"});
+  } else if (status.path.empty()) {
+    codes.push_back({"VPP_NO_ROOT", Severity::kError, "the parent reaches no root"});
+  }
+}
+
+void check_tree(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
+  if (status.role == Role::kLeaf) return;
+  const auto lost = static_cast<std::size_t>(std::ranges::count_if(
+      status.children, [](const mesh::ChildView& c) { return state_of(c) == NodeState::kLost; }));
+  if (lost == status.children.size()) {
+    codes.push_back({"VPP_NO_CHILDREN", Severity::kWarning, "nobody is attached below"});
+  } else if (lost > 0) {
+    codes.push_back({"VPP_CHILD_LOST", Severity::kWarning,
+                     of(lost, status.children.size()) + " children hold no lease"});
+  }
+  const mesh::Coverage& coverage = status.group.coverage;
+  if (const std::size_t silent = coverage.stale + coverage.offline; silent > 0) {
+    codes.push_back({"VPP_STALE_LEAVES", Severity::kWarning,
+                     of(silent, coverage.enrolled) + " sites are stale or silent"});
+  }
+}
+
+void check_order(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
+  if (!status.target) return;
+  if (status.role != Role::kLeaf && status.group.shortfall.count != 0) {
+    codes.push_back({"VPP_SHORTFALL", Severity::kWarning,
+                     std::to_string(status.group.shortfall.count) + " W of " +
+                         std::to_string(status.target->count) + " W cannot be placed"});
+  }
+  const auto measured = measured_of(status);
+  const auto error = error_permille(status);
+  if (error && std::abs(*error) > kOffTargetPermille &&
+      std::abs(measured->count - status.target->count) > kOffTargetMinW) {
+    codes.push_back({"VPP_OFF_TARGET", Severity::kWarning,
+                     std::to_string(measured->count) + " W measured, " +
+                         std::to_string(status.target->count) + " W asked"});
+  }
+}
+
+void check_site(const Snapshot& snapshot, std::vector<HealthCode>& codes) {
+  const auto& device = snapshot.vitals.device;
+  const auto& site = snapshot.status.site;
+  if (snapshot.status.role != Role::kLeaf || !device) return;
+  if (!device->connected) {
+    codes.push_back({"VPP_DEVICE_UNREACHABLE", Severity::kError, device->problem});
+  } else if (site && site->mode == device::Mode::kUncontrollable) {
+    codes.push_back({"VPP_DEVICE_UNCONTROLLABLE", Severity::kError,
+                     device->problem.empty() ? "the device does not follow" : device->problem});
+  } else if (site && site->stale) {
+    codes.push_back({"VPP_SITE_STALE", Severity::kWarning, "readings are too old or implausible"});
+  }
+}
+
+void check_driver(const Vitals& vitals, std::vector<HealthCode>& codes) {
+  if (vitals.market && !vitals.market->problem.empty()) {
+    codes.push_back({"VPP_MARKET_UNREACHABLE", Severity::kError, vitals.market->problem});
+  }
+  if (!vitals.store_problem.empty()) {
+    codes.push_back({"VPP_STORE_FULL", Severity::kError, vitals.store_problem});
+  } else if (vitals.store.permille() >= kStoreAlarmPermille) {
+    codes.push_back({"VPP_STORE_LOW", Severity::kWarning,
+                     std::to_string(vitals.store.permille() / 10) + " % of the store are used"});
+  }
+  if (vitals.queue_full) {
+    codes.push_back({"VPP_QUEUE_FULL", Severity::kWarning, "requests were turned away"});
+  }
+  const std::int64_t life = vitals.cert_not_after_ms - vitals.cert_not_before_ms;
+  if (life > 0 && vitals.utc_ms - vitals.cert_not_before_ms > life / 3 * 2) {
+    const std::int64_t hours = (vitals.cert_not_after_ms - vitals.utc_ms) / 3'600'000;
+    codes.push_back({"VPP_CERT_EXPIRING", Severity::kWarning,
+                     "the certificate ends in " + std::to_string(hours) + " h"});
+  }
+}
+
+}  // namespace
+
+std::vector<HealthCode> health_of(const Snapshot& snapshot) {
+  std::vector<HealthCode> codes;
+  check_uplink(snapshot.status, codes);
+  check_tree(snapshot.status, codes);
+  check_order(snapshot.status, codes);
+  check_site(snapshot, codes);
+  check_driver(snapshot.vitals, codes);
+  std::ranges::stable_sort(codes, std::greater{}, &HealthCode::severity);
+  return codes;
+}
+
+std::string_view health_state(const std::vector<HealthCode>& codes) {
+  if (codes.empty()) return "ok";
+  return codes.front().severity == Severity::kError ? "error" : "degraded";
+}
+
+}  // namespace vpp::driver

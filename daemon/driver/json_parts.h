@@ -1,0 +1,58 @@
+// Small pieces that the documents are made of. Internal to daemon/driver/documents*.cc.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/ids.h"
+#include "config/time.h"
+#include "config/units.h"
+
+namespace vpp::driver::parts {
+
+using Json = nlohmann::ordered_json;
+
+inline Json document(std::string_view kind) {
+  return {{"schema", "vppctl/v1"}, {"kind", kind}};
+}
+
+/// Names come from peers: never trust them to be UTF-8.
+inline std::string text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+inline Json watts(std::optional<Watts> power) {
+  return power ? Json(power->count) : Json();
+}
+
+/// Watt-hours with three decimals: enough to tell one joule from the next thousand.
+inline Json watt_hours(std::optional<Joules> energy) {
+  if (!energy) return {};
+  if (energy->count % kJoulesPerWattHour == 0) return energy->count / kJoulesPerWattHour;
+  return std::round(static_cast<double>(energy->count) / 3.6) / 1000.0;
+}
+
+inline Json market_ms(MarketTime at) {
+  return at.time_since_epoch().count();
+}
+
+/// Micro-units as units.
+inline Json money(std::int64_t micro) {
+  if (micro % 1'000'000 == 0) return micro / 1'000'000;
+  return static_cast<double>(micro) / 1e6;
+}
+
+inline Json order_id(OrderId id) {
+  return id == kNoOrder ? Json() : Json(id.value);
+}
+
+template <class T>
+Json optional(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+}  // namespace vpp::driver::parts

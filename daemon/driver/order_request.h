@@ -1,0 +1,21 @@
+// The body of POST /v1/orders. Pure.
+#pragma once
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "daemon/node/node.h"
+
+namespace vpp::driver {
+
+struct OrderRequest {
+  node::SendOrder command;
+  bool dry_run = false;
+};
+
+/// Error: one line for the operator. Unknown fields are errors: a mistyped `duration_s` must not
+/// become a default.
+[[nodiscard]] std::expected<OrderRequest, std::string> parse_order_request(std::string_view body);
+
+}  // namespace vpp::driver

@@ -1,0 +1,79 @@
+#include "daemon/driver/parts_of_config.h"
+
+#include "device/sunspec_modbus.h"
+
+namespace vpp::driver {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Port 0 in the config means: whatever the system gave us.
+std::string advertised(const ListenConfig& listen, const std::string& bound) {
+  const auto wanted = parse_tcp_address(listen.advertise);
+  const auto got = parse_tcp_address(bound);
+  if (!listen.advertise.ends_with(":0") && !listen.advertise.ends_with(":*")) {
+    return listen.advertise;
+  }
+  const std::string host = wanted ? wanted->host : listen.advertise.substr(6);
+  return got ? "tcp://" + host.substr(0, host.rfind(':')) + ":" + std::to_string(got->port) : bound;
+}
+
+}  // namespace
+
+node::NodeOptions node_options(const RoleConfig& config, const Identity& identity,
+                               const std::string& bound) {
+  node::NodeOptions out;
+  out.self = identity.keys.id();
+  out.role = role_of(config);
+  out.name = config.name;
+  out.region = config.region;
+  out.certificate = identity.certificate;
+  const auto parents = parents_of(config);
+  out.seeds.assign(parents.begin(), parents.end());
+  if (const ListenConfig* listen = listen_of(config)) {
+    out.serves = Endpoint{advertised(*listen, bound), identity.keys.curve};
+  }
+  out.bidding.enabled = false;
+  if (const auto* root = std::get_if<RootConfig>(&config.of_role); root && root->market) {
+    out.bidding.enabled = true;
+    out.bidding.price_min = root->market->price_min;
+    out.bidding.firm_permille = root->market->firm_permille;
+  }
+  return out;
+}
+
+device::SiteLimits site_limits(const SiteConfig& site) {
+  device::SiteLimits out;
+  out.reserve_permille = site.reserve_permille;
+  out.discharge_max = site.discharge_max;
+  out.charge_max = site.charge_max;
+  out.export_max = site.export_max;
+  out.import_max = site.import_max;
+  out.ramp_w_per_s = site.ramp_w_per_s;
+  out.charge_efficiency_permille = site.charge_efficiency_permille;
+  out.discharge_efficiency_permille = site.discharge_efficiency_permille;
+  return out;
+}
+
+std::unique_ptr<device::SiteDriver> make_driver(const DeviceConfig& device) {
+  device::SunspecOptions options;
+  options.host = device.host;
+  options.port = device.port;
+  options.unit = device.unit;
+  return device::make_sunspec_driver(options);
+}
+
+fs::path control_socket(const RoleConfig& config) {
+  return fs::path{config.run_dir} / "control.sock";
+}
+
+std::string market_module() {
+  constexpr const char* kName = "vpp_http_market.so";
+  std::error_code error;
+  const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / kName;
+  if (!error && fs::exists(beside, error)) return beside.string();
+  const fs::path packaged = beside.parent_path().parent_path() / "lib" / "vpp" / kName;
+  return fs::exists(packaged, error) ? packaged.string() : beside.string();
+}
+
+}  // namespace vpp::driver

@@ -1,0 +1,27 @@
+// From the role config to what the parts of a vppd want to be told.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "config/role_config.h"
+#include "daemon/driver/identity.h"
+#include "daemon/node/node.h"
+#include "device/site.h"
+#include "device/site_driver.h"
+
+namespace vpp::driver {
+
+/// `bound` is the address that the transport listens at, with its real port; empty on a leaf.
+[[nodiscard]] node::NodeOptions node_options(const RoleConfig& config, const Identity& identity,
+                                             const std::string& bound);
+
+[[nodiscard]] device::SiteLimits site_limits(const SiteConfig& site);
+[[nodiscard]] std::unique_ptr<device::SiteDriver> make_driver(const DeviceConfig& device);
+[[nodiscard]] std::filesystem::path control_socket(const RoleConfig& config);
+
+/// The loadable HTTP market: beside the program, or where packages put it.
+[[nodiscard]] std::string market_module();
+
+}  // namespace vpp::driver

@@ -1,0 +1,146 @@
+#include "daemon/driver/record_json.h"
+
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <utility>
+
+#include "bidding/fact_json.h"
+#include "config/z85.h"
+
+namespace vpp::driver {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+template <class Number>
+Number whole(const Json& object, const char* key) {
+  const Json& value = object.at(key);
+  if (!value.is_number_integer()) throw std::runtime_error{std::string{key} + " is no number"};
+  return value.get<Number>();
+}
+
+Json to_document(const mesh::UplinkRecord& record) {
+  Json alternates = Json::array();
+  for (const Endpoint& endpoint : record.alternates) {
+    alternates.push_back({{"address", endpoint.address}, {"key", to_z85(endpoint.server_key)}});
+  }
+  return {{"session", record.session},
+          {"last_parent", record.last_parent ? Json(to_string(*record.last_parent)) : Json()},
+          {"term", record.term},
+          {"path_length", record.path_length},
+          {"alternates", std::move(alternates)}};
+}
+
+mesh::UplinkRecord uplink_of(const Json& document) {
+  mesh::UplinkRecord record;
+  record.session = whole<mesh::Session>(document, "session");
+  if (const Json& parent = document.at("last_parent"); !parent.is_null()) {
+    const auto id = parse_node_id(parent.get<std::string>());
+    if (!id) throw std::runtime_error{"last_parent: " + id.error()};
+    record.last_parent = *id;
+  }
+  record.term = whole<std::uint64_t>(document, "term");
+  record.path_length = whole<std::size_t>(document, "path_length");
+  for (const Json& each : document.at("alternates")) {
+    const auto key = parse_z85(each.at("key").get<std::string>());
+    if (!key) throw std::runtime_error{"alternates: a key is no Z85"};
+    record.alternates.push_back({each.at("address").get<std::string>(), *key});
+  }
+  return record;
+}
+
+Json to_document(const node::Fence& fence) {
+  return {{"term", fence.term}, {"sequence", fence.sequence}};
+}
+
+Json to_document(const node::TermRecord& record) {
+  return {{"term", record.term}};
+}
+
+Json to_document(const aggregation::Order& order) {
+  return {{"id", order.id.value},
+          {"key", order.key},
+          {"source", std::to_underlying(order.source)},
+          {"power_w", order.power.count},
+          {"from_ms", order.from.time_since_epoch().count()},
+          {"until_ms", order.until.time_since_epoch().count()},
+          {"issued_ms", order.issued.time_since_epoch().count()},
+          {"state", std::to_underlying(order.state)}};
+}
+
+/// Numbers of enumerators are part of the format: append only.
+template <class Enum>
+Enum enumerator(const Json& document, const char* key, Enum last) {
+  const auto value = whole<std::int64_t>(document, key);
+  if (value < 0 || value > std::to_underlying(last)) {
+    throw std::runtime_error{std::string{key} + " is out of range"};
+  }
+  return static_cast<Enum>(value);
+}
+
+MarketTime market_ms(const Json& document, const char* key) {
+  return MarketTime{std::chrono::milliseconds{whole<std::int64_t>(document, key)}};
+}
+
+aggregation::Order order_of(const Json& document) {
+  return {.id = {whole<std::uint64_t>(document, "id")},
+          .key = document.at("key").get<std::string>(),
+          .source = enumerator(document, "source", aggregation::OrderSource::kMarket),
+          .power = {whole<std::int64_t>(document, "power_w")},
+          .from = market_ms(document, "from_ms"),
+          .until = market_ms(document, "until_ms"),
+          .issued = market_ms(document, "issued_ms"),
+          .state = enumerator(document, "state", aggregation::OrderState::kSuperseded)};
+}
+
+node::Record record_of(RecordKind kind, const Json& document) {
+  switch (kind) {
+    case RecordKind::kUplink:
+      return uplink_of(document);
+    case RecordKind::kFence:
+      return node::Fence{whole<std::uint64_t>(document, "term"),
+                         whole<std::uint64_t>(document, "sequence")};
+    case RecordKind::kTerm:
+      return node::TermRecord{whole<std::uint64_t>(document, "term")};
+    case RecordKind::kOrder:
+      return order_of(document);
+    case RecordKind::kFact:
+      break;
+  }
+  throw std::runtime_error{"unknown kind of record"};
+}
+
+}  // namespace
+
+RecordKind kind_of(const node::Record& record) {
+  return static_cast<RecordKind>(record.index());
+}
+static_assert(std::is_same_v<std::variant_alternative_t<4, node::Record>, bidding::Fact>);
+static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
+
+std::string to_json(const node::Record& record) {
+  if (const auto* fact = std::get_if<bidding::Fact>(&record)) return bidding::to_json(*fact);
+  return std::visit(
+      []<class T>(const T& each) {
+        if constexpr (std::is_same_v<T, bidding::Fact>) return std::string{};
+        // Addresses come from peers: never trust them to be UTF-8.
+        else
+          return to_document(each).dump(-1, ' ', false, Json::error_handler_t::replace);
+      },
+      record);
+}
+
+std::expected<node::Record, std::string> parse_record(RecordKind kind, std::string_view text) {
+  if (kind == RecordKind::kFact) {
+    auto fact = bidding::fact_from_json(text);
+    if (!fact) return std::unexpected{fact.error()};
+    return node::Record{*std::move(fact)};
+  }
+  try {
+    return record_of(kind, Json::parse(text));
+  } catch (const std::exception& error) {  // the library reports by exception
+    return std::unexpected{std::string{error.what()}};
+  }
+}
+
+}  // namespace vpp::driver

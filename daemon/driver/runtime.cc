@@ -1,0 +1,453 @@
+#include "daemon/driver/runtime.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "bidding/market_loader.h"
+#include "config/check.h"
+#include "config/role_config_toml.h"
+#include "daemon/driver/clock.h"
+#include "daemon/driver/control_api.h"
+#include "daemon/driver/device_loop.h"
+#include "daemon/driver/durability.h"
+#include "daemon/driver/event_ring.h"
+#include "daemon/driver/http_server.h"
+#include "daemon/driver/identity.h"
+#include "daemon/driver/log.h"
+#include "daemon/driver/market_thread.h"
+#include "daemon/driver/node_queue.h"
+#include "daemon/driver/parts_of_config.h"
+#include "daemon/driver/signals.h"
+#include "daemon/driver/sink.h"
+#include "daemon/driver/store.h"
+#include "daemon/driver/supervisor.h"
+#include "daemon/node/node.h"
+#include "mesh/zmq_transport.h"
+
+namespace vpp::driver {
+namespace {
+
+using node::Severity;
+
+constexpr Duration kStoreRetry = std::chrono::seconds{1};
+constexpr Duration kHousekeeping = std::chrono::minutes{1};
+constexpr Duration kWaitMax = std::chrono::seconds{1};
+/// A deadline that is due again right after it was served must not spin the loop.
+constexpr Duration kWaitMin{1};
+
+Rng seeded() {
+  std::uint64_t seed = 0;
+  VPP_CHECK(::getrandom(&seed, sizeof seed, 0) == sizeof seed);
+  return Rng{seed};
+}
+
+node::Event to_event(mesh::TransportEvent event) {
+  return std::visit([](auto&& each) { return node::Event{std::move(each)}; }, std::move(event));
+}
+
+}  // namespace
+
+class Runtime::Impl {
+ public:
+  explicit Impl(const RuntimeOptions& options)
+      : options_{options},
+        role_{role_of(options.config)},
+        clock_{options.config.time},
+        started_{Clock::protocol()},
+        sink_{ring_, [this] {
+                if (http_) http_->events_added();
+              }} {}
+
+  std::expected<void, std::string> open() {
+    const RoleConfig& config = options_.config;
+    auto identity = load_identity(config.identity, role_, config.region, Clock::utc_ms());
+    if (!identity) return std::unexpected{identity.error()};
+    auto store =
+        Store::open({.dir = config.state_dir,
+                     .map_bytes = role_ == Role::kRoot ? kStoreBytesRoot : kStoreBytesNode});
+    if (!store) return std::unexpected{store.error()};
+    store_ = *std::move(store);
+    const auto recovered = store_->load();
+    if (!recovered) return std::unexpected{recovered.error()};
+    if (auto opened = open_transport(*identity); !opened) return opened;
+    if (auto opened = open_market(); !opened) return opened;
+    if (auto opened = open_http(); !opened) return opened;
+    cert_not_before_ms_ = identity->cert.not_before_ms;
+    cert_not_after_ms_ = identity->cert.not_after_ms;
+    const Now now = clock_.now();
+    node_.emplace(node_options(config, *identity, transport_->bound_address()), seeded(), now,
+                  *recovered);
+    open_device(now);
+    signals_.emplace([this] {
+      stop_asked_ = true;
+      transport_->wake();
+    });
+    return {};
+  }
+
+  int run() {
+    carry_out(clock_.now(), node_->take_effects());
+    say_ready();
+    while (!stopped_ && !failed_) turn();
+    leave();
+    return failed_ ? 1 : 0;
+  }
+
+  [[nodiscard]] bool thread_left_behind() const { return left_behind_; }
+
+ private:
+  // --- opening ---------------------------------------------------------------------------------
+
+  std::expected<void, std::string> open_transport(const Identity& identity) {
+    mesh::TransportOptions options;
+    options.keys = identity.keys;
+    options.fleet = identity.fleet;
+    if (const ListenConfig* listen = listen_of(options_.config)) options.listen = listen->address;
+    options.utc_ms = [] { return Clock::utc_ms(); };
+    options.warn = [this](std::string_view text) {
+      notice(Severity::kWarning, "VPP_WIRE", std::string{text});
+    };
+    auto transport = mesh::ZmqTransport::open(std::move(options));
+    if (!transport) return std::unexpected{transport.error()};
+    transport_ = *std::move(transport);
+    return {};
+  }
+
+  std::expected<void, std::string> open_market() {
+    const auto* root = std::get_if<RootConfig>(&options_.config.of_role);
+    if (root == nullptr || !root->market) return {};
+    auto adapter = bidding::load_market(market_module(), root->market->url);
+    if (!adapter) return std::unexpected{adapter.error()};
+    market_.emplace(*std::move(adapter), [this] { transport_->wake(); });
+    market_vitals_.emplace();
+    firm_permille_ = root->market->firm_permille;
+    return {};
+  }
+
+  std::expected<void, std::string> open_http() {
+    HttpOptions options;
+    options.socket = control_socket(options_.config);
+    if (const auto& http = options_.config.http) {
+      options.tcp_host = http->host;
+      options.tcp_port = http->port;
+    }
+    api_.emplace(ControlOptions{.role = role_,
+                                .config_file = options_.config_file,
+                                .config_toml = to_toml(options_.config),
+                                .utc_ms = [] { return Clock::utc_ms(); }},
+                 queue_);
+    auto server = HttpServer::open(
+        std::move(options),
+        [this](const HttpRequest& request, const HttpServer::Respond& respond) {
+          api_->handle(request, respond);
+        },
+        ring_);
+    if (!server) return std::unexpected{server.error()};
+    http_ = *std::move(server);
+    return {};
+  }
+
+  void open_device(const Now& now) {
+    const auto* leaf = std::get_if<LeafConfig>(&options_.config.of_role);
+    if (leaf == nullptr) return;
+    device_.emplace(
+        DeviceLoopOptions{.limits = site_limits(leaf->site), .poll = leaf->device.poll},
+        make_driver(leaf->device), now, [] { return Clock::protocol(); },
+        [this] { transport_->wake(); });
+  }
+
+  void say_ready() {
+    const RoleConfig& config = options_.config;
+    const std::string listen = transport_->bound_address();
+    const std::string http = http_->tcp_address();
+    const std::string line = "role=" + std::string{to_string(role_)} + " name=" + config.name +
+                             " id=" + to_string(node_->status(clock_.now()).self) +
+                             " listen=" + (listen.empty() ? "-" : listen) +
+                             " control=" + control_socket(config).string() +
+                             " http=" + (http.empty() ? "-" : http) +
+                             " pid=" + std::to_string(::getpid());
+    log::info("READY " + line);
+    supervisor_.ready(line);
+  }
+
+  // --- the loop --------------------------------------------------------------------------------
+
+  void turn() {
+    const Now before = clock_.now();
+    supervisor_.alive(before.protocol);
+    events_.clear();
+    transport_->wait(patience(before), events_);
+    const Now now = clock_.now();
+    for (mesh::TransportEvent& event : events_) step(now, to_event(std::move(event)));
+    take_device(now);
+    take_market(now);
+    take_questions(now);
+    if (stop_asked_.exchange(false)) {
+      supervisor_.stopping();
+      log::info("asked to stop: draining");
+      step(now, node::StopAsked{});
+    }
+    if (stopped_) return;
+    node_->advance(now);
+    carry_out(now, node_->take_effects());
+    if (!durability_.pending().empty() && now.protocol >= store_retry_at_) write_pending(now);
+    if (now.protocol >= housekeeping_at_) keep_house(now);
+  }
+
+  [[nodiscard]] Duration patience(const Now& now) const {
+    if (!held_answers_.empty()) return kWaitMin;
+    const Instant deadline = std::min(node_->next_deadline(now), housekeeping_at_);
+    const Duration most = std::min(kWaitMax, supervisor_.interval());
+    if (deadline <= now.protocol) return kWaitMin;
+    return std::min(deadline - now.protocol, most);
+  }
+
+  void step(const Now& now, const node::Event& event) {
+    if (stopped_) return;
+    node_->step(now, event);
+    carry_out(now, node_->take_effects());
+  }
+
+  void take_device(const Now& now) {
+    if (!device_) return;
+    auto report = device_->take_report();
+    if (!report) return;
+    const bool was_connected = device_vitals_ && device_vitals_->connected;
+    const bool first = !device_vitals_;
+    device_vitals_ = Vitals::Device{report->connected, report->problem};
+    if (report->connected && !was_connected) {
+      notice(Severity::kInfo, "VPP_DEVICE_CONNECTED", "the device answers");
+    } else if (!report->connected && (was_connected || first)) {
+      notice(Severity::kError, "VPP_DEVICE_UNREACHABLE", report->problem);
+    }
+    step(now, node::SiteReported{std::move(report->status)});
+  }
+
+  void take_market(const Now& now) {
+    for (auto& answer : std::exchange(held_answers_, {})) {
+      step(now, node::MarketAnswered{std::move(answer)});
+    }
+    if (!market_) return;
+    for (auto& answer : market_->take_answers()) {
+      note_market(answer);
+      step(now, node::MarketAnswered{std::move(answer)});
+    }
+  }
+
+  void note_market(const bidding::MarketAnswer& answer) {
+    const auto* failed = std::get_if<bidding::CallFailed>(&answer);
+    const std::string problem = failed != nullptr ? failed->why : std::string{};
+    ++market_vitals_->calls;
+    if (failed != nullptr) ++market_vitals_->failures;
+    if (!problem.empty() && market_vitals_->problem.empty()) {
+      notice(Severity::kError, "VPP_MARKET_UNREACHABLE", problem);
+    } else if (problem.empty() && !market_vitals_->problem.empty()) {
+      notice(Severity::kInfo, "VPP_MARKET_REACHABLE", "the market answers again");
+    }
+    market_vitals_->problem = problem;
+  }
+
+  // --- operators -------------------------------------------------------------------------------
+
+  void take_questions(const Now& now) {
+    std::shared_ptr<const Snapshot> shared;  // one picture for all that only look
+    for (NodeQuestion& question : queue_.take()) {
+      NodeAnswer answer;
+      if (auto* send = std::get_if<node::SendOrder>(&question.what)) {
+        answer.reply = command(now, std::move(*send));
+        shared.reset();
+      } else if (auto* cancel = std::get_if<node::CancelOrder>(&question.what)) {
+        answer.reply = command(now, *cancel);
+        shared.reset();
+      } else if (const auto* trace = std::get_if<AskTrace>(&question.what)) {
+        answer.trace = node_->trace(trace->bid_key);
+      }
+      if (!shared) shared = std::make_shared<const Snapshot>(snapshot(now));
+      answer.snapshot = shared;
+      question.answer(std::move(answer));
+    }
+  }
+
+  template <class Command>
+  std::optional<node::Reply> command(const Now& now, Command what) {
+    asked_ = ++requests_;
+    reply_.reset();
+    step(now, node::OperatorAsked{asked_, std::move(what)});
+    return std::exchange(reply_, std::nullopt);
+  }
+
+  [[nodiscard]] Snapshot snapshot(const Now& now) {
+    Snapshot out{node_->status(now), {}};
+    out.vitals.pid = ::getpid();
+    out.vitals.uptime = now.protocol - started_;
+    out.vitals.utc_ms = Clock::utc_ms();
+    out.vitals.store = store_use_;
+    out.vitals.store_problem = store_problem_;
+    out.vitals.wire = transport_->counters();
+    out.vitals.device = device_vitals_;
+    out.vitals.market = market_vitals_;
+    out.vitals.firm_permille = firm_permille_;
+    out.vitals.cert_not_before_ms = cert_not_before_ms_;
+    out.vitals.cert_not_after_ms = cert_not_after_ms_;
+    out.vitals.requests_dropped = queue_.dropped();
+    out.vitals.queue_full = queue_.dropped() > dropped_before_;
+    out.vitals.notices = sink_.counts();
+    return out;
+  }
+
+  // --- effects ---------------------------------------------------------------------------------
+
+  /// In field order: what must be durable comes before what is sent because of it.
+  void carry_out(const Now& now, node::Effects effects) {
+    if (!effects.persist.empty()) {
+      durability_.add(std::move(effects.persist));
+      write_pending(now);
+    }
+    for (auto& answer : durability_.hold_back(effects)) held_answers_.push_back(std::move(answer));
+    for (const mesh::LinkId link : effects.close) transport_->close_link(link);
+    for (const mesh::OpenLink& each : effects.open) transport_->open_link(each.link, each.to);
+    if (effects.site && device_) device_->instruct(node_->corrected(now), *effects.site);
+    for (const mesh::SendUp& each : effects.up) transport_->send_up(each.link, each.message);
+    for (const mesh::SendDown& each : effects.down) {
+      transport_->send_down(each.connection, each.message);
+    }
+    for (const mesh::ConnectionId connection : effects.drop) transport_->drop(connection);
+    for (bidding::MarketCall& call : effects.market) {
+      if (market_) market_->call(std::move(call));
+    }
+    for (node::Reply& reply : effects.replies) {
+      if (reply.request == asked_) reply_ = std::move(reply);
+    }
+    for (const node::Notice& each : effects.notices) {
+      sink_.take(now, Clock::utc_ms(), each);
+    }
+    if (effects.plant_heard && device_) device_->plant_heard(node_->corrected(now));
+    if (effects.stopped) stopped_ = true;
+  }
+
+  void write_pending(const Now& now) {
+    store_retry_at_ = now.protocol + kStoreRetry;
+    const auto written = store_->persist(durability_.pending());
+    if (written) {
+      durability_.written();
+      if (!std::exchange(store_problem_, {}).empty()) {
+        notice(Severity::kInfo, "VPP_STORE_OK", "state is durable again");
+      }
+      check_store();
+      return;
+    }
+    if (store_problem_ != written.error()) {
+      notice(Severity::kError, "VPP_STORE_FULL",
+             written.error() + "; nothing that depends on it is sent");
+    }
+    store_problem_ = written.error();
+    if (durability_.pending().size() > Durability::kPendingMax) {
+      notice(Severity::kError, "VPP_STORE_FULL", "too much state is not durable: stopping");
+      failed_ = true;
+    }
+  }
+
+  void check_store() {
+    store_use_ = store_->use();
+    const bool low = store_use_.permille() >= kStoreAlarmPermille;
+    if (low && !store_low_) {
+      notice(Severity::kError, "VPP_STORE_LOW",
+             std::to_string(store_use_.permille() / 10) + " % of the store are used");
+    }
+    store_low_ = low;
+  }
+
+  void notice(Severity severity, std::string code, std::string text) {
+    sink_.take(clock_.now(), Clock::utc_ms(), {severity, std::move(code), std::move(text)});
+  }
+
+  void keep_house(const Now& now) {
+    housekeeping_at_ = now.protocol + kHousekeeping;
+    store_->check_readers();
+    check_store();
+    dropped_before_ = queue_.dropped();
+  }
+
+  /// The device first: power matters more than good manners.
+  void leave() {
+    if (device_ && !device_->stop()) {
+      left_behind_ = true;
+      log::error(
+          "VPP_DEVICE_RELEASE_FAILED: the device did not take its release in time; its own "
+          "revert timer ends the set point");
+    }
+    if (market_ && !market_->stop()) left_behind_ = true;
+    http_.reset();
+    signals_.reset();  // it wakes the transport
+    transport_.reset();
+    if (!durability_.pending().empty()) (void)store_->persist(durability_.pending());
+    log::info("stopped");
+  }
+
+  const RuntimeOptions options_;
+  const Role role_;
+  const Clock clock_;
+  const Instant started_;
+
+  EventRing ring_;
+  NoticeSink sink_;
+  Supervisor supervisor_;
+  NodeQueue queue_{[this] { transport_->wake(); }};
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<mesh::ZmqTransport> transport_;
+  std::optional<node::Node> node_;
+  std::optional<ControlApi> api_;
+  std::optional<DeviceLoop> device_;
+  std::optional<MarketThread> market_;
+  std::unique_ptr<HttpServer> http_;
+  std::optional<Signals> signals_;
+
+  std::vector<mesh::TransportEvent> events_;
+  Durability durability_;
+  std::vector<bidding::MarketAnswer> held_answers_;
+  std::atomic<bool> stop_asked_ = false;
+  bool stopped_ = false;
+  bool failed_ = false;
+  bool left_behind_ = false;
+  Instant housekeeping_at_{};
+  Instant store_retry_at_{};
+  std::string store_problem_;
+  StoreUse store_use_;
+  bool store_low_ = false;
+  std::optional<Vitals::Device> device_vitals_;
+  std::optional<Vitals::Market> market_vitals_;
+  std::int32_t firm_permille_ = 1000;
+  std::int64_t cert_not_before_ms_ = 0;
+  std::int64_t cert_not_after_ms_ = 0;
+  std::uint64_t dropped_before_ = 0;
+  node::RequestId requests_ = 0;
+  node::RequestId asked_ = 0;
+  std::optional<node::Reply> reply_;
+};
+
+Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}
+Runtime::~Runtime() = default;
+
+std::expected<std::unique_ptr<Runtime>, std::string> Runtime::open(const RuntimeOptions& options) {
+  auto impl = std::make_unique<Impl>(options);
+  if (auto opened = impl->open(); !opened) return std::unexpected{opened.error()};
+  return std::unique_ptr<Runtime>{new Runtime{std::move(impl)}};
+}
+
+int Runtime::run() {
+  return impl_->run();
+}
+bool Runtime::thread_left_behind() const {
+  return impl_->thread_left_behind();
+}
+
+}  // namespace vpp::driver

@@ -1,0 +1,58 @@
+#include "daemon/driver/snapshot.h"
+
+#include <algorithm>
+#include <variant>
+
+namespace vpp::driver {
+
+std::optional<Flexibility> flexibility_of(const node::NodeStatus& status) {
+  using aggregation::DurationCurve;
+  if (status.role == Role::kLeaf) {
+    if (!status.site || status.site->stale) return std::nullopt;
+    return Flexibility{DurationCurve::of_site(status.site->discharge),
+                       DurationCurve::of_site(status.site->charge)};
+  }
+  const auto up = DurationCurve::from_wire(status.group.grid_id, status.group.discharge);
+  const auto down = DurationCurve::from_wire(status.group.grid_id, status.group.charge);
+  if (!up || !down) return std::nullopt;
+  return Flexibility{*up, *down};
+}
+
+Watts held_power(const aggregation::DurationCurve& curve, std::chrono::milliseconds duration) {
+  // The curve is concave: what holds for all of `duration` holds for every shorter time.
+  // At most 10 GW for 14 h, in joules: a thousand times that still fits.
+  return {curve.at(duration).count * 1000 / duration.count()};
+}
+
+std::optional<Watts> measured_of(const node::NodeStatus& status) {
+  if (status.role == Role::kLeaf) return status.site ? status.site->measured : std::nullopt;
+  if (status.group.coverage.online == 0) return std::nullopt;
+  return status.group.measured;
+}
+
+std::optional<std::int64_t> error_permille(const node::NodeStatus& status) {
+  const auto measured = measured_of(status);
+  if (!status.target || status.target->count == 0 || !measured) return std::nullopt;
+  return (measured->count - status.target->count) * 1000 / status.target->count;
+}
+
+NodeState state_of(const mesh::ChildView& child) {
+  if (!child.attached) return NodeState::kLost;
+  if (!child.summary) return NodeState::kStale;
+  const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary);
+  return site != nullptr && site->stale ? NodeState::kStale : NodeState::kAlive;
+}
+
+std::string_view to_string(NodeState state) {
+  switch (state) {
+    case NodeState::kAlive:
+      return "alive";
+    case NodeState::kStale:
+      return "stale";
+    case NodeState::kLost:
+      return "lost";
+  }
+  return "";
+}
+
+}  // namespace vpp::driver

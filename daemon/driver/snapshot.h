@@ -1,0 +1,76 @@
+// One consistent picture of this vppd, for documents, health and metrics. Plain values: made on the
+// node's loop, read on the HTTP thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "aggregation/duration_curve.h"
+#include "config/time.h"
+#include "daemon/driver/store.h"
+#include "daemon/node/node.h"
+#include "mesh/zmq_transport.h"
+
+namespace vpp::driver {
+
+/// What the driver knows beside the node.
+struct Vitals {
+  std::int64_t pid = 0;
+  Duration uptime{0};
+  std::int64_t utc_ms = 0;
+  StoreUse store;
+  std::string store_problem;  ///< why state is not durable now; empty: it is
+  mesh::TransportCounters wire;
+
+  struct Device {
+    bool connected = false;
+    std::string problem;  ///< empty: none
+  };
+  std::optional<Device> device;  ///< leaf, from its first report on
+
+  struct Market {
+    std::uint64_t calls = 0;
+    std::uint64_t failures = 0;
+    std::string problem;  ///< of the newest answer; empty: it was good
+  };
+  std::optional<Market> market;  ///< root with a market
+
+  std::int32_t firm_permille = 1000;  ///< of the power, what is promised
+  std::int64_t cert_not_before_ms = 0;
+  std::int64_t cert_not_after_ms = 0;      ///< 0: unknown
+  std::uint64_t requests_dropped = 0;      ///< for a full queue
+  bool queue_full = false;                 ///< within the last minute
+  std::array<std::uint64_t, 3> notices{};  ///< by severity
+};
+
+struct Snapshot {
+  node::NodeStatus status;
+  Vitals vitals;
+};
+
+/// What this node can do now, in both directions.
+struct Flexibility {
+  aggregation::DurationCurve up;    ///< discharge
+  aggregation::DurationCurve down;  ///< charge
+};
+
+/// Of what is counted below, or of the leaf's own site. Nothing: unknown.
+[[nodiscard]] std::optional<Flexibility> flexibility_of(const node::NodeStatus& status);
+
+/// Constant power that can be held for all of `duration`, rounded down; duration > 0.
+[[nodiscard]] Watts held_power(const aggregation::DurationCurve& curve,
+                               std::chrono::milliseconds duration);
+
+/// Battery power below (or of the leaf) now; nothing: unknown.
+[[nodiscard]] std::optional<Watts> measured_of(const node::NodeStatus& status);
+
+/// Measured against target, in permille of the target; nothing: no target, or unknown.
+[[nodiscard]] std::optional<std::int64_t> error_permille(const node::NodeStatus& status);
+
+enum class NodeState : std::uint8_t { kAlive, kStale, kLost };
+[[nodiscard]] NodeState state_of(const mesh::ChildView& child);
+[[nodiscard]] std::string_view to_string(NodeState state);
+
+}  // namespace vpp::driver

@@ -1,0 +1,71 @@
+// What a node must not forget, in LMDB: acknowledged means on the disk.
+//
+// Durable    persist() is one write transaction with LMDB's default sync: one fsync per batch,
+//            all of it or nothing. Never NOSYNC, NOMETASYNC or WRITEMAP.
+// Integrity  LMDB has no checksums: each record carries a BLAKE2b tag over its key and text, and
+//            is verified whenever it is read. A damaged tree can crash LMDB itself; so open() reads
+//            everything in a child process first.
+// Alone      a lock file keeps a second vppd out of the directory.
+// Keys       "uplink", "fence", "term" (the newest wins), "order/<id>", "fact/<number>" (appended).
+// Bounded    orders that are over are forgotten beyond the newest kOrdersKept, at open.
+// Ownership  one thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "daemon/node/node.h"
+
+namespace vpp::driver {
+
+inline constexpr std::size_t kStoreBytesNode = 16U << 20U;   ///< leaf, aggregator: a few records
+inline constexpr std::size_t kStoreBytesRoot = 256U << 20U;  ///< months of a root's journal
+inline constexpr int kStoreAlarmPermille = 700;
+inline constexpr std::size_t kOrdersKept = 1'000;
+
+struct StoreOptions {
+  std::filesystem::path dir;  ///< made if missing, mode 0700
+  std::size_t map_bytes = kStoreBytesNode;
+};
+
+struct StoreUse {
+  std::uint64_t used_bytes = 0;
+  std::uint64_t map_bytes = 0;
+  [[nodiscard]] int permille() const {
+    return map_bytes == 0 ? 0 : static_cast<int>(used_bytes * 1000 / map_bytes);
+  }
+};
+
+class Store {
+ public:
+  /// Errors name the file: held by another process, damaged, truncated, not writable.
+  [[nodiscard]] static std::expected<std::unique_ptr<Store>, std::string> open(
+      const StoreOptions& options);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  /// Everything, verified. Error: names the file and the key.
+  [[nodiscard]] std::expected<node::Recovered, std::string> load() const;
+
+  /// Durable when it returns. On error nothing of the batch is written, and a later call may work:
+  /// the map or the disk is full, or the disk fails.
+  [[nodiscard]] std::expected<void, std::string> persist(std::span<const node::Record> batch);
+
+  [[nodiscard]] StoreUse use() const;
+
+  /// Clears slots of readers that died; a stale one keeps the file growing.
+  void check_readers();
+
+ private:
+  class Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace vpp::driver
