@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <span>
+#include <utility>
 
 #include "aggregation/split.h"
+#include "aggregation/wide.h"
 #include "config/check.h"
 
 namespace vpp::aggregation {
@@ -13,6 +15,9 @@ namespace {
 constexpr int kDoublingsMax = 4;
 /// One child, and one in fifty of all, may be on trial at a time: their watts may fail to come.
 constexpr std::size_t kTrialsPart = 50;
+/// What a trial asks for: enough to be seen beyond the tolerance, little enough to be missed.
+constexpr std::int64_t kTrialTolerances = 10;
+constexpr std::int64_t kTrialPart = 10;  ///< of the child's full power, if that is more
 
 Watts magnitude(Watts power) {
   return {std::abs(power.count)};
@@ -75,6 +80,16 @@ struct MixedSplit {
 
 }  // namespace
 
+/// What the parts of one tick pass on.
+struct Dispatcher::Round {
+  Direction direction;
+  std::int64_t sign;
+  const std::vector<ChildState>& children;
+  const std::vector<Trust*>& trusts;
+  std::vector<Watts> shares;  ///< magnitudes, without the trusts' extras
+  Watts left;                 ///< magnitude, of the target
+};
+
 Dispatcher::Dispatcher(const DispatcherOptions& options) : options_{options} {
   VPP_CHECK(options_.ticks_to_doubt >= 1 && options_.ticks_unseen_to_doubt >= 1);
   for (const int lag : {options_.lag_ticks_site, options_.lag_ticks_group}) {
@@ -99,36 +114,68 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   try_again(now.protocol, trusts);
 
   // First what the doubted do anyway, then the rest among those who respond.
-  std::vector<Watts> shares(children.size(), Watts{0});
-  Watts left = magnitude(target);
+  Round round{
+      direction,        sign, children, trusts, std::vector<Watts>(children.size(), Watts{0}),
+      magnitude(target)};
+  hold_the_doubted(round);
   MixedSplit split;
   for (std::size_t i = 0; i < children.size(); ++i) {
-    if (trusts[i]->doubted_at) {
-      const Watts measured = children[i].measured.value_or(Watts{0}) * sign;
-      shares[i] = std::clamp(measured, Watts{0}, left);
-      left -= shares[i];
-    } else {
-      split.add(i, children[i], direction);
-    }
+    if (!trusts[i]->doubted_at) split.add(i, children[i], direction);
   }
-  left = split.divide(left, shares);
+  const Watts shortfall = split.divide(round.left, round.shares);
+  ask_the_doubted(round, shortfall);
 
   DispatchPlan plan;
-  plan.placed = (magnitude(target) - left) * sign;
-  plan.shortfall = left * sign;
+  plan.placed = (magnitude(target) - shortfall) * sign;
+  plan.shortfall = shortfall * sign;
   for (std::size_t i = 0; i < children.size(); ++i) {
-    trusts[i]->extra = Watts{0};
-    if (trusts[i]->doubted_at && left > Watts{0}) {
-      const Watts room = full_power(children[i], direction) - shares[i];
-      trusts[i]->extra = std::clamp(room, Watts{0}, left);
-      left -= trusts[i]->extra;
-    }
-    const Watts asked = (shares[i] + trusts[i]->extra) * sign;
+    const Watts asked = (round.shares[i] + trusts[i]->extra) * sign;
     std::shift_right(trusts[i]->asked.begin(), trusts[i]->asked.end(), 1);
     trusts[i]->asked[0] = asked;
     plan.shares.push_back({children[i].id, asked});
   }
   return plan;
+}
+
+void Dispatcher::hold_the_doubted(Round& round) const {
+  for (std::size_t i = 0; i < round.children.size(); ++i) {
+    Trust& trust = *round.trusts[i];
+    trust.extra = Watts{0};
+    if (!trust.doubted_at) continue;
+    round.shares[i] = std::clamp(trust.limit * round.sign, Watts{0}, round.left);
+    round.left -= round.shares[i];
+  }
+  for (std::size_t i = 0; i < round.children.size(); ++i) {
+    Trust& trust = *round.trusts[i];
+    if (!trust.doubted_at || !trust.on_trial) continue;
+    const Watts full = full_power(round.children[i], round.direction);
+    const Watts little =
+        std::max(options_.tolerance * kTrialTolerances, Watts{full.count / kTrialPart});
+    const Watts room = std::max(Watts{0}, full - round.shares[i]);
+    trust.extra = std::min({little, room, round.left});
+    round.left -= trust.extra;
+  }
+}
+
+void Dispatcher::ask_the_doubted(Round& round, Watts shortfall) {
+  if (shortfall == Watts{0}) return;
+  Watts room_left{0};
+  std::vector<Watts> rooms(round.children.size(), Watts{0});
+  for (std::size_t i = 0; i < rooms.size(); ++i) {
+    const Trust& trust = *round.trusts[i];
+    if (!trust.doubted_at || trust.admitted || trust.on_trial) continue;
+    const Watts full = full_power(round.children[i], round.direction);
+    rooms[i] = std::max(Watts{0}, full - round.shares[i]);
+    room_left += rooms[i];
+  }
+  // By room, not one after the other: the first may claim what it does not have.
+  for (std::size_t i = 0; i < rooms.size() && room_left > Watts{0}; ++i) {
+    const auto part = Int128{std::min(shortfall, room_left).count} * rooms[i].count;
+    const Watts extra{static_cast<std::int64_t>(part / room_left.count)};
+    round.trusts[i]->extra += extra;
+    shortfall -= extra;
+    room_left -= rooms[i];
+  }
 }
 
 void Dispatcher::idle() {
@@ -137,6 +184,7 @@ void Dispatcher::idle() {
     trust.misses = 0;
     trust.unseen = 0;
     trust.extra = Watts{0};
+    trust.on_trial = false;
   }
 }
 
@@ -153,44 +201,88 @@ Watts Dispatcher::tolerance_of(Watts asked) const {
 void Dispatcher::judge(Instant now, const ChildState& child, Trust& trust) const {
   if (!child.measured || child.measured_since <= trust.judged) {
     // Nobody saw it miss; but watts nobody sees for long are not counted on.
-    if (++trust.unseen >= options_.ticks_unseen_to_doubt && !trust.doubted_at) doubt(now, trust);
+    const bool unseen_for_long = ++trust.unseen >= options_.ticks_unseen_to_doubt;
+    if (unseen_for_long && !trust.doubted_at) doubt(now, Watts{0}, trust);
     return;
   }
   trust.unseen = 0;
-  compare(now, child, trust);
+  if (child.at_most && magnitude(*child.at_most) < magnitude(trust.asked[0])) {
+    if (!trust.doubted_at || trust.on_trial) doubt(now, *child.at_most, trust);
+    trust.limit = *child.at_most;
+    trust.admitted = true;
+  } else if (trust.doubted_at) {
+    compare_doubted(now, child, trust);
+  } else {
+    compare(now, child, trust);
+  }
   trust.judged = child.measured_since;
   trust.measured = child.measured;
+}
+
+std::pair<Watts, Watts> Dispatcher::recently_asked(const ChildState& child,
+                                                   const Trust& trust) const {
+  const bool is_site = std::holds_alternative<SiteFlexibility>(child.flexibility);
+  const int lag = is_site ? options_.lag_ticks_site : options_.lag_ticks_group;
+  const auto [low, high] =
+      std::ranges::minmax(std::span{trust.asked}.first(static_cast<std::size_t>(lag)));
+  return {low, high};
+}
+
+int Dispatcher::misses_max(const ChildState& child) const {
+  const bool is_site = std::holds_alternative<SiteFlexibility>(child.flexibility);
+  return is_site ? options_.ticks_to_doubt : 2 * options_.ticks_to_doubt;
+}
+
+void Dispatcher::compare_doubted(Instant now, const ChildState& child, Trust& trust) const {
+  const Watts measured = *child.measured;
+  const Watts newest = trust.asked[0];
+  const Watts tolerance = tolerance_of(newest);
+  const auto [low, high] = recently_asked(child, trust);
+  // Following each report would chase our own asks around the loop: look when they have settled.
+  if (high - low > tolerance) return;
+  // A small extra share hides in the tolerance: it came if half of it did.
+  const bool follows = magnitude(measured - newest) <= tolerance;
+  const bool did_more = follows && trust.extra > Watts{0} &&
+                        magnitude(measured).count * 2 > (magnitude(newest) * 2 - trust.extra).count;
+  if (did_more) trust.limit = newest;
+  if (did_more || (follows && trust.extra == Watts{0})) {
+    trust.misses = 0;
+  } else if (++trust.misses < misses_max(child)) {
+    return;
+  }
+  if (!follows) trust.limit = measured;
+  if (trust.extra <= tolerance) return;
+  const Direction direction = newest > Watts{0} ? Direction::kDischarge : Direction::kCharge;
+  const bool at_full = magnitude(newest) + tolerance >= full_power(child, direction);
+  if (did_more && (trust.on_trial || at_full)) {
+    trust.doubted_at.reset();
+    trust.on_trial = false;
+    trust.failures = 0;
+    trust.misses = 0;
+  } else if (trust.on_trial) {
+    doubt(now, trust.limit, trust);
+  }
 }
 
 void Dispatcher::compare(Instant now, const ChildState& child, Trust& trust) const {
   const Watts measured = *child.measured;
   const Watts newest = trust.asked[0];
   const Watts tolerance = tolerance_of(newest);
-  if (trust.doubted_at) {
-    const bool came_back = trust.extra > tolerance && magnitude(measured - newest) <= tolerance;
-    if (!came_back) return;
-    trust.doubted_at.reset();
-    trust.failures = 0;
-    trust.misses = 0;
-    return;
-  }
-  const bool is_site = std::holds_alternative<SiteFlexibility>(child.flexibility);
-  const int lag = is_site ? options_.lag_ticks_site : options_.lag_ticks_group;
-  const auto [low, high] =
-      std::ranges::minmax(std::span{trust.asked}.first(static_cast<std::size_t>(lag)));
+  const auto [low, high] = recently_asked(child, trust);
   if (low - tolerance_of(low) <= measured && measured <= high + tolerance_of(high)) {
     trust.misses = 0;
     const bool settled = high - low <= tolerance;  // no older ask explains what it does
-    if (settled) trust.on_trial = false;
     if (settled && magnitude(newest) > tolerance) trust.failures = 0;
     return;
   }
   const bool on_its_way = trust.measured && magnitude(newest - measured) + tolerance <=
                                                 magnitude(newest - *trust.measured);
-  if (!on_its_way && ++trust.misses >= options_.ticks_to_doubt) doubt(now, trust);
+  if (!on_its_way && ++trust.misses >= misses_max(child)) doubt(now, measured, trust);
 }
 
-void Dispatcher::doubt(Instant now, Trust& trust) const {
+void Dispatcher::doubt(Instant now, Watts limit, Trust& trust) {
+  trust.limit = limit;
+  trust.admitted = false;
   trust.doubted_at = now;
   trust.on_trial = false;
   trust.misses = 0;
@@ -202,13 +294,10 @@ void Dispatcher::try_again(Instant now, const std::vector<Trust*>& trusts) const
   const auto trials_max = static_cast<std::ptrdiff_t>(1 + trusts.size() / kTrialsPart);
   for (Trust* trust : trusts) {
     if (trials >= trials_max) return;
-    if (!trust->doubted_at) continue;
+    if (!trust->doubted_at || trust->on_trial) continue;
     const Duration wait = options_.retry_after * (1 << (trust->failures - 1));
     if (now - *trust->doubted_at < wait) continue;
-    trust->doubted_at.reset();
     trust->on_trial = true;
-    trust->misses = std::max(0, options_.ticks_to_doubt - 2);  // it failed before: two misses do
-    trust->unseen = std::max(0, options_.ticks_unseen_to_doubt - options_.ticks_to_doubt);
     ++trials;
   }
 }

@@ -2,9 +2,9 @@
 //
 // Children that answer get their part of the longest-time-to-go split; a child that does not
 // (measured differs from what it was asked by more than the tolerance in `ticks_to_doubt` reports)
-// is held to what it is measured at, and its missing watts go to those who respond, until it is
-// tried again. The asked parts never sum to more than the target and all have its sign; what
-// cannot be placed is the shortfall, known in the same tick.
+// is held to what it was measured at, and its missing watts go to those who respond, until it does
+// a little more when asked for it (a trial). The asked parts never sum to more than the target and
+// all have its sign; what cannot be placed is the shortfall, known in the same tick.
 //
 // Why it does not oscillate: a report is judged only against the asks of the last ticks
 // (`lag_ticks_*`: what a share needs to go down, act, be measured and come back up), a child on its
@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -43,12 +44,16 @@ struct ChildState {
   std::variant<SiteFlexibility, GroupFlexibility> flexibility;
   std::optional<Watts> measured;  ///< battery power now; nothing: unknown
   Instant measured_since{};       ///< protocol time the report came
+  /// A group that reported a shortfall: what it could place of its share. Believed at once, so that
+  /// the rest goes elsewhere before anybody measures that it is missing.
+  std::optional<Watts> at_most = std::nullopt;
 };
 
 struct DispatcherOptions {
   Watts tolerance{50};
   std::int32_t tolerance_permille = 50;  ///< of the asked watts, whichever is larger
-  int ticks_to_doubt = 3;                ///< reports in a row that are off
+  int ticks_to_doubt = 3;                ///< reports in a row that are off; a group, which corrects
+                                         ///< itself first, has twice as many
   int ticks_unseen_to_doubt = 10;        ///< ticks without any new measurement
   int lag_ticks_site = 2;                ///< share sent -> its effect reported; at most kLagMax
   int lag_ticks_group = 5;
@@ -88,19 +93,28 @@ class Dispatcher {
     std::array<Watts, DispatcherOptions::kLagMax> asked{};  ///< newest first; 0 before the order
     Instant judged{};                                       ///< newest measurement looked at
     std::optional<Watts> measured;                          ///< that measurement
+    Watts limit;                                            ///< doubted: asked this much
+    bool admitted = false;                                  ///< the child itself told the limit
     int misses = 0;
     int unseen = 0;
     int failures = 0;                   ///< doubts in a row: doubles the wait
     std::optional<Instant> doubted_at;  ///< set: doubted
-    bool on_trial = false;              ///< tried again, and not yet seen to respond
+    bool on_trial = false;              ///< doubted, and asked a little more to see
     Watts extra;                        ///< magnitude asked beyond what it was held to
     std::uint64_t tick = 0;             ///< last one the child was part of
   };
 
+  struct Round;
+  void hold_the_doubted(Round& round) const;
+  static void ask_the_doubted(Round& round, Watts shortfall);
   [[nodiscard]] Watts tolerance_of(Watts asked) const;
+  [[nodiscard]] std::pair<Watts, Watts> recently_asked(const ChildState& child,
+                                                       const Trust& trust) const;
+  [[nodiscard]] int misses_max(const ChildState& child) const;
   void judge(Instant now, const ChildState& child, Trust& trust) const;
   void compare(Instant now, const ChildState& child, Trust& trust) const;
-  void doubt(Instant now, Trust& trust) const;
+  void compare_doubted(Instant now, const ChildState& child, Trust& trust) const;
+  static void doubt(Instant now, Watts limit, Trust& trust);
   void try_again(Instant now, const std::vector<Trust*>& trusts) const;
 
   DispatcherOptions options_;
