@@ -1,3 +1,6 @@
+// First: the headers of Cap'n Proto need it.
+#include "mesh/capnp_cxx20.h"
+//
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 #include <kj/exception.h>
