@@ -95,6 +95,20 @@ TEST_CASE("every config is read back from its own print", "[config][toml]") {
   }
 }
 
+TEST_CASE("every key that is printed is documented", "[config][toml]") {
+  const std::string documented = read_file(VPP_CONFIG_DOCUMENT);
+  Rng rng{2};
+  for (int i = 0; i < 50; ++i) {
+    std::istringstream lines{to_toml(random_role_config(rng))};
+    for (std::string line; std::getline(lines, line);) {
+      if (line.empty()) continue;
+      const std::string word = line.substr(0, line.find(' '));
+      CAPTURE(word);
+      REQUIRE(documented.find("`" + word + "`") != std::string::npos);
+    }
+  }
+}
+
 TEST_CASE("an absent key means its default", "[config][toml]") {
   const auto config = parse_role_config(leaf_text(), "f");
   REQUIRE(config);
