@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
+#include <ranges>
 #include <set>
 #include <string>
 #include <vector>
@@ -53,8 +54,8 @@ struct FakeMarket {
   static MarketAnswer answer(MarketTime now, const FetchPrices& c) {
     PricesFetched answer;
     const auto since = c.from.time_since_epoch();
-    for (MarketTime at{since - since % kInterval}; at < c.until && at <= now; at += kInterval) {
-      answer.prices.push_back({at, at + kInterval, price_at(at)});
+    for (MarketTime at{since - since % 1h}; at < c.until && at <= now; at += 1h) {
+      answer.prices.push_back({at, at + 1h, price_at(at)});
     }
     return answer;
   }
@@ -124,8 +125,9 @@ struct FakePlant {
 
   [[nodiscard]] PlantState state(MarketTime now) const {
     PlantState state{curve, 3, 4, {}, {}};
-    for (const auto& [id, order] : orders) {
-      if (!receipts || now < order.from) continue;
+    // Order ids rise with time: only the newest can matter.
+    for (const auto& [id, order] : orders | std::views::reverse | std::views::take(16)) {
+      if (!receipts || now < order.from || now > order.until + 1h) continue;
       const auto end = std::clamp(now, order.from, order.until);
       state.delivered[id] = Joules{order.power.count * ((end - order.from) / 1s)};
     }

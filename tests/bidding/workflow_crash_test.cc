@@ -58,6 +58,7 @@ class World {
   void start() {
     WorkflowOptions options;
     options.price_min = Price{10'000'000};
+    options.horizon = 3h;  // fewer slots, faster test
     workflow_.emplace(options, disk);
   }
 

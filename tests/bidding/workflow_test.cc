@@ -95,8 +95,8 @@ TEST_CASE("at first eight days of prices are fetched, then only what is new",
 
   FakeMarket market;
   workflow.answered(now, market(now.market, first.calls.front()));
-  CHECK(count_of<PricesKnown>(workflow.take_effects().persist) > 1);  // in pieces
-  CHECK(workflow.prices().size() == 8 * 96);
+  CHECK(count_of<PricesKnown>(workflow.take_effects().persist) == 1);
+  CHECK(workflow.prices().size() == 8 * 24);
   const Now later{Instant{}, kStart + 16min, 1};
   workflow.advance(later, {});
   const auto second = workflow.take_effects();
@@ -396,10 +396,27 @@ TEST_CASE("a market that says anything at all is survived", "[bidding][workflow]
   }
 }
 
-TEST_CASE("what is over is forgotten, so that memory stays bounded", "[bidding][workflow]") {
+TEST_CASE("a long history becomes several facts of bounded size", "[bidding][workflow][limits]") {
   Bench bench;
+  PricesFetched answer;
+  for (MarketTime at = bench.at - 100h; at < bench.at; at += 5min) {
+    answer.prices.push_back({at, at + 5min, Price{1}});
+  }
+  bench.answer(answer);
+  std::size_t points = 0;
+  for (const Fact& fact : bench.workflow.take_effects().persist) {
+    points += std::get<PricesKnown>(fact).prices.size();
+    CHECK(std::get<PricesKnown>(fact).prices.size() <= kPricesPerFact);
+  }
+  CHECK(points == 1200);
+}
+
+TEST_CASE("what is over is forgotten, so that memory stays bounded", "[bidding][workflow]") {
+  WorkflowOptions options;
+  options.horizon = 1h;
+  Bench bench{options};
   FakeMarket market;
-  for (; bench.at < kStart + std::chrono::days{30}; bench.at += 1min) {
+  while (bench.at < kStart + std::chrono::days{18}) {
     auto effects = bench.advance();
     while (!effects.calls.empty() || !effects.orders.empty()) {
       for (const auto& wanted : effects.orders) {
@@ -408,8 +425,9 @@ TEST_CASE("what is over is forgotten, so that memory stays bounded", "[bidding][
       for (const auto& call : effects.calls) bench.answer(market(bench.at, call));
       effects = bench.advance();
     }
+    bench.at = bench.workflow.next_deadline();
   }
-  CHECK(market.bids.size() > 300);
+  CHECK(market.bids.size() > 1000);
   CHECK(bench.workflow.bids().size() < 3 * 96);
-  CHECK(bench.workflow.prices().size() <= 15 * 96 + 8);
+  CHECK(bench.workflow.prices().size() <= 15 * 24 + 8 * 96);
 }
