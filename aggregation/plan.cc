@@ -1,0 +1,144 @@
+#include "aggregation/plan.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "aggregation/split.h"
+#include "aggregation/wide.h"
+#include "config/check.h"
+
+namespace vpp::aggregation {
+namespace {
+
+/// Units of `unit` joules: power per slot, energy rounded down.
+device::Capability to_units(const device::Capability& site, std::int64_t slot_s,
+                            std::int64_t unit) {
+  return {Watts{site.power.count * (slot_s / unit)}, Joules{site.energy.count / unit}};
+}
+
+/// Omega at 1, 2, ... slots, in units: sum of min(energy, power * k).
+std::vector<std::int64_t> omega(std::span<const device::Capability> sites, std::size_t slots,
+                                std::int64_t slot_s, std::int64_t unit) {
+  // Each site adds its power in every slot until its energy binds, then a rest once.
+  std::vector<std::int64_t> slope(slots + 2, 0);
+  std::vector<std::int64_t> rest(slots + 1, 0);
+  for (const auto& site : sites) {
+    const auto able = to_units(site, slot_s, unit);
+    const std::int64_t power = able.power.count;
+    if (power == 0) continue;
+    const std::int64_t full = std::min(able.energy.count / power, static_cast<std::int64_t>(slots));
+    const auto end = static_cast<std::size_t>(full);
+    slope[0] += power;
+    slope[end] -= power;
+    if (end < slots) rest[end] += able.energy.count - power * full;
+  }
+  std::vector<std::int64_t> out(slots);
+  std::int64_t power = 0;
+  std::int64_t energy = 0;
+  for (std::size_t k = 0; k < slots; ++k) {
+    power += slope[k];
+    energy += power + rest[k];
+    out[k] = energy;
+  }
+  return out;
+}
+
+/// S_k, the sum of the k largest requests, for k = 1, 2, ... while they are positive.
+std::vector<std::int64_t> largest_sums(std::span<const Watts> request) {
+  std::vector<Watts> sorted(request.begin(), request.end());
+  std::ranges::sort(sorted, std::greater{});
+  std::vector<std::int64_t> sums;
+  Watts sum{0};
+  for (const Watts power : sorted) {
+    if (power <= Watts{0}) break;
+    sum += power;
+    sums.push_back(sum.count);
+  }
+  return sums;
+}
+
+/// In joules: max over k of (slot * S_k - Omega(k * slot)), not below 0.
+std::int64_t unserved(std::span<const std::int64_t> sums, std::span<const std::int64_t> omega_units,
+                      std::int64_t slot_s, std::int64_t unit) {
+  std::int64_t worst = 0;
+  for (std::size_t k = 0; k < sums.size(); ++k) {
+    worst = std::max(worst, sums[k] * slot_s - omega_units[k] * unit);
+  }
+  return worst;
+}
+
+/// Compared as fractions, so that only the result is rounded.
+std::optional<double> scale_max(std::span<const std::int64_t> sums,
+                                std::span<const std::int64_t> omega_joules, std::int64_t slot_s) {
+  if (sums.empty()) return std::nullopt;
+  std::size_t tightest = 0;
+  for (std::size_t k = 1; k < sums.size(); ++k) {
+    const Int128 here = Int128{omega_joules[k]} * sums[tightest];
+    if (here < Int128{omega_joules[tightest]} * sums[k]) tightest = k;
+  }
+  return static_cast<double>(omega_joules[tightest]) / static_cast<double>(sums[tightest] * slot_s);
+}
+
+std::optional<PlanError> refusal(std::span<const device::Capability> sites,
+                                 std::span<const Watts> request, std::int64_t slot_s) {
+  constexpr std::int64_t kMax = std::int64_t{1} << 62;
+  Watts largest{0};
+  for (const auto& site : sites) {
+    if (site.power < Watts{0} || site.energy < Joules{0}) return PlanError::kNegative;
+    largest = std::max(largest, site.power);
+  }
+  for (const Watts power : request) {
+    if (power < Watts{0}) return PlanError::kNegative;
+    if (Int128{power.count} * slot_s * static_cast<std::int64_t>(request.size()) > kMax) {
+      return PlanError::kTooLarge;
+    }
+  }
+  const Int128 per_slot = Int128{largest.count} * slot_s;
+  const auto sites_slots = Int128{static_cast<std::int64_t>(sites.size()) + 1} *
+                           (static_cast<std::int64_t>(request.size()) + 2);
+  if (per_slot > kMax || per_slot * sites_slots > kMax) return PlanError::kTooLarge;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::expected<Plan, PlanError> Plan::make(std::vector<device::Capability> sites,
+                                          std::vector<Watts> request, std::chrono::seconds slot) {
+  VPP_CHECK(slot.count() >= 1);
+  if (const auto error = refusal(sites, request, slot.count())) return std::unexpected{*error};
+  Plan plan;
+  plan.slot_s_ = slot.count();
+  const auto sums = largest_sums(request);
+  const auto exact = omega(sites, sums.size(), plan.slot_s_, 1);
+  const auto coarse = omega(sites, sums.size(), plan.slot_s_, plan.slot_s_);
+  const std::int64_t left = unserved(sums, exact, plan.slot_s_, 1);
+  const bool whole_watts = unserved(sums, coarse, plan.slot_s_, plan.slot_s_) == left;
+  plan.unit_ = whole_watts ? plan.slot_s_ : 1;
+  plan.summary_ = {left == 0, scale_max(sums, exact, plan.slot_s_), Joules{left}};
+  plan.in_units_.resize(sites.size());
+  plan.step_.by_site.resize(sites.size());
+  plan.sites_ = std::move(sites);
+  plan.request_ = std::move(request);
+  return plan;
+}
+
+const PlanStep& Plan::next() {
+  VPP_CHECK(done_ < request_.size());
+  const std::int64_t slots_left = static_cast<std::int64_t>(request_.size() - done_);
+  const Watts request = request_[done_++];
+  std::ranges::transform(sites_, in_units_.begin(),
+                         [&](const auto& site) { return to_units(site, slot_s_, unit_); });
+  const Split split = split_exactly(request.count * (slot_s_ / unit_), in_units_, 1, slots_left);
+  step_.asked = {request.count * slot_s_};
+  step_.served = Joules{0};
+  for (std::size_t i = 0; i < sites_.size(); ++i) {
+    const Joules energy{split.shares[i].count * unit_};
+    step_.by_site[i] = energy;
+    step_.served += energy;
+    sites_[i].energy -= energy;
+  }
+  return step_;
+}
+
+}  // namespace vpp::aggregation
