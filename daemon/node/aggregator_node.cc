@@ -151,6 +151,7 @@ void AggregatorNode::collect(const Now& now) {
     }
   }
   uplink_.set_children(now, group_.children().any_attached());
+  uplink_.set_dispatch_active(order_ && order_->until > corrected(now).market);
   if (down.membership_changed) hurry_report(now);
   if (up.attachment_changed && uplink_.attached()) report(now);
   for (const NodeId child : group_.take_invalid()) {

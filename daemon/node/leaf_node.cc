@@ -93,6 +93,7 @@ Now LeafNode::corrected(const Now& now) const {
 
 void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
   site_ = status;
+  uplink_.set_dispatch_active(status.order != kNoOrder);
   if (!reported_ || worth_telling(status, *reported_)) {
     report_due_ = std::min(report_due_, std::max(now.protocol, reported_at_ + kReportSpacing));
     if (report_due_ <= now.protocol) report(now);
@@ -122,6 +123,7 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
     effects_.persist.emplace_back(fence_.value());
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
   }
+  uplink_.set_dispatch_active(dispatch.share.has_value());
   SiteInstruction instruction;
   if (dispatch.share) {
     instruction.order = device::SiteOrder{.order = dispatch.order,
