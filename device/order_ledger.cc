@@ -107,6 +107,7 @@ void OrderLedger::credit(OrderId order, std::int64_t energy_mj) {
 
 std::vector<OrderAccount> OrderLedger::accounts() const {
   std::vector<OrderAccount> out;
+  out.reserve(accounts_.size());
   for (const Account& account : accounts_) {
     out.push_back({account.order, Joules{account.delivered_mj / 1000}});
   }

@@ -99,7 +99,7 @@ std::expected<Nameplate, std::string> SunspecDriver::open_and_discover() {
     if (!sunspec::tells_nameplate(block.id) && !sunspec::tells_telemetry(block.id)) continue;
     if (auto done = refresh(block.id); !done) return std::unexpected{done.error()};
   }
-  const Nameplate nameplate = sunspec::nameplate_of(images_);
+  Nameplate nameplate = sunspec::nameplate_of(images_);
   // A reconnect must not take our own set point for what was there before.
   if (found_704_.empty() && images_.contains(sunspec::kControlModel)) {
     found_704_ = images_.at(sunspec::kControlModel);

@@ -1,11 +1,11 @@
 #include "tests/device/child_process.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <stdexcept>
 
 namespace vpp {
@@ -18,6 +18,7 @@ ChildProcess::ChildProcess(const std::vector<std::string>& command) {
     throw std::runtime_error{"pipe"};
   }
   std::vector<char*> arguments;
+  arguments.reserve(command.size() + 1);
   for (const auto& part : command) arguments.push_back(const_cast<char*>(part.c_str()));
   arguments.push_back(nullptr);
   pid_ = fork();

@@ -1,9 +1,9 @@
 #include "device/sunspec_modbus.h"
 
-#include <signal.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -291,4 +291,57 @@ TEST_CASE("vppbattery ends cleanly and leaves its accounts behind", "[device][mo
   CHECK(text.find("\"schema\": \"vpp.batteries/1\"") != std::string::npos);
   CHECK(text.find("\"serial\": \"VB-1-2\"") != std::string::npos);
   std::filesystem::remove(path);
+}
+
+TEST_CASE("the whole loop: an order reaches a battery, is delivered, accounted for and released",
+          "[device][modbus]") {
+  constexpr std::int64_t kSpeed = 60;
+  const ChildProcess server{{VPP_BATTERY_BIN, "--port-base", "0", "--start-soc-pct", "70",
+                             "--speed", std::to_string(kSpeed)}};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  const auto nameplate = driver->connect();
+  REQUIRE(nameplate);
+  SiteController controller{SiteLimits{}};
+  controller.connected(*nameplate);
+  const auto begin = std::chrono::steady_clock::now();
+  const auto now_of = [&] {
+    const auto passed = std::chrono::steady_clock::now() - begin;
+    const auto ms = std::chrono::duration_cast<Duration>(passed);
+    return Now{Instant{1000s} + ms, MarketTime{400'000h} + ms * kSpeed, kSpeed};
+  };
+  Telemetry telemetry;
+  SiteStatus status;
+  const auto round = [&] {
+    const Now now = now_of();
+    telemetry = driver->read(now.protocol).value();
+    controller.plant_heard(now);
+    const SiteEffects effects = controller.step(now, telemetry);
+    if (effects.write) REQUIRE(driver->write(*effects.write));
+    status = effects.status;
+  };
+  const auto counted = [&] {
+    return (*telemetry.injected.value - *telemetry.absorbed.value).count;
+  };
+  round();
+  CHECK(status.mode == Mode::kLocalDefault);
+  CHECK(status.discharge.power > Watts{0});
+
+  const Now now = now_of();
+  controller.set_order(now, SiteOrder{.order = OrderId{42},
+                                      .power = Watts{1700},
+                                      .from = now.market,
+                                      .until = now.market + 24h,
+                                      .expires = now.protocol + 10min});
+  round();
+  const std::int64_t before = counted();
+  for (int i = 0; i < 20'000 && counted() - before < 100'000; ++i) round();
+  CHECK(status.mode == Mode::kDispatched);
+  CHECK(status.measured == Watts{1700});
+  REQUIRE(status.accounts.size() == 1);
+  CHECK(std::abs(status.accounts[0].delivered.count - (counted() - before)) <= 10);
+
+  controller.set_order(now_of(), std::nullopt);
+  for (int i = 0; i < 20'000 && status.mode != Mode::kLocalDefault; ++i) round();
+  CHECK(status.mode == Mode::kLocalDefault);
+  CHECK_FALSE(telemetry.set_point_active);
 }

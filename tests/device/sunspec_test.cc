@@ -150,6 +150,7 @@ TEST_CASE("discovery ends, whatever a device answers", "[device][sunspec][proper
     ++requests;
     if (rng.below(50) == 0) return std::unexpected{"no answer"};
     std::vector<std::uint16_t> values;
+    values.reserve(count);
     for (std::uint16_t i = 0; i < count; ++i) {
       values.push_back(static_cast<std::uint16_t>(rng.below(spread)));
     }

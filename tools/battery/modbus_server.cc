@@ -5,7 +5,6 @@
 #include <modbus.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
@@ -15,6 +14,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 #include <map>
 #include <span>
@@ -31,6 +31,8 @@ class Fd {
  public:
   Fd() = default;
   explicit Fd(int fd) : fd_{fd} {}
+  Fd(const Fd&) = delete;
+  Fd& operator=(const Fd&) = delete;
   Fd(Fd&& other) noexcept : fd_{std::exchange(other.fd_, -1)} {}
   Fd& operator=(Fd&& other) noexcept {
     std::swap(fd_, other.fd_);
