@@ -31,15 +31,14 @@ const DurationCurve& curve_of(const GroupFlexibility& group, Direction direction
   return direction == Direction::kDischarge ? group.discharge : group.charge;
 }
 
-/// What one child could deliver over the next equalisation step, whole watts.
+/// What one child could deliver now: a site its power, a group what it can hold for a step.
 Watts full_power(const ChildState& child, Direction direction) {
-  const auto step_s = std::chrono::seconds{kEqualisationStep}.count();
   if (const auto* site = std::get_if<SiteFlexibility>(&child.flexibility)) {
     const auto& able = capability_of(*site, direction);
-    return std::max(Watts{0}, std::min(able.power, Watts{able.energy.count / step_s}));
+    return able.energy > Joules{0} ? std::max(Watts{0}, able.power) : Watts{0};
   }
   const auto& curve = curve_of(std::get<GroupFlexibility>(child.flexibility), direction);
-  return {curve.at(kEqualisationStep).count / step_s};
+  return {curve.at(kEqualisationStep).count / std::chrono::seconds{kEqualisationStep}.count()};
 }
 
 /// Divides among sites and groups together: all sites are one more group, then exact within.

@@ -141,9 +141,10 @@ Level level_within(const SiteGroup& group, std::int64_t second, std::int64_t ene
 }  // namespace
 
 SiteGroup::SiteGroup(std::span<const device::Capability> sites, std::int64_t step,
-                     std::int64_t time_max)
-    : sites_{sites}, step_{step}, time_max_{time_max} {
+                     std::int64_t time_max, std::int64_t level_min)
+    : sites_{sites}, step_{step}, time_max_{time_max}, level_min_{level_min} {
   VPP_CHECK(step >= 1 && time_max >= 1);
+  VPP_CHECK(level_min == 0 || level_min == -step);
   const auto n = static_cast<std::int64_t>(std::max<std::size_t>(sites.size(), 1));
   power_max_ = kSumMax / n / (std::max(step, time_max) + step + 1);
   VPP_CHECK(power_max_ >= 1);
@@ -160,9 +161,9 @@ std::int64_t SiteGroup::served_at(std::int64_t z) const {
 
 Level find_level(const SiteGroup& group, std::int64_t energy) {
   VPP_CHECK(energy >= 0);
-  if (group.served_at(0) <= energy) return {};
+  std::int64_t low = group.level_min();
+  if (group.served_at(low) <= energy) return {low, 0, 1};
   // From here on: more than `energy` is served at low, not more at high.
-  std::int64_t low = 0;
   std::int64_t high = group.time_max();
   const bool few = group.size() <= kFewSites;
   if (!few && high > kWindow) (group.served_at(kWindow) > energy ? low : high) = kWindow;

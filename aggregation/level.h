@@ -17,7 +17,8 @@
 
 namespace vpp::aggregation {
 
-/// z = whole + part / parts, in seconds; parts > 0, 0 <= part <= parts.
+/// z = whole + part / parts, in seconds; parts > 0, 0 <= part <= parts. Below 0 (down to -D) sites
+/// that last less than D give more than e / D: right for a tick much shorter than D.
 struct Level {
   std::int64_t whole = 0;
   std::int64_t part = 0;
@@ -30,11 +31,14 @@ class SiteGroup {
  public:
   /// Energy beyond `time_max` at full power counts as `time_max`: up to that horizon nothing
   /// changes. Power beyond 2^62 / (n * (max(time_max, step) + step)) counts as that.
-  SiteGroup(std::span<const device::Capability> sites, std::int64_t step, std::int64_t time_max);
+  /// `level_min` is 0 or -step: whether a site may be emptied within less than a step.
+  SiteGroup(std::span<const device::Capability> sites, std::int64_t step, std::int64_t time_max,
+            std::int64_t level_min);
 
   [[nodiscard]] std::size_t size() const { return sites_.size(); }
   [[nodiscard]] std::int64_t step() const { return step_; }
   [[nodiscard]] std::int64_t time_max() const { return time_max_; }
+  [[nodiscard]] std::int64_t level_min() const { return level_min_; }
 
   struct Site {
     std::int64_t power;
@@ -46,7 +50,7 @@ class SiteGroup {
     const std::int64_t most = power * time_max_;
     std::int64_t energy = sites_[i].energy.count;
     energy = energy < 0 ? 0 : (energy > most ? most : energy);
-    return {power, energy};
+    return {energy == 0 ? 0 : power, energy};
   }
 
   /// Energy served within one step at the level `z`: sum of clip(e - p*z, 0, p*step).
@@ -56,10 +60,12 @@ class SiteGroup {
   std::span<const device::Capability> sites_;
   std::int64_t step_;
   std::int64_t time_max_;
+  std::int64_t level_min_;
   std::int64_t power_max_;
 };
 
-/// The level at which `energy` is served within one step; 0 when the group cannot serve more.
+/// The level at which `energy` is served within one step; level_min when the group cannot serve
+/// more.
 [[nodiscard]] Level find_level(const SiteGroup& group, std::int64_t energy);
 
 }  // namespace vpp::aggregation

@@ -129,7 +129,7 @@ const PlanStep& Plan::next() {
   const Watts request = request_[done_++];
   std::ranges::transform(sites_, in_units_.begin(),
                          [&](const auto& site) { return to_units(site, slot_s_, unit_); });
-  const Split split = split_exactly(request.count * (slot_s_ / unit_), in_units_, 1, slots_left);
+  const Split split = split_slot(request.count * (slot_s_ / unit_), in_units_, slots_left);
   step_.asked = {request.count * slot_s_};
   step_.served = Joules{0};
   for (std::size_t i = 0; i < sites_.size(); ++i) {

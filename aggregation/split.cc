@@ -149,12 +149,13 @@ Split split_by_curves(Watts request, std::span<const DurationCurve> children, mi
   return split;
 }
 
-Split split_exactly(std::int64_t request, std::span<const device::Capability> sites,
-                    std::int64_t step, std::int64_t time_max) {
-  VPP_CHECK(request >= 0 && sites.size() <= UINT32_MAX);
-  const SiteGroup group{sites, step, time_max};
-  Split split{std::vector<Watts>(sites.size()), Watts{0}};
-  const std::int64_t capability = group.served_at(0) / step;
+namespace {
+
+Split split_group(std::int64_t request, const SiteGroup& group) {
+  VPP_CHECK(request >= 0 && group.size() <= UINT32_MAX);
+  const std::int64_t step = group.step();
+  Split split{std::vector<Watts>(group.size()), Watts{0}};
+  const std::int64_t capability = group.served_at(group.level_min()) / step;
   const std::int64_t served = std::min(request, capability);
   split.shortfall = {request - served};
   if (served == 0) return split;
@@ -182,9 +183,16 @@ Split split_exactly(std::int64_t request, std::span<const device::Capability> si
   return split;
 }
 
+}  // namespace
+
 Split split_by_sites(Watts request, std::span<const device::Capability> sites, milliseconds step) {
-  return split_exactly(request.count, sites, whole_seconds(step, std::chrono::hours{24}),
-                       kTimeToGoMax.count());
+  const std::int64_t step_s = whole_seconds(step, std::chrono::hours{24});
+  return split_group(request.count, {sites, step_s, kTimeToGoMax.count(), -step_s});
+}
+
+Split split_slot(std::int64_t request, std::span<const device::Capability> sites,
+                 std::int64_t slots_left) {
+  return split_group(request, {sites, 1, slots_left, 0});
 }
 
 namespace {

@@ -35,16 +35,18 @@ struct Split {
 inline constexpr std::chrono::seconds kTimeToGoMax{std::int64_t{1} << 21};
 
 /// Over sites, exact: u_i = p_i * clip((x_i - z) / D, 0, 1), x_i = e_i / p_i, rounded by largest
-/// remainder; no site above p_i. Serves at most the sum of min(p_i, e_i / D), rounded down. Cost
-/// O(n); no allocation beyond the result, one counter per second of the window and the remainders.
+/// remainder; no site above p_i. For control ticks much shorter than `step`: z may fall to -D, so
+/// that nearly empty sites still give all their power when nobody else can. Cost O(n); no
+/// allocation beyond the result, one counter per second of the window and the remainders.
 /// Precondition: `step` is whole seconds, at most 24 h.
 [[nodiscard]] Split split_by_sites(Watts request, std::span<const device::Capability> sites,
                                    std::chrono::milliseconds step = kEqualisationStep);
 
-/// The same in any units in which energy = power * time, with an explicit horizon: for plans, whose
-/// unit of time is the slot. `time_max` as in SiteGroup.
-[[nodiscard]] Split split_exactly(std::int64_t request, std::span<const device::Capability> sites,
-                                  std::int64_t step, std::int64_t time_max);
+/// Over one slot of a plan, in units of energy: power per slot, energy, request. Shares hold for
+/// the whole slot, so nobody gives more than it has (z >= 0). What lasts beyond the `slots_left`
+/// counts as lasting that long.
+[[nodiscard]] Split split_slot(std::int64_t request, std::span<const device::Capability> sites,
+                               std::int64_t slots_left);
 
 /// Largest factor by which a request of constant-length slots may be multiplied, in one direction:
 /// min over k of Omega(k*D) / (D * sum of the k largest). Infinity is kUnbounded (nothing asked).

@@ -22,7 +22,7 @@ std::vector<double> naive_split(double request, const Sites& sites, double step_
     for (const auto& site : sites) {
       const auto p = static_cast<double>(site.power.count);
       const auto e = static_cast<double>(site.energy.count);
-      shares.push_back(std::clamp(e - p * z, 0.0, p * step_s) / step_s);
+      shares.push_back(e > 0 ? std::clamp(e - p * z, 0.0, p * step_s) / step_s : 0);
     }
     return shares;
   };
@@ -31,10 +31,10 @@ std::vector<double> naive_split(double request, const Sites& sites, double step_
     for (const double share : at(z)) sum += share;
     return sum;
   };
-  double low = 0;
+  double low = -step_s;
   double high = 1e8;
-  if (total(0) <= request) return at(0);
-  for (int i = 0; i < 200; ++i) {
+  if (total(low) <= request) return at(low);
+  for (int i = 0; i < 90; ++i) {
     const double z = (low + high) / 2;
     (total(z) > request ? low : high) = z;
   }
@@ -78,11 +78,21 @@ TEST_CASE("sites that are alike share alike, the first ones get the odd watts",
 }
 
 TEST_CASE("a request beyond the sites is served as far as they go", "[aggregation][split]") {
-  const Sites sites{{Watts{5000}, Joules{300 * 100}}, {Watts{3000}, to_joules(WattHours{9000})}};
+  const Sites sites{{Watts{5000}, Joules{300 * 100}},
+                    {Watts{3000}, to_joules(WattHours{9000})},
+                    {Watts{1000}, Joules{0}}};
   const Split split = split_by_sites(Watts{10'000}, sites);
-  CHECK(split.shares == std::vector{Watts{100}, Watts{3000}});
-  CHECK(split.shortfall == Watts{6900});
+  CHECK(split.shares == std::vector{Watts{5000}, Watts{3000}, Watts{0}});
+  CHECK(split.shortfall == Watts{2000});
   CHECK(split_by_sites(Watts{7}, {}).shortfall == Watts{7});
+}
+
+TEST_CASE("a site about to run empty gives more than it can hold only when nobody else can",
+          "[aggregation][split]") {
+  const Sites sites{{Watts{5000}, Joules{300 * 100}}, {Watts{3000}, to_joules(WattHours{9000})}};
+  CHECK(split_by_sites(Watts{3000}, sites).shares == std::vector{Watts{0}, Watts{3000}});
+  CHECK(split_by_sites(Watts{3100}, sites).shares == std::vector{Watts{100}, Watts{3000}});
+  CHECK(split_by_sites(Watts{3500}, sites).shares == std::vector{Watts{500}, Watts{3000}});
 }
 
 TEST_CASE("the split over sites equals the policy in real numbers, in whole watts that sum exactly",

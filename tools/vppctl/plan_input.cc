@@ -39,14 +39,18 @@ std::optional<std::string> read_file(const std::string& path, CsvErrors& errors)
   return text;
 }
 
-/// Thousandths, digits beyond cut off. Nothing: not a number, or not one within +-1e15.
+constexpr double kReadableMax = 1e15;  ///< thousandths of it still fit into 63 bits
+
+/// Thousandths, digits beyond cut off; beyond +-kReadableMax counts as that. Nothing: no number.
 std::optional<std::int64_t> parse_milli(std::string_view text) {
   if (text.starts_with('+')) text.remove_prefix(1);
   double value = 0;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, value);
   if (parsed.ec != std::errc{} || parsed.ptr != end || !std::isfinite(value)) return std::nullopt;
-  if (std::abs(value) > 1e15) return std::nullopt;
+  if (std::abs(value) > kReadableMax) {
+    return static_cast<std::int64_t>(std::copysign(kReadableMax, value)) * kMilli;
+  }
   const auto exponent = text.find_first_of("eE");
   if (exponent != std::string_view::npos) {
     return static_cast<std::int64_t>(std::llround(value * static_cast<double>(kMilli)));
