@@ -191,10 +191,24 @@ TEST_CASE("a syntax error is reported where reading stopped", "[config][toml]") 
 TEST_CASE("three brackets and what else follows two is an error, not an abort",
           "[config][toml][regression]") {
   // toml++ 3.3 asserts here; found by the spoilt files below.
-  for (const char* text : {"[[[parents]]]", "[[=", "[[]]", "[[.a]]", "[=", "[.", "a."}) {
+  for (const char* text : {"[[[parents]]]", "[[=", "[[]]", "[[.a]]", "[&", "[.", "a."}) {
     CAPTURE(text);
     CHECK(lines_of(text).size() == 1);
   }
+}
+
+TEST_CASE("any character anywhere is read or an error, not undefined behaviour",
+          "[config][toml][regression]") {
+  // toml++ 3.3 runs into unreachable code; found by the fuzzer, seen by UBSan.
+  for (const char* text : {"\xcc\xaa", "\xef\xb6\xbfre", "\xc2\xa7 = 1", "a = \xe2\x80\x8b 1"}) {
+    CAPTURE(text);
+    CHECK_FALSE(parse_role_config(text, "f"));
+  }
+  std::string text = leaf_text();
+  text.replace(text.find("'n'"), 3, "\"\"\"\\\n\xc2\xa7\"\"\"");
+  const auto config = parse_role_config(text, "f");
+  REQUIRE(config);
+  CHECK(config->name == "\u00a7");
 }
 
 TEST_CASE("a key of the wrong length or alphabet is refused", "[config][toml]") {
