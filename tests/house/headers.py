@@ -1,5 +1,5 @@
-"""Every header compiles alone. CMake compiles those of libraries, each in a file set; the helpers
-of tests are tried here. A header in neither is an error.
+"""Every header compiles alone. CMake compiles those of libraries, each in a file set; those of
+programs and tests are tried here, with the flags of a source beside them.
 
     headers.py CMAKE BUILD_DIR TARGETS.json
 """
@@ -45,9 +45,9 @@ def main():
     for header in house.files(".h"):
         if str(header) in in_sets:
             continue
-        flags = flags_beside(header, commands) if header.parts[0] in ("tests", "bench") else None
+        flags = flags_beside(header, commands)
         if flags is None:
-            problems.append(f"{header} is in no HEADERS of a vpp_library")
+            problems.append(f"{header} is in no HEADERS of a vpp_library, nor beside a source")
         else:
             tried.append((header, flags))
     with ThreadPoolExecutor(house.cores()) as pool:

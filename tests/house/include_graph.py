@@ -29,8 +29,8 @@ MUST_BE_USED = [("device", "config"), ("mesh", "config"), ("aggregation", "devic
 # Third-party headers, and the adapters that may know them.
 LIBRARIES = {
     "boost/": ["daemon/driver/http_*", "tools/market/*"],
-    "capnp/": ["mesh/codec*"],
-    "kj/": ["mesh/codec*"],
+    "capnp/": ["mesh/c*"],
+    "kj/": ["mesh/c*"],
     "curl/": ["bidding/http_*", "tools/vppctl/*"],
     "CLI/": ["daemon/main.cc", "tools/*/main.cc"],
     "fmt/": ["daemon/*", "tools/*"],
