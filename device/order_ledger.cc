@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "device/storage_watch.h"
 #include "device/whole_math.h"
 
 namespace vpp::device {
@@ -49,11 +48,13 @@ void OrderLedger::lost_sight() {
   last_.reset();
 }
 
-void OrderLedger::measure(const Now& now, const Telemetry& telemetry, Watts power_max) {
+void OrderLedger::measure(const Now& now, const Telemetry& telemetry, Watts power_max,
+                          Duration gap_max) {
   const auto& battery = telemetry.battery;
   if (!good(battery) || (last_ && battery.at <= last_->at)) return;
   if (last_) {
-    if (const auto energy = energy_mj(now, telemetry, power_max)) divide(now, battery.at, *energy);
+    if (const auto energy = energy_mj(now, telemetry, power_max, gap_max))
+      divide(now, battery.at, *energy);
   }
   last_ = Last{battery.at, good(telemetry.injected), good(telemetry.absorbed)};
   // The newest segment that began by this reading is where the next interval starts.
@@ -63,7 +64,7 @@ void OrderLedger::measure(const Now& now, const Telemetry& telemetry, Watts powe
 }
 
 std::optional<std::int64_t> OrderLedger::energy_mj(const Now& now, const Telemetry& telemetry,
-                                                   Watts power_max) const {
+                                                   Watts power_max, Duration gap_max) const {
   const Duration gap = telemetry.battery.at - last_->at;
   const Duration market = gap * now.speed;
   const auto injected = good(telemetry.injected);
@@ -77,7 +78,7 @@ std::optional<std::int64_t> OrderLedger::energy_mj(const Now& now, const Telemet
       return (out - in).count * 1000;
     }
   }
-  if (gap > kReadingAgeMax) return std::nullopt;
+  if (gap > gap_max) return std::nullopt;
   return telemetry.battery.value->count * market.count();
 }
 

@@ -27,8 +27,9 @@ class OrderLedger {
   /// The battery is out of sight: what follows counts for nobody until it is running() again.
   void lost_sight();
 
-  /// A round of readings. `power_max` bounds what counters may have moved.
-  void measure(const Now& now, const Telemetry& telemetry, Watts power_max);
+  /// A round of readings. `power_max` bounds what counters may have moved; without counters, an
+  /// interval longer than `gap_max` is not guessed at.
+  void measure(const Now& now, const Telemetry& telemetry, Watts power_max, Duration gap_max);
 
   /// Newest order last, at most limits::kReceiptsMax.
   [[nodiscard]] std::vector<OrderAccount> accounts() const;
@@ -51,7 +52,7 @@ class OrderLedger {
   };
 
   [[nodiscard]] std::optional<std::int64_t> energy_mj(const Now& now, const Telemetry& telemetry,
-                                                      Watts power_max) const;
+                                                      Watts power_max, Duration gap_max) const;
   void credit(OrderId order, std::int64_t energy_mj);
   void divide(const Now& now, Instant until, std::int64_t energy_mj);
 

@@ -69,6 +69,8 @@ struct SiteLimits {
   std::int64_t ramp_w_per_s = 100'000;       ///< in market time
   std::int32_t charge_efficiency_permille = 950;
   std::int32_t discharge_efficiency_permille = 950;
+  /// A reading older than this is no ground for a promise. Several polls.
+  Duration reading_age_max = std::chrono::seconds{10};
 };
 
 /// What the plant asks of this site. Nothing: the local default.

@@ -35,6 +35,7 @@ SiteController::SiteController(const SiteLimits& limits) : limits_{limits} {
   VPP_CHECK(limits.reserve_permille >= 0 && limits.full_permille >= 0);
   VPP_CHECK(limits.discharge_max >= kNothing && limits.charge_max >= kNothing);
   VPP_CHECK(limits.ramp_w_per_s > 0);
+  VPP_CHECK(limits.reading_age_max > Duration{0});
 }
 
 void SiteController::connected(const Nameplate& nameplate) {
@@ -84,7 +85,7 @@ SiteEffects SiteController::step(const Now& now, const Telemetry& telemetry) {
 
 void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
   storage_.step(now, *nameplate_, telemetry);
-  ledger_.measure(now, telemetry, rating());
+  ledger_.measure(now, telemetry, rating(), limits_.reading_age_max);
   const bool news =
       telemetry.battery.at > battery_.at || (!battery_.value && telemetry.battery.value);
   if (!news) return;
@@ -218,17 +219,18 @@ std::uint32_t SiteController::revert_s(const Now& now, Watts set_point) const {
 }
 
 Duration SiteController::horizon(const Now& now) const {
-  const auto belief = storage_.belief(now.protocol);
+  const auto belief = storage_.belief(now.protocol, limits_.reading_age_max);
   const Duration age = belief ? now.protocol - belief->at : Duration{0};
-  const Duration look = std::clamp(look_, kLookAhead, kLookAheadMax);
+  const Duration look =
+      std::clamp(look_, kLookAhead, std::max(kLookAhead, limits_.reading_age_max));
   return (look + std::max(age, Duration{0})) * now.speed;
 }
 
 std::optional<SiteState> SiteController::state_now(const Now& now) const {
-  const auto belief = storage_.belief(now.protocol);
+  const auto belief = storage_.belief(now.protocol, limits_.reading_age_max);
   if (!belief || !measured(now.protocol)) return std::nullopt;
   SiteState state{belief->least, belief->most, belief->capacity, std::nullopt};
-  if (net_load_ && now.protocol - net_load_at_ <= kReadingAgeMax) {
+  if (net_load_ && now.protocol - net_load_at_ <= limits_.reading_age_max) {
     state.net_load = NetLoad{*net_load_, *net_load_};
   }
   return state;
@@ -242,7 +244,7 @@ std::optional<SiteState> SiteController::state_over_window(const Now& now) const
 
 std::optional<Watts> SiteController::measured(Instant now) const {
   const bool known = battery_.value && battery_.quality == Quality::kGood;
-  return known && now - battery_.at <= kReadingAgeMax ? battery_.value : std::nullopt;
+  return known && now - battery_.at <= limits_.reading_age_max ? battery_.value : std::nullopt;
 }
 
 Watts SiteController::rating() const {
@@ -263,7 +265,7 @@ SiteStatus SiteController::status(const Now& now) const {
   }
   if (!nameplate_) return status;
   status.measured = measured(now.protocol);
-  const auto belief = storage_.belief(now.protocol);
+  const auto belief = storage_.belief(now.protocol, limits_.reading_age_max);
   if (belief) {
     status.stored = belief->least;
     status.soc_permille = belief->soc_permille;
@@ -295,7 +297,8 @@ std::string SiteController::why_limited(const Now& now) const {
   if (!nameplate_->controllable) return "not controllable: " + nameplate_->why_not;
   if (std::holds_alternative<Lost>(control_))
     return "control lost: the device denies our set point";
-  if (const auto doubt = storage_.doubt(now.protocol); !doubt.empty()) return std::string{doubt};
+  if (const auto doubt = storage_.doubt(now.protocol, limits_.reading_age_max); !doubt.empty())
+    return std::string{doubt};
   if (!measured(now.protocol)) return "battery power unknown";
   if (const auto* releasing = std::get_if<Releasing>(&control_)) {
     return releasing->attempts > kReleaseAttemptsQuiet ? "the device does not take its release"

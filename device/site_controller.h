@@ -35,8 +35,6 @@ namespace vpp::device {
 inline constexpr Duration kRevert = std::chrono::seconds{30};
 /// Time until the next look at the battery, for the reserve: two polls.
 inline constexpr Duration kLookAhead = std::chrono::seconds{2};
-/// A longer gap between two looks is a fault, not a rhythm.
-inline constexpr Duration kLookAheadMax = std::chrono::seconds{10};
 inline constexpr Duration kRampStep = std::chrono::milliseconds{200};
 inline constexpr int kRoundsToLose = 3;
 inline constexpr Duration kLostFor = std::chrono::seconds{60};

@@ -101,22 +101,22 @@ void StorageWatch::integrate(const Now& now, const Nameplate& nameplate,
                              const Telemetry& telemetry) {
   const auto& battery = telemetry.battery;
   if (!battery.value || battery.quality != Quality::kGood || battery.at <= flow_until_) return;
-  const Duration gap = std::min(battery.at - flow_until_, kReadingAgeMax) * now.speed;
+  const Duration gap = std::min(battery.at - flow_until_, kFlowGapMax) * now.speed;
   const Watts most = std::max(nameplate.discharge_max.value_or(limits::kSitePowerMax),
                               nameplate.charge_max.value_or(limits::kSitePowerMax));
   flow_mj_ += std::clamp(*battery.value, -most, most).count * gap.count();
   flow_until_ = battery.at;
 }
 
-std::optional<StorageBelief> StorageWatch::belief(Instant now) const {
-  if (!objection_.empty() || !believed_ || now - believed_->at > kReadingAgeMax) {
+std::optional<StorageBelief> StorageWatch::belief(Instant now, Duration age_max) const {
+  if (!objection_.empty() || !believed_ || now - believed_->at > age_max) {
     return std::nullopt;
   }
   return believed_;
 }
 
-std::string_view StorageWatch::doubt(Instant now) const {
-  if (belief(now)) return {};
+std::string_view StorageWatch::doubt(Instant now, Duration age_max) const {
+  if (belief(now, age_max)) return {};
   return objection_.empty() ? "state of charge is old" : objection_;
 }
 

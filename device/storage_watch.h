@@ -15,8 +15,8 @@
 
 namespace vpp::device {
 
-/// Readings come every second or so; a value older than this is no ground for a promise.
-inline constexpr Duration kReadingAgeMax = std::chrono::seconds{10};
+/// Readings come every second or so; a flow is not extrapolated over a longer gap.
+inline constexpr Duration kFlowGapMax = std::chrono::seconds{10};
 inline constexpr int kRoundsToBelieve = 10;
 /// Rounding of the device, its recalibrations and our integration: per mille of the capacity.
 inline constexpr std::int64_t kJumpSlackPermille = 20;
@@ -40,10 +40,10 @@ class StorageWatch {
   /// One round. A telemetry without news keeps the last belief until it is too old.
   void step(const Now& now, const Nameplate& nameplate, const Telemetry& telemetry);
 
-  /// What is believed now, if anything.
-  [[nodiscard]] std::optional<StorageBelief> belief(Instant now) const;
+  /// What is believed now, if anything not older than `age_max`.
+  [[nodiscard]] std::optional<StorageBelief> belief(Instant now, Duration age_max) const;
   /// For people; empty when there is a belief.
-  [[nodiscard]] std::string_view doubt(Instant now) const;
+  [[nodiscard]] std::string_view doubt(Instant now, Duration age_max) const;
 
  private:
   [[nodiscard]] std::string_view objection(const Now& now, const Nameplate& nameplate,

@@ -8,6 +8,8 @@ using namespace vpp::device;
 
 namespace {
 
+constexpr Duration kAgeMax = 10s;
+
 /// A battery of 10 kWh and 5 kW, read every second.
 struct Bench {
   Bench() {
@@ -24,7 +26,7 @@ struct Bench {
         soc_permille, soc_permille ? Quality::kGood : Quality::kNotImplemented, now.protocol};
     watch.step(now, nameplate, telemetry);
   }
-  [[nodiscard]] bool believed() const { return watch.belief(now.protocol).has_value(); }
+  [[nodiscard]] bool believed() const { return watch.belief(now.protocol, kAgeMax).has_value(); }
 
   Now now{Instant{100s}, MarketTime{1h}, 1};
   Nameplate nameplate;
@@ -38,8 +40,8 @@ TEST_CASE("a plausible state of charge is believed and becomes joules", "[device
   CHECK_FALSE(bench.believed());
   bench.tell(420);
   REQUIRE(bench.believed());
-  CHECK(bench.watch.belief(bench.now.protocol)->least == Joules{15'120'000});
-  CHECK(bench.watch.doubt(bench.now.protocol).empty());
+  CHECK(bench.watch.belief(bench.now.protocol, kAgeMax)->least == Joules{15'120'000});
+  CHECK(bench.watch.doubt(bench.now.protocol, kAgeMax).empty());
 }
 
 TEST_CASE("exactly zero out of the blue is not believed, ever", "[device][storage]") {
@@ -63,7 +65,7 @@ TEST_CASE("a jump beyond physics is doubted until it proves consistent", "[devic
   bench.tell(500);
   bench.tell(900);
   CHECK_FALSE(bench.believed());
-  CHECK(bench.watch.doubt(bench.now.protocol) == "state of charge jumped");
+  CHECK(bench.watch.doubt(bench.now.protocol, kAgeMax) == "state of charge jumped");
   bench.tell(500);
   CHECK(bench.believed());
   for (int i = 0; i < kRoundsToBelieve - 1; ++i) bench.tell(900);
@@ -109,11 +111,11 @@ TEST_CASE("not implemented and out of range are unknown at once", "[device][stor
 TEST_CASE("an old value is no ground for a promise", "[device][storage]") {
   Bench bench;
   bench.tell(500);
-  bench.now.protocol += kReadingAgeMax;
+  bench.now.protocol += kAgeMax;
   CHECK(bench.believed());
   bench.now.protocol += 1ms;
   CHECK_FALSE(bench.believed());
-  CHECK(bench.watch.doubt(bench.now.protocol) == "state of charge is old");
+  CHECK(bench.watch.doubt(bench.now.protocol, kAgeMax) == "state of charge is old");
 }
 
 TEST_CASE("market time at speed sixty makes room for faster change", "[device][storage]") {
