@@ -26,10 +26,10 @@ class ConfigFindings {
   /// `key` is dotted: "site.reserve_pct", "parents[1].address".
   void stands(const std::string& key, ConfigPlace place) { places_[key] = place; }
 
-  void add_at(const std::string& key, ConfigPlace place, std::string cause, std::string hint = {});
+  void add_at(const std::string& key, ConfigPlace place, std::string cause, std::string hint);
 
   /// At the key, or at the nearest section around it that the file has.
-  void add(const std::string& key, std::string cause, std::string hint = {});
+  void add(const std::string& key, std::string cause, std::string hint);
 
   /// Unless there is already something about this very key, or about a section around it.
   void add(const ConfigProblem& problem);

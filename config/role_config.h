@@ -136,7 +136,7 @@ struct RoleConfig {
 struct ConfigProblem {
   std::string key;    ///< dotted: "site.reserve_pct", "parents[1].address"
   std::string cause;  ///< what is wrong, with the value
-  std::string hint;   ///< what to write instead; may be empty
+  std::string hint;   ///< what to write instead
   friend bool operator==(const ConfigProblem&, const ConfigProblem&) = default;
 };
 

@@ -20,7 +20,7 @@ class Checker {
   std::vector<ConfigProblem> take() { return std::move(problems_); }
 
  private:
-  void add(std::string key, std::string cause, std::string hint = {}) {
+  void add(std::string key, std::string cause, std::string hint) {
     problems_.push_back({std::move(key), std::move(cause), std::move(hint)});
   }
   void label(std::string_view key, std::string_view value);

@@ -327,7 +327,7 @@ std::expected<RoleConfig, std::vector<ConfigError>> load_role_config(
   std::ifstream in{file, std::ios::binary};
   std::string text(limits::kConfigBytesMax + 1, '\0');
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (!in.eof() && in.fail()) return refuse("input error", "");
+  if (!in.eof() && in.fail()) return refuse("input error", "look at the disk");
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > limits::kConfigBytesMax)
     return refuse("it is above 1 MiB", "is it the config?");

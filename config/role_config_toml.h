@@ -22,7 +22,7 @@ struct ConfigError {
   std::uint32_t line = 1;
   std::uint32_t column = 1;
   std::string cause;
-  std::string hint;  ///< may be empty
+  std::string hint;
   friend bool operator==(const ConfigError&, const ConfigError&) = default;
 };
 

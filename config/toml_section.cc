@@ -113,7 +113,8 @@ std::optional<std::int64_t> TomlSection::take_between(std::string_view key, std:
   if (node == nullptr) return std::nullopt;
   const auto* number = node->as_integer();
   if (number == nullptr) {
-    wrong_type(key, *node, "a whole number", node->is_string() ? "write it without quotes" : "");
+    wrong_type(key, *node, "a whole number",
+               node->is_string() ? "write it without quotes" : "such as 10, without a point");
     return std::nullopt;
   }
   if (number->get() < least || number->get() > most) {
@@ -133,7 +134,8 @@ void TomlSection::take_scaled(std::string_view key, std::int64_t scale, std::int
   } else if (const auto* number = node->as_floating_point()) {
     value = number->get();
   } else {
-    wrong_type(key, *node, "a number", node->is_string() ? "write it without quotes" : "");
+    wrong_type(key, *node, "a number",
+               node->is_string() ? "write it without quotes" : "such as 10 or 12.5");
     return;
   }
   constexpr double kExactMax = 9e12;  // far below 2^53: a step of one is seen

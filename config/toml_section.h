@@ -52,12 +52,13 @@ class TomlSection {
   const toml::node* require(std::string_view key, std::string_view hint);
 
   void wrong_type(std::string_view key, const toml::node& node, std::string_view expected,
-                  std::string_view hint = {});
+                  std::string_view hint);
   void wrong(std::string_view key, const toml::node& node, std::string_view cause,
              std::string_view hint);
 
   /// The value's node when there is one and it is a string.
-  const toml::node* take(std::string_view key, std::string& into, std::string_view hint = {});
+  const toml::node* take(std::string_view key, std::string& into,
+                         std::string_view hint = "write it in quotes");
   const toml::node* take_required(std::string_view key, std::string& into, std::string_view hint);
 
   /// A whole number that fits.

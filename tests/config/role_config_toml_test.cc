@@ -133,8 +133,11 @@ TEST_CASE("a wrong type is an error that names both types", "[config][toml]") {
   CHECK(lines_of(leaf_text("unit = '1'\npoll_ms = 1.5\n[site]\nreserve_pct = true\n")) ==
         Lines{"f:13:8: 'device.unit' must be a whole number, not a string; hint: write it without "
               "quotes",
-              "f:14:11: 'device.poll_ms' must be a whole number, not a number with a point",
-              "f:16:15: 'site.reserve_pct' must be a number, not true or false"});
+              "f:14:11: 'device.poll_ms' must be a whole number, not a number with a point; hint: "
+              "such as 10, "
+              "without a point",
+              "f:16:15: 'site.reserve_pct' must be a number, not true or false; hint: such as 10 "
+              "or 12.5"});
 }
 
 TEST_CASE("an impossible value is an error at its place", "[config][toml]") {
@@ -308,6 +311,7 @@ TEST_CASE("spoilt files never crash the reader and always get a place", "[config
     for (const ConfigError& error : read.error()) {
       CAPTURE(text, to_string(error));
       REQUIRE_FALSE(error.cause.empty());
+      REQUIRE_FALSE(error.hint.empty());
       REQUIRE(error.line >= 1);
       REQUIRE(error.line <= lines);
       REQUIRE(error.column >= 1);
