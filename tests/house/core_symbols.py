@@ -18,7 +18,8 @@ ALLOWED = re.compile("|".join(f"(?:{pattern})$" for pattern in (
     r"(vtable|typeinfo|typeinfo name) for __cxxabiv1::.*",
     r"(vtable|typeinfo|typeinfo name) for std::\w+",
     # Containers, strings, errors and number text of the standard library.
-    r"std::__throw_\w+\(.*", r"std::terminate\(\)", r"std::nothrow", r"std::__glibcxx_assert_fail.*",
+    r"std::__throw_\w+\(.*", r"std::terminate\(\)", r"std::nothrow",
+    r"std::__glibcxx_assert_fail.*",
     r"std::(exception|logic_error|runtime_error|bad_\w+|length_error|out_of_range|invalid_argument)"
     r"::.*",
     r"std::__cxx11::basic_string<char, .*", r"std::basic_string_view<char, .*",
@@ -28,7 +29,8 @@ ALLOWED = re.compile("|".join(f"(?:{pattern})$" for pattern in (
     # libc: memory, strings, and the end.
     r"mem(cpy|move|set|cmp|chr)", r"bcmp", r"str(len|cmp|ncmp|chr)", r"abort",
     # Arithmetic: libm and what the compiler calls for 128 bits.
-    r"__(u?div|u?mod|mul|udivmod)ti[34]", r"__(fix|float)\w+", r"l?l?l?round[fl]?", r"(floor|ceil|trunc)[fl]?",
+    r"__(u?div|u?mod|mul|udivmod)ti[34]", r"__(fix|float)\w+",
+    r"l?l?l?round[fl]?", r"(floor|ceil|trunc)[fl]?",
     r"(sqrt|exp|log|pow|fabs|fmod|hypot|rint|nearbyint)[fl]?", r"ll?rint[fl]?",
 )))
 
@@ -44,7 +46,8 @@ def symbols(nm, archive, *options):
 
 def main():
     nm, *archives = sys.argv[1:]
-    defined = {name for archive in archives for kind, name in symbols(nm, archive, "--defined-only")}
+    defined = {name for archive in archives
+               for kind, name in symbols(nm, archive, "--defined-only")}
     problems = []
     for archive in archives:
         undefined = {name for kind, name in symbols(nm, archive, "-u") if kind in "Uvw"}

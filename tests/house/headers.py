@@ -29,8 +29,8 @@ def flags_beside(header, commands):
 
 
 def compile_alone(header, flags):
-    run = subprocess.run([*flags, "-fsyntax-only", "-x", "c++", "-include", str(house.ROOT / header),
-                          "/dev/null"], capture_output=True, text=True)
+    run = subprocess.run([*flags, "-fsyntax-only", "-x", "c++", "-include",
+                          str(house.ROOT / header), "/dev/null"], capture_output=True, text=True)
     return None if run.returncode == 0 else f"{header} does not compile alone:\n{run.stderr}"
 
 

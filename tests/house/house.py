@@ -10,7 +10,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def files(*suffixes):
     """Tracked files, and new ones that are not ignored, as paths relative to the root."""
     listed = subprocess.run(
-        ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        ["git", "-c", "safe.directory=*", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others",
+         "--exclude-standard"],
         check=True, capture_output=True, text=True).stdout
     names = sorted(set(name for name in listed.split("\0") if name))
     return [pathlib.Path(name) for name in names
