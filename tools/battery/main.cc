@@ -22,6 +22,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::string fleet;
   std::string homes;
+  bool idle_homes = false;
   int start_soc_pct = -1;
   std::string start;
   std::string accounts;
@@ -103,6 +104,13 @@ std::expected<Faults, std::string> parse_faults(const Options& options) {
 std::expected<std::vector<std::shared_ptr<const HomeProfile>>, std::string> homes_of(
     const Options& options, Rng& rng) {
   std::vector<std::shared_ptr<const HomeProfile>> homes;
+  if (options.idle_homes) {  // whatever a battery moves then, it moves for the plant
+    HomeProfile idle;
+    idle.load_w.assign(kHoursPerYear, 0);
+    idle.pv_w.assign(kHoursPerYear, 0);
+    homes.push_back(std::make_shared<const HomeProfile>(std::move(idle)));
+    return homes;
+  }
   if (options.homes.empty()) {
     for (int i = 0; i < 24; ++i) {
       homes.push_back(std::make_shared<const HomeProfile>(synthetic_home(rng)));
@@ -178,11 +186,16 @@ nlohmann::ordered_json accounts_of(const SunspecBattery& battery, std::size_t in
   return json;
 }
 
+std::chrono::sys_time<Duration> wall_now() {
+  return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+}
+
 /// By rename: a reader sees the old file or the new one, never a part.
 void write_accounts(const std::string& path, MarketTime now, std::int64_t speed,
                     std::vector<SunspecBattery>& batteries, const std::vector<int>& ports) {
   nlohmann::ordered_json json;
   json["schema"] = "vpp.batteries/1";
+  json["written_ms"] = wall_now().time_since_epoch().count();
   json["market_time_ms"] = now.time_since_epoch().count();
   json["speed"] = speed;
   json["batteries"] = nlohmann::ordered_json::array();
@@ -222,8 +235,7 @@ int fail(const std::string& why) {
 
 int serve(const Options& options) {
   using Steady = std::chrono::steady_clock;
-  const auto wall = std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  MarketTime start{wall.time_since_epoch()};
+  MarketTime start{wall_now().time_since_epoch()};
   if (!options.start.empty()) {
     const auto parsed = parse_time(options.start);
     if (!parsed) return fail("--start " + parsed.error());
@@ -269,8 +281,9 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.seed, "of everything that is made up");
   app.add_option("--fleet", options.fleet,
                  "CSV of ratings: id,state,system_max_p,system_min_p,system_capacity (kW, kWh)");
-  app.add_option("--homes", options.homes,
-                 "directory with load_kwh.csv, pv_w_per_kw.csv, buildings.csv");
+  auto* const homes = app.add_option("--homes", options.homes,
+                                     "directory with load_kwh.csv, pv_w_per_kw.csv, buildings.csv");
+  app.add_flag("--idle-homes", options.idle_homes, "no load and no PV")->excludes(homes);
   app.add_option("--start-soc-pct", options.start_soc_pct, "state of charge; else 35-85, seeded")
       ->check(CLI::Range(0, 100));
   app.add_option("--start", options.start, "market time at the start (UTC); else now");
