@@ -11,20 +11,26 @@
 
 namespace vpp::mesh {
 
+/// A literal, so that there are few kinds and none goes out of scope.
+struct WarnKind {
+  consteval WarnKind(const char* literal) : text{literal} {}  // NOLINT: implicit on purpose
+  std::string_view text;
+};
+
 /// At most one line per kind and interval; the next one tells how many were held back.
 class WarnLimiter {
  public:
   explicit WarnLimiter(Duration interval = std::chrono::seconds{5}) : interval_{interval} {}
 
-  /// The line to log now, or nothing. `kind` is one of a few literals.
-  [[nodiscard]] std::optional<std::string> admit(Instant now, std::string_view kind,
+  /// The line to log now, or nothing.
+  [[nodiscard]] std::optional<std::string> admit(Instant now, WarnKind kind,
                                                  std::string_view detail) {
-    Kind& seen = kinds_[kind];
+    Kind& seen = kinds_[kind.text];
     if (seen.lines > 0 && now < seen.last + interval_) {
       ++seen.held_back;
       return std::nullopt;
     }
-    std::string line{kind};
+    std::string line{kind.text};
     if (!detail.empty()) line.append(": ").append(detail);
     if (seen.held_back > 0) line += " (and " + std::to_string(seen.held_back) + " more)";
     seen = {now, 0, seen.lines + 1};

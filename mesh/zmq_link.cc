@@ -114,11 +114,11 @@ bool ZmqLink::take(zmq::message_t& frame) {
     one_part = false;
     more = part && part->more();
   }
-  auto message = shared_.decoded(frame, "from a parent");
+  auto message = shared_.decoded(frame, "a parent");
   if (!message) return true;
   if (!one_part) {
     ++shared_.counters.malformed;
-    shared_.warn("from a parent", "more than one part");
+    shared_.warn("malformed frame", "a parent", "more than one part");
     return true;
   }
   return deliver(std::move(*message));
@@ -127,7 +127,7 @@ bool ZmqLink::take(zmq::message_t& frame) {
 bool ZmqLink::deliver(Message message) {
   if (!goes_down(message)) {
     ++shared_.counters.misdirected;
-    shared_.warn("from a parent", "a kind that only children send");
+    shared_.warn("misdirected frame", "a parent", "a kind that only children send");
     return true;
   }
   if (const auto* ack = std::get_if<HelloAck>(&message); ack != nullptr && !prove(*ack)) {
@@ -135,7 +135,7 @@ bool ZmqLink::deliver(Message message) {
   }
   if (!parent_ && !is_from_anyone(message)) {
     ++shared_.counters.unproven;
-    shared_.warn("from a parent", "no HelloAck with a good certificate before");
+    shared_.warn("unproven peer", "a parent", "no HelloAck with a good certificate before");
     return true;
   }
   const std::int64_t utc_ms = shared_.options.utc_ms();
@@ -152,17 +152,18 @@ bool ZmqLink::deliver(Message message) {
 bool ZmqLink::prove(const HelloAck& ack) {
   const auto cert = verify_cert(ack.certificate, shared_.options.fleet, shared_.options.utc_ms());
   if (!cert) {
-    shared_.refuse_cert(cert.error(), "parent's certificate");
+    shared_.count_refused(cert.error());
+    shared_.warn("parent refused", "certificate", to_string(cert.error()));
     return false;
   }
   if (cert->curve != server_key_) {
     ++shared_.counters.key_mismatch;
-    shared_.warn("parent's certificate", "not of the key that was dialled");
+    shared_.warn("parent refused", "certificate not of the key that was dialled");
     return false;
   }
   if (cert->role == Role::kLeaf) {
     ++shared_.counters.bad_cert;
-    shared_.warn("parent's certificate", "of a leaf");
+    shared_.warn("parent refused", "certificate of a leaf");
     return false;
   }
   parent_ = {cert->node, cert->not_before_ms, cert->not_after_ms};

@@ -163,24 +163,24 @@ std::optional<ZmqListener::Received> ZmqListener::receive_frame() {
 }
 
 void ZmqListener::take(Received& frame) {
-  const std::string who = "from " + who_is(frame.body);
+  const std::string who = who_is(frame.body);
   auto message = shared_.decoded(frame.body, who);
   if (!message) return;
   const auto key = key_of(frame.body);
   if (!frame.one_part || !key) {
     ++shared_.counters.malformed;
-    return shared_.warn(who, "not one part of a CURVE connection");
+    return shared_.warn("malformed frame", who, "not one part of a CURVE connection");
   }
   if (!goes_up(*message)) {
     ++shared_.counters.misdirected;
-    return shared_.warn(who, "a kind that only parents send");
+    return shared_.warn("misdirected frame", who, "a kind that only parents send");
   }
   const std::uint64_t pushed_out = table_.pushed_out();
   Connection* connection = table_.heard(TransportShared::now(), text_of(frame.routing_id), *key);
   shared_.counters.table_full += table_.pushed_out() - pushed_out;
   if (connection == nullptr) {
     ++shared_.counters.table_full;
-    return shared_.warn(who, "no free connection slot");
+    return shared_.warn("no free connection slot", who);
   }
   deliver(*connection, std::move(*message), who);
 }
@@ -191,7 +191,7 @@ void ZmqListener::deliver(Connection& connection, Message message, std::string_v
   if (connection.proof && !still_valid(connection)) return;
   if (!connection.proof && !anyone) {
     ++shared_.counters.unproven;
-    return shared_.warn(who, "no Hello with a good certificate before");
+    return shared_.warn("unproven peer", who, "no Hello with a good certificate before");
   }
   std::optional<Peer> peer;
   if (connection.proof) peer = connection.proof->peer;
@@ -201,7 +201,7 @@ void ZmqListener::deliver(Connection& connection, Message message, std::string_v
 void ZmqListener::greet(Connection& connection, Hello hello, std::string_view who) {
   const auto proof = prove(connection, hello);
   if (!proof) {
-    shared_.warn(who, proof.error());
+    shared_.warn("child refused", who, proof.error());
     return refuse(connection);
   }
   table_.prove(connection, *proof);
@@ -219,9 +219,7 @@ std::expected<Proof, std::string> ZmqListener::prove(const Connection& connectio
   TransportCounters& counters = shared_.counters;
   const auto cert = verify_cert(hello.certificate, shared_.options.fleet, shared_.options.utc_ms());
   if (!cert) {
-    const bool dated =
-        cert.error() == CertError::kExpired || cert.error() == CertError::kNotYetValid;
-    ++(dated ? counters.expired : counters.bad_cert);
+    shared_.count_refused(cert.error());
     return std::unexpected{"certificate " + std::string{to_string(cert.error())}};
   }
   if (cert->curve != connection.key) {

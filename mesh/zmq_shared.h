@@ -31,16 +31,17 @@ struct TransportShared {
         std::chrono::duration_cast<Duration>(std::chrono::steady_clock::now().time_since_epoch())};
   }
 
-  void warn(std::string_view kind, std::string_view detail) {
+  void warn(WarnKind kind, std::string_view detail) {
     if (!options.warn) return;
     if (const auto line = limiter.admit(now(), kind, detail)) options.warn(*line);
   }
+  void warn(WarnKind kind, std::string_view who, std::string_view what) {
+    if (options.warn) warn(kind, std::string{who}.append(": ").append(what));
+  }
 
-  /// Counts and tells of a certificate that was refused.
-  void refuse_cert(CertError error, std::string_view who) {
+  void count_refused(CertError error) {
     const bool dated = error == CertError::kExpired || error == CertError::kNotYetValid;
     ++(dated ? counters.expired : counters.bad_cert);
-    warn(who, to_string(error));
   }
 
   /// A frame ready to send; nothing when our own message breaks a limit.
@@ -58,13 +59,13 @@ struct TransportShared {
     counters.bytes_in += frame.size();
     if (frame.size() > limits::kFrameBytesMax) {
       ++counters.oversize;
-      warn(who, "frame too long");
+      warn("frame too long", who);
       return std::nullopt;
     }
     auto message = decode({frame.data<std::uint8_t>(), frame.size()});
     if (message) return std::move(*message);
     ++counters.malformed;
-    warn(who, message.error());
+    warn("malformed frame", who, message.error());
     return std::nullopt;
   }
 };

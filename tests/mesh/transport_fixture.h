@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,38 +14,15 @@ namespace vpp::mesh::testing {
 
 /// One node's transport, its wall clock and what it has heard so far.
 struct TestNode {
-  explicit TestNode(const Fleet& fleet, Role role_, bool listens = false)
-      : role{role_}, keys{generate_node_keys()}, certificate{fleet.issued_to(keys, role_)} {
-    TransportOptions options;
-    options.keys = keys;
-    options.fleet = fleet.authority.pub;
-    if (listens) options.listen = "tcp://127.0.0.1:*";
-    options.utc_ms = [clock = utc_ms] { return *clock; };
-    options.warn = [lines = warnings](std::string_view line) { lines->emplace_back(line); };
-    auto opened = ZmqTransport::open(std::move(options));
-    if (!opened) throw std::runtime_error{opened.error()};
-    transport = std::move(*opened);
-  }
+  /// Listens on any free port of loopback.
+  TestNode(const Fleet& fleet, Role as, bool listens = false);
 
   [[nodiscard]] Endpoint endpoint() const { return {transport->bound_address(), keys.curve}; }
   [[nodiscard]] const TransportCounters& counters() const { return transport->counters(); }
   void poll() { transport->wait(Duration{1}, heard); }
 
-  [[nodiscard]] Hello hello() const {
-    Hello out;
-    out.certificate = certificate;
-    out.role = role;
-    out.name = "node";
-    out.session = 1;
-    return out;
-  }
-  [[nodiscard]] HelloAck ack() const {
-    HelloAck out;
-    out.session = 1;
-    out.certificate = certificate;
-    out.path = {keys.id()};
-    return out;
-  }
+  [[nodiscard]] Hello hello() const;   ///< with its certificate
+  [[nodiscard]] HelloAck ack() const;  ///< likewise
 
   template <class Event>
   [[nodiscard]] std::vector<Event> all() const {
