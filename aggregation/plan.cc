@@ -96,9 +96,18 @@ std::optional<PlanError> refusal(std::span<const device::Capability> sites,
   }
   const Int128 per_slot = Int128{largest.count} * slot_s;
   const auto sites_slots = Int128{static_cast<std::int64_t>(sites.size()) + 1} *
-                           (static_cast<std::int64_t>(request.size()) + 2);
+                           (static_cast<std::int64_t>(request.size()) + 4);
   if (per_slot > kMax || per_slot * sites_slots > kMax) return PlanError::kTooLarge;
   return std::nullopt;
+}
+
+/// How many slots ahead times to go are told apart: at least the request's, by refusal(); at most
+/// what the level search keeps below 2^62.
+std::int64_t horizon_of(std::span<const device::Capability> sites, std::int64_t units_per_watt) {
+  std::int64_t largest = 1;
+  for (const auto& site : sites) largest = std::max(largest, site.power.count * units_per_watt);
+  const auto n = static_cast<std::int64_t>(std::max<std::size_t>(sites.size(), 1));
+  return std::min(kTimeToGoMax.count(), (std::int64_t{1} << 62) / n / largest - 2);
 }
 
 }  // namespace
@@ -115,6 +124,7 @@ std::expected<Plan, PlanError> Plan::make(std::vector<device::Capability> sites,
   const std::int64_t left = unserved(sums, exact, plan.slot_s_, 1);
   const bool whole_watts = unserved(sums, coarse, plan.slot_s_, plan.slot_s_) == left;
   plan.unit_ = whole_watts ? plan.slot_s_ : 1;
+  plan.horizon_ = horizon_of(sites, plan.slot_s_ / plan.unit_);
   plan.summary_ = {left == 0, scale_max(sums, exact, plan.slot_s_), Joules{left}};
   plan.in_units_.resize(sites.size());
   plan.step_.by_site.resize(sites.size());
@@ -125,11 +135,10 @@ std::expected<Plan, PlanError> Plan::make(std::vector<device::Capability> sites,
 
 const PlanStep& Plan::next() {
   VPP_CHECK(done_ < request_.size());
-  const std::int64_t slots_left = static_cast<std::int64_t>(request_.size() - done_);
   const Watts request = request_[done_++];
   std::ranges::transform(sites_, in_units_.begin(),
                          [&](const auto& site) { return to_units(site, slot_s_, unit_); });
-  const Split split = split_slot(request.count * (slot_s_ / unit_), in_units_, slots_left);
+  const Split split = split_slot(request.count * (slot_s_ / unit_), in_units_, horizon_);
   step_.asked = {request.count * slot_s_};
   step_.served = Joules{0};
   for (std::size_t i = 0; i < sites_.size(); ++i) {

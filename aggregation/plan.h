@@ -65,7 +65,8 @@ class Plan {
   std::vector<device::Capability> in_units_;  ///< the same, in units per slot: scratch
   std::vector<Watts> request_;
   std::int64_t slot_s_ = 1;
-  std::int64_t unit_ = 1;  ///< joules; a slot's length, or 1
+  std::int64_t unit_ = 1;     ///< joules; a slot's length, or 1
+  std::int64_t horizon_ = 1;  ///< slots
   std::size_t done_ = 0;
   PlanSummary summary_;
   PlanStep step_;

@@ -191,8 +191,8 @@ Split split_by_sites(Watts request, std::span<const device::Capability> sites, m
 }
 
 Split split_slot(std::int64_t request, std::span<const device::Capability> sites,
-                 std::int64_t slots_left) {
-  return split_group(request, {sites, 1, slots_left, 0});
+                 std::int64_t slots_max) {
+  return split_group(request, {sites, 1, slots_max, 0});
 }
 
 namespace {

@@ -46,7 +46,7 @@ inline constexpr std::chrono::seconds kTimeToGoMax{std::int64_t{1} << 21};
 /// the whole slot, so nobody gives more than it has (z >= 0). What lasts beyond the `slots_left`
 /// counts as lasting that long.
 [[nodiscard]] Split split_slot(std::int64_t request, std::span<const device::Capability> sites,
-                               std::int64_t slots_left);
+                               std::int64_t slots_max);
 
 /// Largest factor by which a request of constant-length slots may be multiplied, in one direction:
 /// min over k of Omega(k*D) / (D * sum of the k largest). Infinity is kUnbounded (nothing asked).
