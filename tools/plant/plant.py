@@ -82,9 +82,14 @@ class Process:
 
     def stop(self, timeout=10):
         """SIGTERM; the exit code, or None when it had to be killed."""
-        if not self.alive():
-            return self.popen.returncode if self.popen else None
-        self.popen.terminate()
+        if self.alive():
+            self.popen.terminate()
+        return self.ended(timeout)
+
+    def ended(self, timeout=10):
+        """The exit code of a process that was asked to stop; None when it had to be killed."""
+        if self.popen is None:
+            return None
         try:
             return self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -152,6 +157,7 @@ class Plant:
         self.market = None
         self.market_port = None
         self.battery_port = None
+        self.spare_port = None
         self.battery_arguments = []
         self.market_arguments = []
         self.leaf_site = {}
@@ -190,10 +196,11 @@ class Plant:
         self.dir.mkdir(parents=True)
         self.authority = self.dir / "authority"
         self.run(self.bin / "vppctl", "certs", "init", self.authority)
-        base = free_port_block(len(self.aggregators) + 1 + len(self.leaves) + 1)
+        base = free_port_block(len(self.aggregators) + 2 + len(self.leaves))
         for i, node in enumerate([self.root, *self.aggregators]):
             node.address = f"tcp://127.0.0.1:{base + i}"
-        self.battery_port = base + len(self.aggregators) + 1
+        self.spare_port = base + len(self.aggregators) + 1  # the market's, when there is one
+        self.battery_port = self.spare_port + 1
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda node: self.enrol(node, caps), self.nodes))
         for node in self.nodes:
@@ -201,7 +208,7 @@ class Plant:
 
     def enrol(self, node, caps="100kW", days=None, authority=None):
         node.dir.mkdir(parents=True, exist_ok=True)
-        self.run(self.bin / "vppd", "keygen", node.dir)
+        self.run(self.bin / "vppd", "keygen", "--dir", node.dir)
         authority = authority or self.authority
         extra = ["--days", days] if days is not None else []
         self.run(self.bin / "vppctl", "certs", "sign", "--authority", authority, "--request",
@@ -258,7 +265,7 @@ class Plant:
 
     def start_market(self):
         """Before prepare()'s configs are used: the root's config names the market's port."""
-        self.market_port = self.market_port or free_port_block(1)
+        self.market_port = self.spare_port
         self.market = Process(
             "vppmarket",
             [self.bin / "vppmarket", "--port", self.market_port, *self.anchor_arguments(),
@@ -311,7 +318,7 @@ class Plant:
                     process.popen.send_signal(signal.SIGCONT)
                     process.popen.terminate()
             for process in group:
-                codes[process.name] = process.stop()
+                codes[process.name] = process.ended()
         return codes
 
 
