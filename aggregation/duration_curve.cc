@@ -14,6 +14,17 @@ constexpr Joules energy_max_at(std::size_t point) {
   return {limits::kGroupPowerMax.count * kGrid[point].count()};
 }
 
+/// Number of grid points up to a duration, by its whole 5-minute steps: the grid has no others.
+constexpr auto kPointsUpTo = [] {
+  std::array<std::uint8_t, kGrid.back() / kGrid.front() + 1> points{};
+  std::size_t point = 0;
+  for (std::size_t steps = 0; steps < points.size(); ++steps) {
+    while (point < kGridPoints && kGrid[point] <= kGrid.front() * static_cast<int>(steps)) ++point;
+    points[steps] = static_cast<std::uint8_t>(point);
+  }
+  return points;
+}();
+
 }  // namespace
 
 DurationCurve DurationCurve::of_site(const device::Capability& capability) {
@@ -22,6 +33,37 @@ DurationCurve DurationCurve::of_site(const device::Capability& capability) {
   DurationCurve curve;
   for (std::size_t i = 0; i < kGridPoints; ++i) {
     curve.energy_[i] = std::min(energy, Joules{power.count * kGrid[i].count()});
+  }
+  return curve;
+}
+
+DurationCurve DurationCurve::of_sites(std::span<const device::Capability> sites) {
+  // By the first grid point at which the site's energy binds: its power counts before, its energy
+  // from there on.
+  struct Sum {
+    Int128 power = 0;
+    Int128 energy = 0;
+  };
+  std::array<Sum, kGridPoints + 1> sums{};
+  for (const auto& site : sites) {
+    const std::int64_t power = std::clamp(site.power, Watts{0}, limits::kGroupPowerMax).count;
+    const std::int64_t energy =
+        std::clamp(site.energy.count, std::int64_t{0}, power * kGrid.back().count());
+    const std::int64_t per_step = power * kGrid.front().count();
+    const auto steps = per_step == 0 ? 0 : static_cast<std::size_t>(energy / per_step);
+    auto& sum = sums[kPointsUpTo[steps]];
+    sum.power += power;
+    sum.energy += energy;
+  }
+  DurationCurve curve;
+  Int128 power = 0;
+  Int128 energy = 0;
+  for (const auto& sum : sums) power += sum.power;
+  for (std::size_t i = 0; i < kGridPoints; ++i) {
+    power -= sums[i].power;
+    energy += sums[i].energy;
+    const Int128 both = energy + power * kGrid[i].count();
+    curve.energy_[i] = {static_cast<std::int64_t>(std::min(both, Int128{energy_max_at(i).count}))};
   }
   return curve;
 }

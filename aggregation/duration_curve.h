@@ -58,6 +58,9 @@ class DurationCurve {
   /// One site. Negative inputs count as zero.
   [[nodiscard]] static DurationCurve of_site(const device::Capability& capability);
 
+  /// Many sites: the sum of of_site(), in one pass.
+  [[nodiscard]] static DurationCurve of_sites(std::span<const device::Capability> sites);
+
   /// The only way in for values from a peer: the result holds the invariant.
   [[nodiscard]] static std::expected<DurationCurve, CurveError> from_wire(
       std::uint16_t grid_id, std::span<const Joules> points);

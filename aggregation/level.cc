@@ -1,6 +1,7 @@
 #include "aggregation/level.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -26,12 +27,12 @@ std::int64_t quotient(std::int64_t numerator, std::int64_t denominator) {
   return q;
 }
 
-/// The last whole second in [low, high) at which more than `energy` is served. With the sums over
-/// sites of energy and power by whole seconds of time to go, what lies
-/// beyond z, A(z) = sum of max(e - p*z, 0) is known exactly at each second, and A(z) - A(z + step)
-/// is served.
-std::int64_t last_second_above(const SiteGroup& group, std::int64_t low, std::int64_t high,
-                               std::int64_t energy) {
+/// The last whole second in [low, high) at which more than `energy` is served, or low; nothing when
+/// that is so at `high` too. With the sums over sites of energy and power by whole seconds of time
+/// to go, what lies beyond z, A(z) = sum of max(e - p*z, 0), is known exactly at each second, and
+/// A(z) - A(z + step) is served.
+std::optional<std::int64_t> last_second_above(const SiteGroup& group, std::int64_t low,
+                                              std::int64_t high, std::int64_t energy) {
   struct Bucket {
     std::int64_t energy = 0;  ///< beyond p * low
     std::int64_t power = 0;
@@ -60,20 +61,24 @@ std::int64_t last_second_above(const SiteGroup& group, std::int64_t low, std::in
     const auto& bucket = buckets[static_cast<std::size_t>(z - low)];
     return bucket.energy - bucket.power * (z - low);
   };
+  const auto served_at = [&](std::int64_t z) {
+    return left_at(z) - left_at(z + step) + always * step;
+  };
+  if (served_at(high) > energy) return std::nullopt;
   std::int64_t above = low;
   while (high - above > 1) {
     const std::int64_t z = above + (high - above) / 2;
-    (left_at(z) - left_at(z + step) + always * step > energy ? above : high) = z;
+    (served_at(z) > energy ? above : high) = z;
   }
   return above;
 }
 
-/// Where one site's share bends: at num/den of the second. Crossing it adds sign*num to the
-/// constant of what is served and sign*den to its slope.
+/// Where the share of one site, or of several that are alike, bends: at num/den of the second.
+/// Crossing it adds weight*num to the constant of what is served and weight*den to its slope.
 struct Bend {
   std::int64_t num;
   std::int64_t den;
-  std::int64_t sign;
+  std::int64_t weight;
 };
 
 /// What is served within the second: constant - slope * fraction.
@@ -82,8 +87,8 @@ struct Line {
   std::int64_t slope = 0;
 
   void cross(const Bend& bend) {
-    constant += bend.sign * bend.num;
-    slope += bend.sign * bend.den;
+    constant += bend.weight * bend.num;
+    slope += bend.weight * bend.den;
   }
 };
 
@@ -121,6 +126,14 @@ Level level_within(const SiteGroup& group, std::int64_t second, std::int64_t ene
   const std::int64_t step = group.step();
   Line line;
   std::vector<Bend> bends;
+  const auto add_bend = [&](std::int64_t num, std::int64_t den, std::int64_t weight) {
+    if (!bends.empty() && bends.back().num == num && bends.back().den == den &&
+        (bends.back().weight > 0) == (weight > 0)) {
+      bends.back().weight += weight;
+    } else {
+      bends.push_back({num, den, weight});
+    }
+  };
   for (std::size_t i = 0; i < group.size(); ++i) {
     const auto [p, e] = group[i];
     const std::int64_t beyond = e - p * second;
@@ -128,11 +141,11 @@ Level level_within(const SiteGroup& group, std::int64_t second, std::int64_t ene
     const std::int64_t full = p * step;
     if (beyond > full) {
       line.constant += full;
-      if (beyond < full + p) bends.push_back({beyond - full, p, +1});
+      if (beyond < full + p) add_bend(beyond - full, p, +1);
     } else {
       line.constant += beyond;
       line.slope += p;
-      if (beyond < p) bends.push_back({beyond, p, -1});
+      if (beyond < p) add_bend(beyond, p, -1);
     }
   }
   return solve_within(second, line, bends, energy);
@@ -161,18 +174,27 @@ std::int64_t SiteGroup::served_at(std::int64_t z) const {
 
 Level find_level(const SiteGroup& group, std::int64_t energy) {
   VPP_CHECK(energy >= 0);
+  // Throughout: not less than `energy` is served at low, not more at high.
   std::int64_t low = group.level_min();
-  if (group.served_at(low) <= energy) return {low, 0, 1};
-  // From here on: more than `energy` is served at low, not more at high.
   std::int64_t high = group.time_max();
-  const bool few = group.size() <= kFewSites;
-  if (!few && high > kWindow) (group.served_at(kWindow) > energy ? low : high) = kWindow;
-  while (high - low > (few ? 1 : kWindow)) {
-    const std::int64_t z = low + (high - low) / 2;
-    (group.served_at(z) > energy ? low : high) = z;
+  const auto halve_down_to = [&](std::int64_t width) {
+    while (high - low > width) {
+      const std::int64_t z = low + (high - low) / 2;
+      (group.served_at(z) > energy ? low : high) = z;
+    }
+  };
+  if (group.size() <= kFewSites) {
+    halve_down_to(1);
+    return level_within(group, low, energy);
   }
-  if (high - low > 1) low = last_second_above(group, low, high, energy);
-  return level_within(group, low, energy);
+  auto second = last_second_above(group, low, std::min(high, low + kWindow), energy);
+  if (!second) {
+    low += kWindow;
+    halve_down_to(kWindow);
+    second = last_second_above(group, low, high, energy);
+  }
+  VPP_CHECK(second.has_value());
+  return level_within(group, *second, energy);
 }
 
 }  // namespace vpp::aggregation

@@ -64,8 +64,8 @@ class SiteGroup {
   std::int64_t power_max_;
 };
 
-/// The level at which `energy` is served within one step; level_min when the group cannot serve
-/// more.
+/// The level at which `energy` is served within one step.
+/// Precondition: 0 <= energy <= served_at(level_min()).
 [[nodiscard]] Level find_level(const SiteGroup& group, std::int64_t energy);
 
 }  // namespace vpp::aggregation

@@ -104,6 +104,22 @@ TEST_CASE("merging is exact, order-free and associative", "[aggregation][curve]"
   }
 }
 
+TEST_CASE("the sketch of many sites in one pass equals the sum of their curves",
+          "[aggregation][curve]") {
+  Rng rng{8};
+  for (int round = 0; round < 100; ++round) {
+    auto sites = random_sites(rng, rng.below(60));
+    for (auto& site : sites) {
+      if (rng.below(4) == 0) site.energy = Joules{site.power.count * between(rng, 0, 180) * 300};
+      if (rng.below(20) == 0) site.energy = Joules{INT64_MAX};
+      if (rng.below(50) == 0) site = {Watts{-1}, Joules{-1}};
+    }
+    REQUIRE(DurationCurve::of_sites(sites) == curve_of(sites));
+  }
+  const std::vector<device::Capability> large(300, {limits::kGroupPowerMax, Joules{INT64_MAX}});
+  CHECK(DurationCurve::of_sites(large) == curve_of(large));
+}
+
 TEST_CASE("merging beyond any fleet saturates and stays a valid curve", "[aggregation][curve]") {
   const auto large = DurationCurve::of_site(
       {limits::kGroupPowerMax, Joules{limits::kGroupPowerMax.count * 9'000}});
