@@ -195,7 +195,7 @@ void ZmqListener::deliver(Connection& connection, Message message, std::string_v
   }
   std::optional<Peer> peer;
   if (connection.proof) peer = connection.proof->peer;
-  shared_.events.emplace_back(FromChild{connection.id, std::move(peer), std::move(message)});
+  shared_.events.emplace_back(FromChild{connection.id, peer, std::move(message)});
 }
 
 void ZmqListener::greet(Connection& connection, Hello hello, std::string_view who) {
@@ -252,8 +252,8 @@ bool ZmqListener::still_valid(const Connection& connection) {
   return false;
 }
 
-void ZmqListener::send(ConnectionId id, const Message& message) {
-  Connection* connection = table_.find(id);
+void ZmqListener::send(ConnectionId to, const Message& message) {
+  Connection* connection = table_.find(to);
   if (connection == nullptr) {
     ++shared_.counters.unknown_connection;
     return;

@@ -19,7 +19,7 @@ class ZmqListener {
   [[nodiscard]] static std::expected<std::unique_ptr<ZmqListener>, std::string> open(
       zmq::context_t& context, TransportShared& shared, const std::string& address);
 
-  void send(ConnectionId connection, const Message& message);
+  void send(ConnectionId to, const Message& message);
   void drop(ConnectionId connection) { table_.erase(connection); }
 
   void add_to_poll(std::vector<zmq_pollitem_t>& items);
