@@ -36,6 +36,12 @@ void raise_largest(std::vector<Remainder<Amount>>& remainders, std::int64_t coun
   std::for_each(remainders.begin(), end, [&](const auto& r) { shares[r.child] += Watts{1}; });
 }
 
+/// A division by 64 bits where it will do: it costs a fifth of the wide one.
+std::int64_t quotient_of(Int128 numerator, std::int64_t denominator) {
+  if (numerator <= INT64_MAX) return static_cast<std::int64_t>(numerator) / denominator;
+  return static_cast<std::int64_t>(numerator / denominator);
+}
+
 std::int64_t whole_seconds(milliseconds step, seconds max) {
   VPP_CHECK(step > milliseconds{0} && step <= max && step % seconds{1} == milliseconds{0});
   return std::chrono::duration_cast<seconds>(step).count();
@@ -163,6 +169,7 @@ Split split_group(std::int64_t request, const SiteGroup& group) {
   const Level level = find_level(group, served * step);
   const std::int64_t unit = level.parts * step;
   std::vector<Remainder<std::int64_t>> remainders;
+  remainders.reserve(group.size());  // one mapping; only what is written costs memory
   std::int64_t left = served;
   for (std::size_t i = 0; i < group.size(); ++i) {
     const auto [p, e] = group[i];
@@ -172,7 +179,7 @@ Split split_group(std::int64_t request, const SiteGroup& group) {
     if (beyond < p * (step + 1)) {
       const Int128 part = Int128{beyond} * level.parts - Int128{p} * level.part;
       if (part <= 0) continue;
-      share = static_cast<std::int64_t>(std::min(part / unit, Int128{p}));
+      share = std::min(quotient_of(part, unit), p);
       const auto rest = static_cast<std::int64_t>(part - Int128{share} * unit);
       if (share < p && rest > 0) remainders.push_back({rest, static_cast<std::uint32_t>(i)});
     }
