@@ -162,11 +162,13 @@ bool Uplink::acceptable(Instant now, const FromParent& event, const HelloAck& ac
 }
 
 void Uplink::advance(Instant now, Probing& probing) {
-  for (auto& [link, attempt] : probing.asked) {
-    if (attempt.probe_again <= now) probe(now, link, attempt);
-  }
   if (probing.more_at <= now) open_more(now, probing);
   decide(now, probing, false);
+  auto* still = std::get_if<Probing>(&state_);
+  if (still == nullptr) return;
+  for (auto& [link, attempt] : still->asked) {
+    if (attempt.probe_again <= now) probe(now, link, attempt);
+  }
 }
 
 void Uplink::advance(Instant now, Joining& joining) {
