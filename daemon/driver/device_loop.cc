@@ -200,7 +200,7 @@ class DeviceLoop::Worker {
 DeviceLoop::DeviceLoop(const DeviceLoopOptions& options, std::unique_ptr<device::SiteDriver> driver,
                        const Now& reference, std::function<Instant()> now,
                        std::function<void()> on_report)
-    : release_max_{options.release_max},
+    : stop_max_{options.release_max + options.driver_max},
       worker_{std::make_shared<Worker>(options, std::move(driver), reference, std::move(now),
                                        std::move(on_report))} {
   std::thread{[worker = worker_] { worker->run(); }}.detach();
@@ -222,10 +222,8 @@ std::optional<DeviceReport> DeviceLoop::take_report() {
 
 bool DeviceLoop::stop() {
   if (std::exchange(stopped_, true)) return true;
-  // The driver's own time-outs come on top of the controller's ramp.
-  constexpr Duration kDriverMost = std::chrono::seconds{5};
   worker_->ask_to_stop();
-  const bool done = worker_->wait_done(release_max_ + kDriverMost);
+  const bool done = worker_->wait_done(stop_max_);
   worker_->mute();
   return done;
 }

@@ -4,8 +4,8 @@
 //              device: both mailboxes hold one value, the newest, behind a mutex held for a copy.
 // Rhythm       reads every `poll`; steps at once for a new order and at the controller's deadlines.
 // Leaving      stop() releases the device to its local default (through the controller's ramp)
-//              and closes it. A driver that hangs is left behind after `release_max`: the device's
-//              own revert timer finishes the job.
+//              and closes it. A driver that hangs is left behind after `release_max` and
+//              `driver_max`: the device's own revert timer finishes the job.
 #pragma once
 
 #include <functional>
@@ -23,7 +23,8 @@ namespace vpp::driver {
 struct DeviceLoopOptions {
   device::SiteLimits limits;
   Duration poll = std::chrono::seconds{1};
-  Duration release_max = std::chrono::seconds{8};
+  Duration release_max = std::chrono::seconds{8};  ///< for the ramp home
+  Duration driver_max = std::chrono::seconds{5};   ///< on top, for a call under way
 };
 
 struct DeviceReport {
@@ -54,7 +55,7 @@ class DeviceLoop {
 
  private:
   class Worker;
-  Duration release_max_;
+  Duration stop_max_;
   std::shared_ptr<Worker> worker_;  ///< shared with the thread, which may outlive us when it hangs
   bool stopped_ = false;
 };

@@ -1,0 +1,183 @@
+#include "daemon/driver/documents.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "daemon/driver/metrics.h"
+#include "snapshots.h"
+
+using namespace vpp;
+using namespace vpp::driver;
+using nlohmann::json;
+using namespace std::chrono_literals;
+
+TEST_CASE("every document carries schema and kind", "[driver][documents]") {
+  const auto root = test::root_snapshot();
+  const std::vector<std::pair<std::string, std::string>> all{
+      {version_document(), "version"},
+      {health_document(health_of(root)), "health"},
+      {status_document(root), "status"},
+      {tree_document(root), "tree"},
+      {nodes_document(root), "nodes"},
+      {node_document(root, "node-3").value(), "node"},
+      {capacity_document(root), "capacity"},
+      {config_document("f", "t"), "config"},
+      {orders_document(root), "orders"},
+      {order_document(root, OrderId{7}).value(), "order"},
+      {bids_document(root), "bids"},
+      {bid_document(root, "bid-1", {}).value(), "bid"},
+      {prices_document(root), "prices"},
+      {gates_document(root), "gates"},
+      {error_document("busy", "t", ""), "error"}};
+  for (const auto& [text, kind] : all) {
+    const json document = json::parse(text);
+    CHECK(document["schema"] == "vppctl/v1");
+    CHECK(document["kind"] == kind);
+  }
+}
+
+TEST_CASE("the root's status says what the plant can and does", "[driver][documents]") {
+  const json status = json::parse(status_document(test::root_snapshot()));
+  CHECK(status["node"]["role"] == "root");
+  CHECK(status["uplink"].is_null());
+  CHECK(status["site"].is_null());
+  CHECK(status["health"]["state"] == "ok");
+  CHECK(status["tree"]["attached"] == 2);
+  CHECK(status["capacity"]["up"]["power_w"] == 12'000);
+  CHECK(status["capacity"]["up"]["firm_w"] == 10'800);
+  CHECK(status["capacity"]["up"]["energy_wh"] == 20'000);
+  CHECK(status["capacity"]["up"]["unknown_w"] == 0);
+  CHECK(status["order"]["target_w"] == 6'000);
+  CHECK(status["order"]["error_permille"] == 0);
+  CHECK(status["order"]["source"] == "operator");
+  CHECK(status["market"]["next_gate"]["closes_in_ms"] == 10'000);
+  CHECK(status["market"]["last_bid"]["state"] == "submitted");
+}
+
+TEST_CASE("unknown is null, never zero", "[driver][documents]") {
+  auto root = test::root_snapshot();
+  root.status.children[1].attached = false;
+  root.status.children[1].counted = false;
+  const json lost = json::parse(tree_document(root))["children"][1];
+  CHECK(lost["state"] == "lost");
+  for (const char* key : {"measured_w", "stored_wh", "up", "down", "coverage", "lease_left_ms"}) {
+    CAPTURE(key);
+    CHECK(lost[key].is_null());
+  }
+  const json capacity = json::parse(status_document(root))["capacity"];
+  CHECK(capacity["up"]["unknown_w"] == 5'000);
+  CHECK(capacity["down"]["unknown_w"] == 4'000);
+
+  auto silent = test::root_snapshot();
+  silent.status.group = {};
+  const json status = json::parse(status_document(silent));
+  CHECK(status["measured_w"].is_null());
+  CHECK(status["stored_wh"].is_null());
+  CHECK(status["capacity"]["up"]["power_w"].is_null());
+  CHECK(status["order"]["measured_w"].is_null());
+  CHECK(status["order"]["error_permille"].is_null());
+
+  auto leaf = test::leaf_snapshot();
+  leaf.status.site.reset();
+  leaf.status.parent.reset();
+  leaf.status.beacon_age.reset();
+  const json alone = json::parse(status_document(leaf));
+  CHECK(alone["site"].is_null());
+  CHECK(alone["measured_w"].is_null());
+  CHECK(alone["uplink"]["parent"].is_null());
+  CHECK(alone["uplink"]["beacon_age_ms"].is_null());
+  CHECK(alone["tree"].is_null());
+}
+
+TEST_CASE("a lost aggregator's sites make the unknown capacity unknown", "[driver][documents]") {
+  auto root = test::root_snapshot();
+  root.status.children[0].attached = false;
+  const json capacity = json::parse(status_document(root))["capacity"];
+  CHECK(capacity["up"]["unknown_w"].is_null());
+}
+
+TEST_CASE("a node is found by id and by name", "[driver][documents]") {
+  const auto root = test::root_snapshot();
+  const auto by_name = node_document(root, "node-3");
+  REQUIRE(by_name.has_value());
+  CHECK(by_name == node_document(root, to_string(NodeId{0, 3})));
+  const json leaf = json::parse(*by_name)["node"];
+  CHECK(leaf["parent"] == to_string(NodeId{0, 1}));
+  CHECK(leaf["certificate"]["energy_max_wh"] == 13'500);
+  CHECK(leaf["measured_w"] == 2'500);
+  CHECK(leaf["asked_w"] == 2'500);
+  CHECK(json::parse(node_document(root, "root-1").value())["node"]["self"] == true);
+  CHECK_FALSE(node_document(root, "nobody").has_value());
+}
+
+TEST_CASE("capacity holds what the curve holds, never more", "[driver][documents]") {
+  const json up = json::parse(capacity_document(test::root_snapshot()))["up"];
+  REQUIRE(up["horizons"].size() == 4);
+  CHECK(up["horizons"][0]["power_w"] == 12'000);
+  CHECK(up["horizons"][3]["duration_s"] == 14'400);
+  CHECK(up["horizons"][3]["power_w"] == 5'000);  // 20 kWh over 4 h
+  CHECK(up["horizons"][3]["firm_w"] == 4'500);
+  CHECK(up["curve"].size() == aggregation::kGridPoints);
+}
+
+TEST_CASE("a dry run says what an order would touch", "[driver][documents]") {
+  const auto root = test::root_snapshot();
+  const auto dry = [&](Watts power, Duration duration) {
+    return json::parse(dry_run_document(root, {"k", power, {}, duration}))["would"];
+  };
+  const json fits = dry(Watts{12'000}, 1h);
+  CHECK(fits["feasible"] == true);
+  CHECK(fits["unserved_wh"] == 0);
+  CHECK(fits["sites"] == 3);
+  CHECK(fits["supersedes"] == 7);
+  const json too_much = dry(Watts{-12'000}, 2h);  // 24 kWh of 20
+  CHECK(too_much["feasible"] == false);
+  CHECK(too_much["unserved_wh"] == 4'000);
+  CHECK(too_much["held_w"] == -10'000);
+}
+
+TEST_CASE("an order shows its receipts, and its shares while it is in force",
+          "[driver][documents]") {
+  auto root = test::root_snapshot();
+  const json order = json::parse(order_document(root, OrderId{7}).value())["order"];
+  CHECK(order["delivered_wh"] == 1'500);
+  REQUIRE(order["shares"].size() == 2);
+  CHECK(order["shares"][0]["asked_w"] == 3'500);
+  root.status.target.reset();
+  root.status.group.receipts.clear();
+  const json over = json::parse(order_document(root, OrderId{7}).value())["order"];
+  CHECK(over["shares"].is_null());
+  CHECK(over["delivered_wh"].is_null());
+  CHECK_FALSE(order_document(root, OrderId{8}).has_value());
+}
+
+TEST_CASE("a bid shows its price and the facts behind it", "[driver][documents]") {
+  const auto root = test::root_snapshot();
+  const std::vector<bidding::Fact> trace{bidding::BidAcknowledged{"bid-1", true, ""}};
+  const json bid = json::parse(bid_document(root, "bid-1", trace).value());
+  CHECK(bid["bid"]["segments"][0]["price"] == 88.5);
+  CHECK(bid["bid"]["award"].is_null());
+  CHECK(bid["trace"].size() == 1);
+  CHECK_FALSE(bid_document(root, "bid-2", {}).has_value());
+}
+
+TEST_CASE("a name that is no text is still shown", "[driver][documents]") {
+  auto root = test::root_snapshot();
+  root.status.children[0].name = "caf\xe9";
+  CHECK(json::parse(tree_document(root))["children"].size() == 2);
+}
+
+TEST_CASE("metrics leave out what is unknown", "[driver][metrics]") {
+  auto root = test::root_snapshot();
+  const std::string text = metrics_text(root);
+  CHECK(text.find("vpp_capacity_watts{direction=\"up\"} 12000") != std::string::npos);
+  CHECK(text.find("vpp_children{state=\"alive\"} 2") != std::string::npos);
+  CHECK(text.find("vpp_target_watts 6000") != std::string::npos);
+  CHECK(text.find("role=\"root\"") != std::string::npos);
+  root.status.group = {};
+  root.status.target.reset();
+  const std::string silent = metrics_text(root);
+  CHECK(silent.find("vpp_measured_watts") == std::string::npos);
+  CHECK(silent.find("vpp_capacity_watts") == std::string::npos);
+  CHECK(silent.find("vpp_target_watts") == std::string::npos);
+}

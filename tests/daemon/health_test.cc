@@ -1,0 +1,116 @@
+#include "daemon/driver/health.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "snapshots.h"
+
+using namespace vpp;
+using namespace vpp::driver;
+
+namespace {
+
+std::vector<std::string> names(const Snapshot& snapshot) {
+  std::vector<std::string> out;
+  for (const HealthCode& code : health_of(snapshot)) out.push_back(code.code);
+  return out;
+}
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE("a plant that works has no health codes", "[driver][health]") {
+  CHECK(names(test::root_snapshot()) == Names{});
+  CHECK(names(test::leaf_snapshot()) == Names{});
+  CHECK(health_state({}) == "ok");
+}
+
+TEST_CASE("each fault has its code", "[driver][health]") {
+  auto root = test::root_snapshot();
+  auto leaf = test::leaf_snapshot();
+
+  SECTION("no parent") {
+    leaf.status.parent.reset();
+    CHECK(names(leaf) == Names{"VPP_NO_PARENT"});
+  }
+  SECTION("no root") {
+    leaf.status.path.clear();
+    CHECK(names(leaf) == Names{"VPP_NO_ROOT"});
+  }
+  SECTION("a lost child") {
+    root.status.children[1].attached = false;
+    CHECK(names(root) == Names{"VPP_CHILD_LOST"});
+  }
+  SECTION("nobody below") {
+    root.status.children.clear();
+    CHECK(names(root) == Names{"VPP_NO_CHILDREN"});
+  }
+  SECTION("silent sites") {
+    root.status.group.coverage = {240, 237, 1, 2};
+    const auto codes = health_of(root);
+    REQUIRE(codes.size() == 1);
+    CHECK(codes[0].code == "VPP_STALE_LEAVES");
+    CHECK(codes[0].text == "3 of 240 sites are stale or silent");
+    CHECK(health_state(codes) == "degraded");
+  }
+  SECTION("shortfall") {
+    root.status.group.shortfall = Watts{500};
+    CHECK(names(root) == Names{"VPP_SHORTFALL"});
+  }
+  SECTION("off target") {
+    root.status.group.measured = Watts{5'000};
+    CHECK(names(root) == Names{"VPP_OFF_TARGET"});
+  }
+  SECTION("a small order's noise is not off target") {
+    root.status.target = Watts{200};
+    root.status.group.measured = Watts{110};
+    CHECK(names(root) == Names{});
+  }
+  SECTION("device gone") {
+    leaf.vitals.device = Vitals::Device{false, "connection refused"};
+    const auto codes = health_of(leaf);
+    REQUIRE(codes.size() == 1);
+    CHECK(codes[0] ==
+          HealthCode{"VPP_DEVICE_UNREACHABLE", node::Severity::kError, "connection refused"});
+    CHECK(health_state(codes) == "error");
+  }
+  SECTION("device out of control") {
+    leaf.status.site->mode = device::Mode::kUncontrollable;
+    CHECK(names(leaf) == Names{"VPP_DEVICE_UNCONTROLLABLE"});
+  }
+  SECTION("stale site") {
+    leaf.status.site->stale = true;
+    CHECK(names(leaf) == Names{"VPP_SITE_STALE"});
+  }
+  SECTION("market") {
+    root.vitals.market->problem = "connection refused";
+    CHECK(names(root) == Names{"VPP_MARKET_UNREACHABLE"});
+  }
+  SECTION("store full") {
+    root.vitals.store_problem = "no space left";
+    CHECK(names(root) == Names{"VPP_STORE_FULL"});
+  }
+  SECTION("store low") {
+    root.vitals.store = {71, 100};
+    CHECK(names(root) == Names{"VPP_STORE_LOW"});
+  }
+  SECTION("queue") {
+    root.vitals.queue_full = true;
+    CHECK(names(root) == Names{"VPP_QUEUE_FULL"});
+  }
+  SECTION("certificate") {
+    root.vitals.cert_not_after_ms = 90;
+    root.vitals.utc_ms = 60;
+    CHECK(names(root) == Names{});
+    root.vitals.utc_ms = 61;
+    CHECK(names(root) == Names{"VPP_CERT_EXPIRING"});
+  }
+}
+
+TEST_CASE("the worst comes first", "[driver][health]") {
+  auto root = test::root_snapshot();
+  root.status.group.shortfall = Watts{500};
+  root.vitals.store_problem = "no space left";
+  CHECK(names(root) == Names{"VPP_STORE_FULL", "VPP_SHORTFALL"});
+}

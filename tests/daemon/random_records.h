@@ -1,0 +1,78 @@
+// Random records of every kind, from a seed.
+#pragma once
+
+#include <string>
+
+#include "config/rng.h"
+#include "daemon/node/node.h"
+
+namespace vpp::test {
+
+inline std::string random_text(Rng& rng) {
+  std::string out;
+  const std::uint64_t size = rng.below(12);
+  for (std::uint64_t i = 0; i < size; ++i) {
+    out.push_back(static_cast<char>(' ' + static_cast<char>(rng.below(95))));
+  }
+  return out;
+}
+
+inline MarketTime random_time(Rng& rng) {
+  return MarketTime{std::chrono::milliseconds{static_cast<std::int64_t>(rng.below(1ULL << 42U))}};
+}
+
+inline mesh::UplinkRecord random_uplink(Rng& rng) {
+  mesh::UplinkRecord out;
+  out.session = rng.next();
+  if (rng.below(2) == 1) out.last_parent = NodeId{rng.next(), rng.next()};
+  out.term = rng.next();
+  out.path_length = rng.below(9);
+  for (std::uint64_t i = rng.below(4); i > 0; --i) {
+    Endpoint endpoint{"tcp://" + random_text(rng), {}};
+    for (auto& byte : endpoint.server_key) byte = static_cast<std::uint8_t>(rng.next());
+    out.alternates.push_back(endpoint);
+  }
+  return out;
+}
+
+inline aggregation::Order random_order(Rng& rng) {
+  return {.id = {rng.below(50) + 1},
+          .key = random_text(rng),
+          .source = static_cast<aggregation::OrderSource>(rng.below(2)),
+          .power = {static_cast<std::int64_t>(rng.below(20'000)) - 10'000},
+          .from = random_time(rng),
+          .until = random_time(rng),
+          .issued = random_time(rng),
+          .state = static_cast<aggregation::OrderState>(rng.below(5))};
+}
+
+inline bidding::Fact random_fact(Rng& rng) {
+  const std::string key = "bid-" + std::to_string(rng.below(1'000));
+  switch (rng.below(3)) {
+    case 0:
+      return bidding::BidAcknowledged{key, rng.below(2) == 1, random_text(rng)};
+    case 1:
+      return bidding::OrderScheduled{key, {rng.next()}};
+    default:
+      return bidding::PricesKnown{{{random_time(rng),
+                                    random_time(rng),
+                                    {static_cast<std::int64_t>(rng.below(1U << 30U))}}}};
+  }
+}
+
+inline node::Record random_record(Rng& rng) {
+  switch (rng.below(5)) {
+    case 0:
+      return random_uplink(rng);
+    case 1:
+      return node::Fence{rng.next(), rng.next()};
+    case 2:
+      return node::TermRecord{rng.next()};
+    case 3:
+      return random_order(rng);
+    default:
+      return random_fact(rng);
+  }
+}
+
+}  // namespace vpp::test

@@ -1,0 +1,48 @@
+#include "daemon/driver/record_json.h"
+
+#include <catch2/catch.hpp>
+
+#include "random_records.h"
+
+using namespace vpp;
+using namespace vpp::driver;
+
+TEST_CASE("a record that is written and read back is the same record", "[driver][record]") {
+  Rng rng{7};
+  for (int i = 0; i < 2'000; ++i) {
+    const node::Record record = test::random_record(rng);
+    const std::string text = to_json(record);
+    CAPTURE(text);
+    const auto back = parse_record(kind_of(record), text);
+    REQUIRE(back.has_value());
+    REQUIRE(*back == record);
+  }
+}
+
+TEST_CASE("a cut or changed record is an error or a record, never a crash", "[driver][record]") {
+  Rng rng{8};
+  for (int i = 0; i < 2'000; ++i) {
+    const node::Record record = test::random_record(rng);
+    std::string text = to_json(record);
+    if (rng.below(2) == 0) {
+      text.resize(rng.below(text.size()));
+      CHECK_FALSE(parse_record(kind_of(record), text).has_value());
+    } else {
+      text[rng.below(text.size())] = static_cast<char>(rng.next());
+      (void)parse_record(kind_of(record), text);
+    }
+  }
+}
+
+TEST_CASE("a record without one of its fields is refused", "[driver][record]") {
+  CHECK_FALSE(parse_record(RecordKind::kFence, R"({"term":1})").has_value());
+  CHECK_FALSE(parse_record(RecordKind::kFence, R"({"term":1,"sequence":"2"})").has_value());
+  CHECK(parse_record(RecordKind::kFence, R"({"term":1,"sequence":2,"later":3})").has_value());
+  CHECK_FALSE(parse_record(RecordKind::kTerm, "[]").has_value());
+}
+
+TEST_CASE("an address that is no text still makes a readable record", "[driver][record]") {
+  mesh::UplinkRecord record;
+  record.alternates.push_back({"tcp://\xff\xfe", {}});
+  CHECK(parse_record(RecordKind::kUplink, to_json(record)).has_value());
+}
