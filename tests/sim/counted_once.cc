@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "aggregation/duration_curve.h"
+#include "config/limits.h"
 #include "tests/sim/digest.h"
 
 namespace vpp::sim {
@@ -66,14 +67,14 @@ void CountedOnce::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& s
     const NodeIndex child = numbers_.at(view.id);
     if (!view.counted) {
       changed |= held.erase(child) > 0;
-      if (view.role == Role::kLeaf) uncount_directly(child, node);
+      uncount_directly(child, node);
       continue;
     }
     if (!view.attached || lease_ends[i] <= at) {
       findings_.report(Invariant::kCountedOnce, node, at,
                        "counts node " + std::to_string(child) + " without a lease");
     }
-    if (view.role == Role::kLeaf) count_directly(at, child, node, lease_ends[i]);
+    count_directly(at, child, node, lease_ends[i]);
     const auto it = held.find(child);
     if (it != held.end() && it->second.session == view.session &&
         it->second.sequence == view.sequence) {
@@ -100,19 +101,32 @@ LeafSet CountedOnce::leaves_of(WorldTime at, NodeIndex node, NodeIndex child,
   return found->second.leaves;
 }
 
-void CountedOnce::count_directly(WorldTime at, NodeIndex leaf, NodeIndex parent, WorldTime until) {
-  auto& parents = directly_[leaf];
+void CountedOnce::count_directly(WorldTime at, NodeIndex child, NodeIndex parent, WorldTime until) {
+  auto& parents = directly_[child];
   std::erase_if(parents, [&](const Direct& d) { return d.until <= at || d.parent == parent; });
-  if (!parents.empty()) {
-    findings_.report(Invariant::kCountedOnce, leaf, at,
+  for (const Direct& other : parents) {
+    if (!counted_up_to_root(at, parent) || !counted_up_to_root(at, other.parent)) continue;
+    findings_.report(Invariant::kCountedOnce, child, at,
                      "counted by node " + std::to_string(parent) + " and by node " +
-                         std::to_string(parents.front().parent) + " at once");
+                         std::to_string(other.parent) + " at once");
   }
   parents.push_back({parent, until});
 }
 
-void CountedOnce::uncount_directly(NodeIndex leaf, NodeIndex parent) {
-  std::erase_if(directly_[leaf], [&](const Direct& d) { return d.parent == parent; });
+void CountedOnce::uncount_directly(NodeIndex child, NodeIndex parent) {
+  std::erase_if(directly_[child], [&](const Direct& d) { return d.parent == parent; });
+}
+
+bool CountedOnce::counted_up_to_root(WorldTime at, NodeIndex node) const {
+  for (std::size_t steps = 0; node != kRootIndex; ++steps) {
+    if (steps > limits::kDepthMax) return false;
+    const auto& parents = directly_[node];
+    const auto parent =
+        std::ranges::find_if(parents, [&](const Direct& d) { return d.until > at; });
+    if (parent == parents.end()) return false;
+    node = parent->parent;
+  }
+  return true;
 }
 
 void CountedOnce::check_once(WorldTime at, NodeIndex node) {

@@ -3,8 +3,9 @@
 // A leaf is in an ancestor's sum when a counted child's held report was built while that leaf was
 // counted below. The checker remembers for every report sent which leaves it was built from, and
 // follows (child, session, sequence) upwards. It asserts: no sum includes a leaf twice; no two
-// parents count a leaf directly at the same instant; a sum is exactly that of the held reports,
-// and a held report is exactly what the child sent.
+// parents that are themselves counted up to the root count a leaf directly at the same instant (a
+// parent that is cut off may still do so, until its own lease runs out: its sum goes nowhere); a
+// sum is exactly that of the held reports, and a held report is exactly what the child sent.
 #pragma once
 
 #include <cstdint>
@@ -54,8 +55,9 @@ class CountedOnce {
 
   [[nodiscard]] LeafSet leaves_of(WorldTime at, NodeIndex node, NodeIndex child,
                                   const mesh::ChildView& view);
-  void count_directly(WorldTime at, NodeIndex leaf, NodeIndex parent, WorldTime until);
-  void uncount_directly(NodeIndex leaf, NodeIndex parent);
+  void count_directly(WorldTime at, NodeIndex child, NodeIndex parent, WorldTime until);
+  void uncount_directly(NodeIndex child, NodeIndex parent);
+  [[nodiscard]] bool counted_up_to_root(WorldTime at, NodeIndex node) const;
   void check_once(WorldTime at, NodeIndex node);
   void check_sum(WorldTime at, NodeIndex node, const node::NodeStatus& status);
 
@@ -63,7 +65,7 @@ class CountedOnce {
   Findings& findings_;
   std::vector<std::map<ReportKey, Sent>> sent_;
   std::vector<std::map<NodeIndex, Held>> held_;  ///< counted children only
-  std::vector<std::vector<Direct>> directly_;    ///< per leaf
+  std::vector<std::vector<Direct>> directly_;    ///< per child: who counts it
   std::vector<std::uint64_t> seen_;              ///< scratch: epoch per leaf
   std::uint64_t epoch_ = 0;
   std::size_t counted_at_root_ = 0;

@@ -23,7 +23,7 @@ void Disk::apply(const node::Fence& record) {
 }
 
 void Disk::apply(const node::TermRecord& record) {
-  if (bug_ == PlantedBug::kTermForgotten && content_.term) return;
+  if (bug_ == PlantedBug::kTermForgotten) return;
   content_.term = record;
 }
 

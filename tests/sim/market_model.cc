@@ -33,7 +33,7 @@ bidding::WorkflowOptions MarketModel::workflow_options(bool enabled) const {
   bidding::WorkflowOptions out;
   out.enabled = enabled;
   out.price_min = {10'000'000};
-  out.decide_before = interval() / 2;
+  out.decide_before = 2 * interval();  // long enough to crash in between, and to bid again
   out.settle_after = interval() / 4;
   out.receipts_wait = interval();
   return out;

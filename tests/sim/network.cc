@@ -51,6 +51,7 @@ void Network::attempt_arrives(mesh::ConnectionId id) {
     made.parent_open = true;
     made.parent_incarnation = parent.incarnation;
     parent.connections.insert(id);
+    parent.connections_peak = std::max(parent.connections_peak, parent.connections.size());
     queue_.push(queue_.now() + delay(), ChildHearsOpen{id});
   }
 }

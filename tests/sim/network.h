@@ -87,8 +87,9 @@ class Network {
   [[nodiscard]] bool up(NodeIndex node) const { return hosts_[node].up; }
   [[nodiscard]] bool paused(NodeIndex node) const { return hosts_[node].paused; }
   [[nodiscard]] Incarnation incarnation(NodeIndex node) const { return hosts_[node].incarnation; }
+  /// The most that its sockets ever held: what it may believe to be connected now.
   [[nodiscard]] std::size_t connections_of(NodeIndex node) const {
-    return hosts_[node].connections.size();
+    return hosts_[node].connections_peak;
   }
   [[nodiscard]] const NetworkCounters& counters() const { return counters_; }
 
@@ -101,6 +102,7 @@ class Network {
     Incarnation incarnation = 0;
     std::uint8_t sides = 0;  ///< bit per partition slot
     std::set<mesh::ConnectionId> connections;
+    std::size_t connections_peak = 0;
   };
   struct Partition {
     bool active = false;

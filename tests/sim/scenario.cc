@@ -42,7 +42,7 @@ Faults draw_faults(Rng& rng) {
     faults.clog_max = 5s;
   }
   if (on()) {
-    faults.partition_permille_per_s = up_to(rng, 30);
+    faults.partition_permille_per_s = up_to(rng, 100);  // a short run needs more of them
     faults.partition_max = rng.below(4) == 0 ? 300s : 30s;
   }
   if (on()) {

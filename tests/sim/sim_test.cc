@@ -1,9 +1,12 @@
 // Fresh seeds, every seed that ever failed, and planted bugs that the checkers must find.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/sim/runner.h"
 
@@ -33,13 +36,18 @@ void run_part(std::uint64_t part) {
   SUCCEED();
 }
 
-/// The first violation over a few seeds; most planted bugs need certain faults to show.
-std::optional<Violation> first_violation(PlantedBug bug, std::uint64_t seeds) {
+/// How many seeds it takes until a checker names this invariant; most planted bugs need certain
+/// faults to show, and may do other harm first. Nothing: not within `seeds_max`.
+std::optional<std::uint64_t> seeds_to_find(PlantedBug bug, std::vector<Invariant> by,
+                                           std::uint64_t seeds_max) {
   Overrides overrides;
   overrides.bug = bug;
-  for (std::uint64_t seed = 1; seed <= seeds; ++seed) {
+  for (std::uint64_t seed = 1; seed <= seeds_max; ++seed) {
     const Outcome outcome = run_once(seed, overrides);
-    if (outcome.violation) return outcome.violation;
+    if (!outcome.violation || !std::ranges::count(by, outcome.violation->invariant)) continue;
+    std::cout << to_string(bug) << ": found by seed " << seed << ", " << outcome.violation->what
+              << '\n';
+    return seed;
   }
   return std::nullopt;
 }
@@ -66,68 +74,51 @@ TEST_CASE("every seed that once failed keeps every invariant now", "[sim]") {
 }
 
 TEST_CASE("a network that forgets how long a mover is held is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kHoldForgotten, 20);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kCountedOnce);
+  CHECK(seeds_to_find(PlantedBug::kHoldForgotten, {Invariant::kCountedOnce}, 20));
 }
 
 TEST_CASE("a disk that loses the session is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kSessionForgotten, 20);
-  REQUIRE(violation);
-  CHECK((violation->invariant == Invariant::kAcknowledgedSurvives ||
-         violation->invariant == Invariant::kOneTerm));
+  CHECK(seeds_to_find(PlantedBug::kSessionForgotten,
+                      {Invariant::kAcknowledgedSurvives, Invariant::kOneTerm}, 20));
 }
 
 TEST_CASE("a root that forgets its term is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kTermForgotten, 20);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kOneTerm);
+  CHECK(seeds_to_find(PlantedBug::kTermForgotten, {Invariant::kOneTerm}, 20));
 }
 
 TEST_CASE("a disk that loses acknowledged orders is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kOrderForgotten, 20);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kAcknowledgedSurvives);
+  CHECK(seeds_to_find(PlantedBug::kOrderForgotten, {Invariant::kAcknowledgedSurvives}, 20));
 }
 
 TEST_CASE("a watt that is added on the way down is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kShareInflated, 20);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kPartsWithinOrder);
+  CHECK(seeds_to_find(PlantedBug::kShareInflated, {Invariant::kPartsWithinOrder}, 5));
 }
 
 TEST_CASE("a joule that is added on the way up is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kReportInflated, 5);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kCountedOnce);
+  CHECK(seeds_to_find(PlantedBug::kReportInflated, {Invariant::kCountedOnce}, 5));
 }
 
-TEST_CASE("aggregators with slow clocks count a mover too long and are found out",
+TEST_CASE("aggregators with slow clocks do not hold a plant together and are found out",
           "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kSlowParentClock, 50);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kCountedOnce);
+  // Nobody is counted twice even then: Evict does not depend on clocks. But beacons come late.
+  CHECK(seeds_to_find(PlantedBug::kSlowParentClock, {Invariant::kWholeAgain, Invariant::kDelivers},
+                      20));
 }
 
 TEST_CASE("a leaf that loses its fence obeys an old order and is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kFenceForgotten, 50);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kNoStaleOrder);
+  CHECK(seeds_to_find(PlantedBug::kFenceForgotten, {Invariant::kNoStaleOrder}, 50));
 }
 
 TEST_CASE("a root that loses its journal bids twice and is found out", "[sim][planted]") {
-  const auto violation = first_violation(PlantedBug::kBidForgotten, 100);
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kAcknowledgedSurvives);
+  CHECK(seeds_to_find(PlantedBug::kBidForgotten, {Invariant::kAcknowledgedSurvives}, 100));
 }
 
 TEST_CASE("a run that depends on more than its seed is found out", "[sim][planted]") {
   Overrides overrides;
   overrides.bug = PlantedBug::kUnseededRandomness;
-  std::optional<Violation> violation;
-  for (std::uint64_t seed = 1; seed <= 5 && !violation; ++seed) {
-    violation = run_twice(seed, overrides).violation;
-  }
-  REQUIRE(violation);
-  CHECK(violation->invariant == Invariant::kReproducible);
+  const auto found = [&](std::uint64_t seed) {
+    const auto violation = run_twice(seed, overrides).violation;
+    return violation && violation->invariant == Invariant::kReproducible;
+  };
+  CHECK((found(1) || found(2) || found(3)));
 }

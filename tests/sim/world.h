@@ -135,6 +135,7 @@ class World {
   void schedule_faults();
   void crash(NodeIndex index, Duration down);
   void pause(NodeIndex index, Duration duration);
+  [[nodiscard]] NodeIndex draw_victim();
   void ask(const std::variant<node::SendOrder, node::CancelOrder>& command);
   void ask_something();
   [[nodiscard]] std::string why_not_whole();
@@ -161,6 +162,8 @@ class World {
   std::uint64_t requests_ = 0;
   std::vector<OrderId> known_orders_;
   std::optional<WorldTime> final_order_at_;
+  std::int64_t asked_sum_w_ = 0;  ///< over the inspections of the final order
+  std::int64_t measured_sum_w_ = 0;
   std::map<NodeIndex, mesh::Dispatch> old_orders_;  ///< for a planted bug
 };
 
