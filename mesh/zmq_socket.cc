@@ -87,8 +87,13 @@ Monitor::Monitor(zmq::context_t& context, zmq::socket_t& watched, const std::str
   // every wait().
   set_option(pipe_, ZMQ_RCVHWM, 0);
   set_option(pipe_, ZMQ_LINGER, 0);
-  VPP_CHECK(zmq_socket_monitor(watched_.handle(), address.c_str(), events) == 0);
-  VPP_CHECK(zmq_connect(pipe_.handle(), address.c_str()) == 0);
+  // Fails when descriptors run out, as the making of any socket does.
+  if (zmq_socket_monitor(watched_.handle(), address.c_str(), events) != 0) throw zmq::error_t{};
+  if (zmq_connect(pipe_.handle(), address.c_str()) != 0) {
+    const zmq::error_t error;
+    (void)zmq_socket_monitor(watched_.handle(), nullptr, 0);
+    throw error;
+  }
 }
 
 Monitor::~Monitor() {

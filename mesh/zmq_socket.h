@@ -32,7 +32,7 @@ void process_commands(zmq::socket_t& socket);
 /// Tells what happens to one socket; ends before it does.
 class Monitor {
  public:
-  /// `name` is unique within the context.
+  /// `name` is unique within the context. Throws zmq::error_t, as cppzmq's own sockets do.
   Monitor(zmq::context_t& context, zmq::socket_t& watched, const std::string& name, int events);
   Monitor(const Monitor&) = delete;
   Monitor& operator=(const Monitor&) = delete;
@@ -40,7 +40,7 @@ class Monitor {
 
   struct Event {
     std::uint16_t event = 0;
-    std::uint32_t value = 0;  ///< errno of a failed accept
+    std::uint32_t value = 0;
   };
   [[nodiscard]] std::optional<Event> next();
   [[nodiscard]] zmq::socket_t& pipe() { return pipe_; }

@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 #include <thread>
 
@@ -33,7 +35,7 @@ struct Pair {
     REQUIRE(run([&] { return child.count<HelloAck>() > acks; }));
     return connection;
   }
-  void report() { child.transport->send_up(link, Report{}); }
+  void report() const { child.transport->send_up(link, Report{}); }
 
   Fleet fleet;
   LinkId link = 1;
@@ -237,6 +239,24 @@ TEST_CASE("links come and go without using up sockets", "[mesh][transport]") {
   }
   net.join();
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which needs descriptors itself
+TEST_CASE("without descriptors a link is lost, and works again once there are some",
+          "[mesh][transport]") {
+  Pair net;
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  const rlimit none{4, before.rlim_max};  // fewer than are open already
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  net.child.transport->open_link(50, net.parent.endpoint());
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  REQUIRE(net.run([&] { return net.child.all<LinkLost>().size() == 1; }));
+  CHECK(net.child.all<LinkLost>()[0].link == 50);
+  net.join();
+  net.child.transport->open_link(51, net.parent.endpoint());
+  CHECK(net.run([&] { return net.child.all<LinkOpened>().size() == 2; }));
+}
+#endif
 
 TEST_CASE("an address that cannot be listened on is a clear error", "[mesh][transport]") {
   const Fleet fleet;
