@@ -84,8 +84,11 @@ class PlantCase(unittest.TestCase):
         return [event for event in lines if event["code"] == code]
 
     @staticmethod
-    def metric(node, name):
-        """The sum over a metric's labels; None when it is not exported."""
-        found = [line.rsplit(" ", 1)[1] for line in node.get("/metrics").splitlines()
-                 if line.startswith(name) and line[len(name)] in " {"]
-        return sum(float(v) for v in found) if found else None
+    def dropped(node, *reasons):
+        """Frames that a node dropped for these reasons, by its metrics."""
+        total = 0
+        for line in node.get("/metrics").splitlines():
+            if line.startswith("vpp_frames_dropped_total{"):
+                if any(f'kind="{reason}"' in line for reason in reasons):
+                    total += float(line.rsplit(" ", 1)[1])
+        return total

@@ -33,7 +33,7 @@ class Strangers(PlantCase):
             text.replace(f"{plant.authority}/fleet.pub", f"{other}/fleet.pub"))
         stranger.start()
         aggregator = plant.aggregators[0]
-        wait_until(lambda: (self.metric(aggregator, "vpp_wire_strangers_total") or 0) > 0, 20,
+        wait_until(lambda: self.dropped(aggregator, "bad_cert") > 0, 20,
                    "refused stranger in the metrics")
         self.assertFalse(stranger.attached())
         self.assertEqual(plant.online(), 1)
@@ -57,7 +57,7 @@ class Strangers(PlantCase):
         late.env = dict(plant.env, FAKETIME_DONT_FAKE_MONOTONIC="1", DONT_FAKE_MONOTONIC="1")
         late.start()
         aggregator = plant.aggregators[0]
-        wait_until(lambda: (self.metric(aggregator, "vpp_wire_strangers_total") or 0) > 0, 20,
+        wait_until(lambda: self.dropped(aggregator, "expired") > 0, 20,
                    "refused certificate in the metrics")
         self.assertFalse(late.attached())
         self.assertEqual(plant.online(), 1)
@@ -89,8 +89,7 @@ class Frames(PlantCase):
             peer.send(struct.pack("<I", i) + os.urandom(i % 200))
 
         def seen():
-            return sum(self.metric(aggregator, f"vpp_wire_{kind}_total") or 0
-                       for kind in ("malformed", "unknown", "strangers", "unproven"))
+            return self.dropped(aggregator, "malformed", "unproven", "misdirected")
         wait_until(lambda: seen() >= MALFORMED * 0.99, 60, "counted malformed frames", every=0.2)
         peer.close()
         context.term()
