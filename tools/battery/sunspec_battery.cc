@@ -76,8 +76,7 @@ template <std::size_t N>
 void begin_model(std::vector<std::uint16_t>& registers, std::size_t at, std::uint16_t id,
                  const std::array<Run, N>& empty) {
   VPP_CHECK(registers.size() == at);
-  registers.push_back(id);
-  registers.push_back(0);
+  registers.insert(registers.end(), {id, 0});
   for (const Run& run : empty) registers.insert(registers.end(), run.count, run.value);
   registers[at + 1] = static_cast<std::uint16_t>(registers.size() - at - 2);
 }
