@@ -1,0 +1,259 @@
+// The peer that vppd's dispatch is measured against: what bare libzmq needs for the same shape.
+//
+// One ROUTER, as many DEALERs as there are leaves, each in a process of its own, CURVE on every
+// link. A round sends every child one frame as long as a Dispatch and waits until each has sent
+// back one as long as a DispatchAck. Nothing is encoded, decided, or checked.
+//   bare_fanout --children 200 --rounds 100 [--gap-ms 50] [--sync DIR]
+//     --gap-ms  rest between rounds, so that no process finds its caches warm
+//     --sync    each child also makes 4 KiB durable in a file of its own in DIR before it answers,
+//               the least that a node does which promises to remember an order
+// Prints one JSON object; "us" holds the time of each round, in microseconds.
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <exception>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+#include <zmq.hpp>
+
+#include "config/check.h"
+#include "mesh/codec.h"
+
+namespace {
+
+using namespace vpp;
+using Clock = std::chrono::steady_clock;
+
+constexpr int kBacklog = 4096;  // as vppd's listener
+constexpr std::size_t kPage = 4096;
+constexpr std::string_view kStop = "stop";
+
+struct Options {
+  int children = 200;
+  int rounds = 100;
+  int gap_ms = 50;
+  std::string sync_dir;
+};
+
+struct Keys {
+  std::string secret;
+  std::string open;
+};
+
+Keys make_keys() {
+  std::array<char, 41> open{};
+  std::array<char, 41> secret{};
+  VPP_CHECK(zmq_curve_keypair(open.data(), secret.data()) == 0);
+  return {secret.data(), open.data()};
+}
+
+mesh::Frame dispatch_frame() {
+  mesh::Dispatch dispatch{.order = OrderId{7}, .term = 3, .sequence = 7, .tick = 70, .share = {}};
+  dispatch.share = Watts{3'210};
+  dispatch.from = MarketTime{std::chrono::milliseconds{1'767'222'000'000}};
+  dispatch.until = MarketTime{std::chrono::milliseconds{1'767'225'600'000}};
+  dispatch.expires = 123'456'789;
+  const auto frame = mesh::encode(dispatch);
+  VPP_CHECK(frame.has_value());
+  return *frame;
+}
+
+mesh::Frame ack_frame() {
+  const auto frame = mesh::encode(mesh::DispatchAck{OrderId{7}, 70, true});
+  VPP_CHECK(frame.has_value());
+  return *frame;
+}
+
+// --- a child -------------------------------------------------------------------------------------
+
+class DurableFile {
+ public:
+  explicit DurableFile(const std::string& path)
+      : fd_{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)} {
+    VPP_CHECK(fd_ >= 0);
+    write();
+    VPP_CHECK(::fsync(fd_) == 0);
+  }
+  DurableFile(const DurableFile&) = delete;
+  DurableFile& operator=(const DurableFile&) = delete;
+  ~DurableFile() { ::close(fd_); }
+
+  void write() {
+    ++page_[0];
+    VPP_CHECK(::pwrite(fd_, page_.data(), page_.size(), 0) == std::ssize(page_));
+    VPP_CHECK(::fdatasync(fd_) == 0);
+  }
+
+ private:
+  int fd_;
+  std::array<unsigned char, kPage> page_{};
+};
+
+void serve_child(int number, const std::string& address, const Keys& parent,
+                 const Options& options) {
+  const Keys own = make_keys();
+  zmq::context_t context{1};
+  zmq::socket_t dealer{context, zmq::socket_type::dealer};
+  dealer.set(zmq::sockopt::curve_serverkey, parent.open);
+  dealer.set(zmq::sockopt::curve_publickey, own.open);
+  dealer.set(zmq::sockopt::curve_secretkey, own.secret);
+  dealer.set(zmq::sockopt::linger, 0);
+  dealer.connect(address);
+  std::unique_ptr<DurableFile> file;
+  if (!options.sync_dir.empty()) {
+    file = std::make_unique<DurableFile>(options.sync_dir + "/" + std::to_string(number));
+  }
+  const mesh::Frame ack = ack_frame();
+  dealer.send(zmq::buffer(ack), zmq::send_flags::none);  // joins
+  while (true) {
+    zmq::message_t order;
+    if (!dealer.recv(order, zmq::recv_flags::none)) continue;
+    if (order.to_string_view() == kStop) return;
+    if (file) file->write();
+    dealer.send(zmq::buffer(ack), zmq::send_flags::none);
+  }
+}
+
+/// Before any libzmq context: it does not survive a fork. Each child reads the port from `port`.
+void fork_children(const Options& options, const Keys& parent, int port_pipe) {
+  for (int number = 0; number < options.children; ++number) {
+    const pid_t pid = ::fork();
+    VPP_CHECK(pid >= 0);
+    if (pid > 0) continue;
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    std::uint16_t port = 0;
+    if (::read(port_pipe, &port, sizeof port) != sizeof port) ::_exit(1);
+    serve_child(number, "tcp://127.0.0.1:" + std::to_string(port), parent, options);
+    ::_exit(0);
+  }
+}
+
+// --- the parent ----------------------------------------------------------------------------------
+
+class Parent {
+ public:
+  explicit Parent(const Keys& keys) : router_{context_, zmq::socket_type::router} {
+    router_.set(zmq::sockopt::curve_server, 1);
+    router_.set(zmq::sockopt::curve_secretkey, keys.secret);
+    router_.set(zmq::sockopt::backlog, kBacklog);
+    router_.set(zmq::sockopt::router_mandatory, 1);
+    router_.set(zmq::sockopt::linger, 1'000);
+    router_.bind("tcp://127.0.0.1:*");
+  }
+
+  [[nodiscard]] std::uint16_t port() {
+    const std::string bound = router_.get(zmq::sockopt::last_endpoint);
+    return static_cast<std::uint16_t>(std::stoi(bound.substr(bound.rfind(':') + 1)));
+  }
+
+  void await_children(int count) {
+    while (std::cmp_less(ids_.size(), count)) ids_.push_back(receive());
+  }
+
+  /// From before the first send to after the last acknowledgement.
+  [[nodiscard]] std::chrono::microseconds round(const mesh::Frame& frame) {
+    const auto begin = Clock::now();
+    for (const auto& id : ids_) send(id, zmq::buffer(frame));
+    for (std::size_t i = 0; i < ids_.size(); ++i) (void)receive();
+    return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
+  }
+
+  void stop() {
+    for (const auto& id : ids_) send(id, zmq::buffer(kStop));
+  }
+
+ private:
+  void send(const std::string& id, zmq::const_buffer body) {
+    router_.send(zmq::buffer(id), zmq::send_flags::sndmore);
+    router_.send(body, zmq::send_flags::none);
+  }
+
+  /// One frame; from whom.
+  [[nodiscard]] std::string receive() {
+    zmq::message_t id;
+    zmq::message_t body;
+    VPP_CHECK(router_.recv(id, zmq::recv_flags::none).has_value());
+    VPP_CHECK(router_.recv(body, zmq::recv_flags::none).has_value());
+    return id.to_string();
+  }
+
+  zmq::context_t context_{1};
+  zmq::socket_t router_;
+  std::vector<std::string> ids_;
+};
+
+void run(const Options& options) {
+  std::array<int, 2> pipe{};
+  VPP_CHECK(::pipe(pipe.data()) == 0);
+  const Keys keys = make_keys();
+  fork_children(options, keys, pipe[0]);
+  const mesh::Frame frame = dispatch_frame();
+  std::cout << "{\"children\": " << options.children
+            << ", \"durable\": " << (options.sync_dir.empty() ? "false" : "true")
+            << ", \"frame_bytes\": " << frame.size() << ", \"ack_bytes\": " << ack_frame().size()
+            << ", \"us\": [";
+  {
+    Parent parent{keys};
+    const std::uint16_t port = parent.port();
+    for (int i = 0; i < options.children; ++i) {
+      VPP_CHECK(::write(pipe[1], &port, sizeof port) == sizeof port);
+    }
+    parent.await_children(options.children);
+    for (int round = 0; round < options.rounds; ++round) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{options.gap_ms});
+      std::cout << (round > 0 ? ", " : "") << parent.round(frame).count();
+    }
+    parent.stop();
+  }
+  std::cout << "]}\n";
+  while (::waitpid(-1, nullptr, 0) > 0) {
+  }
+}
+
+bool parse(int argc, char** argv, Options& options) {
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string_view name = argv[i];
+    const std::string value = argv[i + 1];
+    if (name == "--children") {
+      options.children = std::stoi(value);
+    } else if (name == "--rounds") {
+      options.rounds = std::stoi(value);
+    } else if (name == "--gap-ms") {
+      options.gap_ms = std::stoi(value);
+    } else if (name == "--sync") {
+      options.sync_dir = value;
+    } else {
+      return false;
+    }
+  }
+  return argc % 2 == 1 && options.children > 0 && options.rounds > 0 && options.gap_ms >= 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  try {
+    if (!parse(argc, argv, options)) {
+      std::cerr << "bare_fanout --children N --rounds N [--gap-ms N] [--sync DIR]\n";
+      return 2;
+    }
+    run(options);
+  } catch (const std::exception& error) {
+    std::cerr << "bare_fanout: " << error.what() << '\n';
+    return 1;
+  }
+  return 0;
+}
