@@ -56,6 +56,7 @@ CountedOnce::CountedOnce(const NodeNumbers& numbers, std::size_t nodes, Findings
       sent_(nodes),
       held_(nodes),
       directly_(nodes),
+      sums_checked_(nodes),
       seen_(nodes) {}
 
 void CountedOnce::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status,
@@ -84,7 +85,10 @@ void CountedOnce::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& s
     held[child] = {view.session, view.sequence, leaves_of(at, node, child, view)};
   }
   if (changed) check_once(at, node);
-  check_sum(at, node, status);
+  const std::uint64_t sum = digest_of(std::variant<mesh::SiteSummary, mesh::GroupSummary>{
+      std::in_place_type<mesh::GroupSummary>, status.group});
+  if (changed || sum != sums_checked_[node]) check_sum(at, node, status);
+  sums_checked_[node] = sum;
 }
 
 LeafSet CountedOnce::leaves_of(WorldTime at, NodeIndex node, NodeIndex child,

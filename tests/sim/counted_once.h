@@ -66,6 +66,7 @@ class CountedOnce {
   std::vector<std::map<ReportKey, Sent>> sent_;
   std::vector<std::map<NodeIndex, Held>> held_;  ///< counted children only
   std::vector<std::vector<Direct>> directly_;    ///< per child: who counts it
+  std::vector<std::uint64_t> sums_checked_;      ///< digest of the sum last found right
   std::vector<std::uint64_t> seen_;              ///< scratch: epoch per leaf
   std::uint64_t epoch_ = 0;
   std::size_t counted_at_root_ = 0;

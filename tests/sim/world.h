@@ -159,6 +159,7 @@ class World {
   Outcome outcome_;
   bool faults_over_ = false;
   WorldTime faults_over_at_{};
+  WorldTime whole_at_{};  ///< the newest inspection that found the tree whole
   std::uint64_t requests_ = 0;
   std::vector<OrderId> known_orders_;
   std::optional<WorldTime> final_order_at_;

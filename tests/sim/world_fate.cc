@@ -209,8 +209,9 @@ void World::on(const Inspect&) {
   queue_.push(queue_.now() + kInspectInterval, Inspect{});
   const std::string why = why_not_whole();
   trace_.event(queue_.now(), kNobody, "inspect", why.size(), [&] { return why; });
-  if (why.empty() && !outcome_.whole_after) {
-    outcome_.whole_after = queue_.now() - faults_over_at_;
+  if (why.empty()) {
+    whole_at_ = queue_.now();
+    if (!outcome_.whole_after) outcome_.whole_after = queue_.now() - faults_over_at_;
   }
   if (outcome_.whole_after) {
     watch_delivery(nodes_[kRootIndex].running->status(now_of(kRootIndex)));
