@@ -205,7 +205,9 @@ void Dispatcher::judge(Instant now, const ChildState& child, Trust& trust) const
     return;
   }
   trust.unseen = 0;
-  if (child.at_most && magnitude(*child.at_most) < magnitude(trust.asked[0])) {
+  const Watts newest = trust.asked[0];
+  const bool same_way = child.at_most && (*child.at_most < Watts{0}) == (newest < Watts{0});
+  if (same_way && magnitude(*child.at_most) < magnitude(newest)) {
     if (!trust.doubted_at || trust.on_trial) doubt(now, *child.at_most, trust);
     trust.limit = *child.at_most;
     trust.admitted = true;

@@ -284,7 +284,6 @@ TEST_CASE("a target that turns from discharge to charge turns every share",
 
 TEST_CASE("a target that moves each tick blames nobody who follows with a delay",
           "[aggregation][dispatcher]") {
-  Rng rng{22};
   Fleet fleet;
   fleet.delay = 1;
   for (int i = 0; i < 10; ++i) fleet.members.push_back(home(5000, 60));
@@ -319,6 +318,23 @@ TEST_CASE("sites and groups side by side share as if all were sites", "[aggregat
     REQUIRE(asked == target);
     REQUIRE(plan.shortfall == Watts{0});
   }
+}
+
+TEST_CASE("what a group tells of its limit counts at once, but only for the direction it meant",
+          "[aggregation][dispatcher]") {
+  const auto curve = DurationCurve::of_site({Watts{10'000}, to_joules(WattHours{50'000})});
+  const auto tick = [&](Dispatcher& dispatcher, Instant at, std::optional<Watts> at_most) {
+    const std::vector<ChildState> children{
+        {{1, 1}, GroupFlexibility{curve, curve}, Watts{0}, at, at_most},
+        {{1, 2}, GroupFlexibility{curve, curve}, Watts{0}, at, std::nullopt}};
+    return dispatcher.tick({at, MarketTime{}, 1}, Watts{-12'000}, children).shares;
+  };
+  Dispatcher dispatcher;
+  CHECK(tick(dispatcher, Instant{1s}, std::nullopt)[0].power == Watts{-6'000});
+  CHECK(tick(dispatcher, Instant{2s}, Watts{4'000})[0].power == Watts{-6'000});
+  const auto shares = tick(dispatcher, Instant{3s}, Watts{-4'000});
+  CHECK(shares[0].power == Watts{-4'000});
+  CHECK(shares[1].power == Watts{-8'000});
 }
 
 /// Two levels: a root over three aggregators, each over sites of which some do not respond. Reports
