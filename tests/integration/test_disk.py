@@ -20,7 +20,7 @@ class FullDisk(PlantCase):
     def small_state(self, plant, node):
         state = node.dir / "state"
         state.mkdir(exist_ok=True)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", state],
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", state],
                               capture_output=True, check=False)
         if done.returncode != 0:
             self.skipTest("this machine allows no tmpfs mount")
@@ -34,11 +34,10 @@ class FullDisk(PlantCase):
         plant.start()
         plant.await_whole()
         ballast = state / "ballast"
-        with open(ballast, "wb") as out:
+        with open(ballast, "wb", buffering=0) as out:
             try:
                 while True:
                     out.write(b"\0" * 4096)
-                    out.flush()
             except OSError:
                 pass
         refused = 0

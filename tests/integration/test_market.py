@@ -25,12 +25,11 @@ class Market(PlantCase):
     def test_a_root_killed_again_and_again_bids_once_and_forgets_no_award(self):
         plant = self.running_plant(market=True, leaves=4, aggregators=1)
         # Gates close every 15 s of real time: these blows fall before, at and after them.
-        for awards in range(1, 5):
-            wait_until(lambda: len(self.state(plant)["bids"]) >= awards, 60, "next bid", every=0.05)
-            self.restart_root(plant)
-            wait_until(lambda: len(self.state(plant)["awards"]) >= awards, 60, "next award",
-                       every=0.05)
-            self.restart_root(plant)
+        for count in range(1, 3):
+            for record in ("bids", "awards", "settlements"):
+                wait_until(lambda: len(self.state(plant)[record]) >= count, 90,
+                           f"{record} number {count}", every=0.05)
+                self.restart_root(plant)
         plant.await_whole()
         state = self.state(plant)
         self.assertEqual(state["double_bids"], 0)

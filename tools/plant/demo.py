@@ -13,8 +13,8 @@ import time
 from . import watch
 from .plant import Plant, PlantError
 
-# An evening: sixteen minutes before the price peak, so that the first awards come at once.
-MARKET_START = "2026-01-15T16:40:00Z"
+# An evening just before the price peak, so that the first awards come within a minute.
+MARKET_START = "2026-01-15T17:40:00Z"
 REAL_MARKET_START = "2018-01-25T16:40:00Z"  # inside the price series of --data
 
 

@@ -137,7 +137,7 @@ class Plant:
     """Names: root, agg-1.., home-001... The market and the batteries are optional."""
 
     def __init__(self, directory, bin_dir, leaves=60, aggregators=3, speed=60,
-                 market_start="2026-01-15T16:40:00Z", seed=1):
+                 market_start="2026-01-15T17:40:00Z", seed=1):
         # A control socket's path has to fit in 107 bytes.
         self.dir = pathlib.Path(directory).resolve()
         self.bin = pathlib.Path(bin_dir).resolve()
