@@ -44,14 +44,19 @@ class WakeFd {
   int fd_;
 };
 
-/// Too few descriptors make children wait without a word from anybody, so say it at the start.
-void warn_of_few_descriptors(TransportShared& shared) {
+constexpr rlim_t kOtherDescriptors = 1024;  // store, HTTP, devices, and room to spare
+
+/// Every connection takes a descriptor, and without one children wait without a word from
+/// anybody. So this raises the process's limit as far as it may, and tells when that is too low.
+void raise_descriptor_limit(TransportShared& shared) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  if (limit.rlim_cur >= shared.options.connections_max) return;
-  shared.warn("few file descriptors", std::to_string(limit.rlim_cur) +
-                                          " allowed, connections_max is " +
-                                          std::to_string(shared.options.connections_max));
+  const rlim_t wanted = shared.options.connections_max + kOtherDescriptors;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  if (::setrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == wanted) return;
+  shared.warn("few file descriptors",
+              std::to_string(limit.rlim_cur) + " allowed, " + std::to_string(wanted) + " wanted");
 }
 
 }  // namespace
@@ -84,7 +89,7 @@ std::expected<std::unique_ptr<ZmqTransport>, std::string> ZmqTransport::open(
       auto listener = ZmqListener::open(impl->context, impl->shared, *impl->shared.options.listen);
       if (!listener) return std::unexpected{listener.error()};
       impl->listener = std::move(*listener);
-      warn_of_few_descriptors(impl->shared);
+      raise_descriptor_limit(impl->shared);
     }
     return std::unique_ptr<ZmqTransport>{new ZmqTransport{std::move(impl)}};
   } catch (const zmq::error_t& error) {

@@ -73,7 +73,8 @@ struct TransportCounters {
 
 class ZmqTransport {
  public:
-  /// Fails with one line for people: address in use, bad address, no utc_ms, ...
+  /// Fails with one line for people: address in use, bad address, ... Where it listens, it raises
+  /// the process's limit of open files to what connections_max needs.
   [[nodiscard]] static std::expected<std::unique_ptr<ZmqTransport>, std::string> open(
       TransportOptions options);
 

@@ -1,6 +1,8 @@
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <set>
 #include <thread>
 
 #include "mesh/zmq_transport.h"
@@ -186,12 +188,16 @@ TEST_CASE("a child that does not read is dropped from, and holds up nobody", "[m
 TEST_CASE("a Bye still leaves when its link is closed behind it", "[mesh][transport]") {
   Pair net;
   net.join();
+  // Behind enough other work that it cannot have left before the close.
+  Report bulky;
+  bulky.attached.resize(limits::kAttachmentsMax);
+  for (int i = 0; i < 50; ++i) net.child.transport->send_up(net.link, bulky);
+  net.child.transport->send_up(net.link, Bye{1});
+  REQUIRE(net.child.counters().slow_peer == 0);
   SECTION("by close_link") {
-    net.child.transport->send_up(net.link, Bye{1});
     net.child.transport->close_link(net.link);
   }
   SECTION("by the end of the transport") {
-    net.child.transport->send_up(net.link, Bye{1});
     net.child.transport.reset();
   }
   CHECK(net.run([&] { return net.parent.count<Bye>() == 1; }));
@@ -219,6 +225,37 @@ TEST_CASE("kinds that never go a way are dropped and counted", "[mesh][transport
   }));
   CHECK(net.parent.count<Dispatch>() == 0);
   CHECK(net.child.count<Report>() == 0);
+}
+
+TEST_CASE("children that all come at once are all let in, each as itself", "[mesh][transport]") {
+  const Fleet fleet;
+  TestNode parent{fleet, Role::kAggregator, true};
+  std::vector<std::unique_ptr<TestNode>> children;
+  std::vector<TestNode*> everybody{&parent};
+  for (int i = 0; i < 50; ++i) {
+    children.push_back(std::make_unique<TestNode>(fleet, Role::kLeaf));
+    everybody.push_back(children.back().get());
+    children.back()->transport->open_link(1, parent.endpoint());
+  }
+  REQUIRE(run_until(everybody, [&] {
+    return std::ranges::all_of(children, [](const auto& c) { return !c->heard.empty(); });
+  }));
+  for (const auto& child : children) {
+    REQUIRE(child->all<LinkOpened>().size() == 1);
+    child->transport->send_up(1, child->hello());
+  }
+  REQUIRE(run_until({&parent}, [&] { return parent.count<Hello>() == children.size(); }));
+  std::set<ConnectionId> connections;
+  std::set<NodeId> peers;
+  std::set<NodeId> expected;
+  for (const FromChild& hello : parent.all<FromChild>()) {
+    connections.insert(hello.connection);
+    peers.insert(hello.peer->id);
+  }
+  for (const auto& child : children) expected.insert(child->keys.id());
+  CHECK(connections.size() == children.size());
+  CHECK(peers == expected);
+  CHECK(parent.transport->connections() == children.size());
 }
 
 TEST_CASE("wake ends a wait from another thread", "[mesh][transport]") {
