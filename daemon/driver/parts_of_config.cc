@@ -7,21 +7,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Port 0 in the config means: whatever the system gave us.
-std::string advertised(const ListenConfig& listen, const std::string& bound) {
-  const auto wanted = parse_tcp_address(listen.advertise);
-  const auto got = parse_tcp_address(bound);
-  if (!listen.advertise.ends_with(":0") && !listen.advertise.ends_with(":*")) {
-    return listen.advertise;
-  }
-  const std::string host = wanted ? wanted->host : listen.advertise.substr(6);
-  return got ? "tcp://" + host.substr(0, host.rfind(':')) + ":" + std::to_string(got->port) : bound;
-}
-
 }  // namespace
 
-node::NodeOptions node_options(const RoleConfig& config, const Identity& identity,
-                               const std::string& bound) {
+node::NodeOptions node_options(const RoleConfig& config, const Identity& identity) {
   node::NodeOptions out;
   out.self = identity.keys.id();
   out.role = role_of(config);
@@ -31,7 +19,7 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   const auto parents = parents_of(config);
   out.seeds.assign(parents.begin(), parents.end());
   if (const ListenConfig* listen = listen_of(config)) {
-    out.serves = Endpoint{advertised(*listen, bound), identity.keys.curve};
+    out.serves = Endpoint{listen->advertise, identity.keys.curve};
   }
   out.bidding.enabled = false;
   if (const auto* root = std::get_if<RootConfig>(&config.of_role); root && root->market) {

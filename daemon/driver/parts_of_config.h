@@ -13,9 +13,7 @@
 
 namespace vpp::driver {
 
-/// `bound` is the address that the transport listens at, with its real port; empty on a leaf.
-[[nodiscard]] node::NodeOptions node_options(const RoleConfig& config, const Identity& identity,
-                                             const std::string& bound);
+[[nodiscard]] node::NodeOptions node_options(const RoleConfig& config, const Identity& identity);
 
 [[nodiscard]] device::SiteLimits site_limits(const SiteConfig& site);
 [[nodiscard]] std::unique_ptr<device::SiteDriver> make_driver(const DeviceConfig& device);

@@ -51,7 +51,7 @@ Rng seeded() {
 }
 
 node::Event to_event(mesh::TransportEvent event) {
-  return std::visit([](auto&& each) { return node::Event{std::move(each)}; }, std::move(event));
+  return std::visit([](auto& each) { return node::Event{std::move(each)}; }, event);
 }
 
 }  // namespace
@@ -84,8 +84,7 @@ class Runtime::Impl {
     cert_not_before_ms_ = identity->cert.not_before_ms;
     cert_not_after_ms_ = identity->cert.not_after_ms;
     const Now now = clock_.now();
-    node_.emplace(node_options(config, *identity, transport_->bound_address()), seeded(), now,
-                  *recovered);
+    node_.emplace(node_options(config, *identity), seeded(), now, *recovered);
     open_device(now);
     signals_.emplace([this] {
       stop_asked_ = true;

@@ -35,8 +35,9 @@ void watch(const std::function<void()>& asked) {
 void Signals::block() {
   const sigset_t set = handled();
   VPP_CHECK(::pthread_sigmask(SIG_BLOCK, &set, nullptr) == 0);
-  // A peer that closes a pipe or socket is an error code, not the end.
+  // A peer that closes a socket and a disk quota that is used up are error codes, not the end.
   VPP_CHECK(std::signal(SIGPIPE, SIG_IGN) != SIG_ERR);
+  VPP_CHECK(std::signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 }
 
 Signals::Signals(std::function<void()> asked) {

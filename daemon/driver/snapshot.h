@@ -15,6 +15,17 @@
 
 namespace vpp::driver {
 
+struct DeviceVitals {
+  bool connected = false;
+  std::string problem;  ///< empty: none
+};
+
+struct MarketVitals {
+  std::uint64_t calls = 0;
+  std::uint64_t failures = 0;
+  std::string problem;  ///< of the newest answer; empty: it was good
+};
+
 /// What the driver knows beside the node.
 struct Vitals {
   std::int64_t pid = 0;
@@ -24,17 +35,10 @@ struct Vitals {
   std::string store_problem;  ///< why state is not durable now; empty: it is
   mesh::TransportCounters wire;
 
-  struct Device {
-    bool connected = false;
-    std::string problem;  ///< empty: none
-  };
+  using Device = DeviceVitals;
   std::optional<Device> device;  ///< leaf, from its first report on
 
-  struct Market {
-    std::uint64_t calls = 0;
-    std::uint64_t failures = 0;
-    std::string problem;  ///< of the newest answer; empty: it was good
-  };
+  using Market = MarketVitals;
   std::optional<Market> market;  ///< root with a market
 
   std::int32_t firm_permille = 1000;  ///< of the power, what is promised

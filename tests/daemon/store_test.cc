@@ -2,6 +2,7 @@
 
 #include <lmdb.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -219,6 +220,39 @@ TEST_CASE("a full store refuses a batch whole, keeps what it has, and takes smal
   const node::Recovered all = must_load(*store);
   CHECK(all.facts.size() == kept);
   CHECK(all.fence == node::Fence{1, kept + 1});
+}
+
+TEST_CASE("a disk that takes no more is an error, and when it takes again all is well",
+          "[driver][store]") {
+  const test::ScratchDir dir;
+  const auto store = must_open(dir.path());
+  REQUIRE(store->persist(std::vector<node::Record>{node::Fence{1, 1}}).has_value());
+  const auto old_handler = ::signal(SIGXFSZ, SIG_IGN);
+  rlimit before{};
+  REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  const rlimit quota{128U << 10U, before.rlim_max};
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &quota) == 0);
+  const bidding::Fact big = bidding::BidAcknowledged{"bid", false, std::string(4'000, 'x')};
+  std::size_t kept = 0;
+  std::string refusal;
+  for (int i = 0; i < 100 && refusal.empty(); ++i) {
+    const std::vector<node::Record> batch{big, node::Fence{1, kept + 2}};
+    if (auto written = store->persist(batch); written) {
+      ++kept;
+    } else {
+      refusal = written.error();
+    }
+  }
+  const node::Recovered meanwhile = must_load(*store);
+  REQUIRE(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  ::signal(SIGXFSZ, old_handler);
+
+  CHECK(refusal.find("write") != std::string::npos);
+  CHECK(meanwhile.facts.size() == kept);
+  CHECK(meanwhile.fence == node::Fence{1, kept + 1});
+  REQUIRE(store->persist(std::vector<node::Record>{big, node::Fence{2, 0}}).has_value());
+  CHECK(must_load(*store).facts.size() == kept + 1);
+  CHECK(must_load(*store).fence == node::Fence{2, 0});
 }
 
 TEST_CASE("rewriting one record does not grow the store", "[driver][store]") {
