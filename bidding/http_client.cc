@@ -88,7 +88,7 @@ class HttpClient::Impl {
   }
 
   [[nodiscard]] static std::string explain(CURLcode code, const char* why) {
-    const std::string detail = *why != '\0' ? why : curl_easy_strerror(code);
+    std::string detail = *why != '\0' ? why : curl_easy_strerror(code);
     switch (code) {
       case CURLE_COULDNT_CONNECT:
         return "cannot connect: " + detail;

@@ -15,7 +15,7 @@ bool holds(const std::vector<Endpoint>& list, const Endpoint& one) {
 }  // namespace
 
 Candidates::Candidates(std::vector<Endpoint> seeds, std::optional<Endpoint> own,
-                       std::vector<Endpoint> alternates)
+                       const std::vector<Endpoint>& alternates)
     : seeds_{std::move(seeds)}, own_{std::move(own)} {
   learn(alternates);
 }

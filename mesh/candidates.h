@@ -20,7 +20,7 @@ struct Candidate {
 class Candidates {
  public:
   Candidates(std::vector<Endpoint> seeds, std::optional<Endpoint> own,
-             std::vector<Endpoint> alternates);
+             const std::vector<Endpoint>& alternates);
 
   /// True when the list changed. This node's own endpoint and its seeds are left out.
   bool learn(const std::vector<Endpoint>& alternates);

@@ -97,7 +97,7 @@ void Children::dispatch(const Now& now, NodeId child, Dispatch order) {
   now_ = now.protocol;
   const auto found = children_.find(child);
   if (found == children_.end() || !found->second.attached) return;
-  effects_.send.push_back({found->second.connection, std::move(order)});
+  effects_.send.push_back({found->second.connection, order});
 }
 
 std::vector<ChildView> Children::view(const Now& now) const {

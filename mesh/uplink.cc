@@ -35,7 +35,7 @@ std::optional<std::size_t> advertised_before(const UplinkRecord& record) {
 Uplink::Uplink(const UplinkOptions& options, Rng rng, std::optional<UplinkRecord> recovered)
     : options_{options},
       rng_{rng},
-      record_{recovered.value_or(UplinkRecord{})},
+      record_{std::move(recovered).value_or(UplinkRecord{})},
       candidates_{options.seeds, options.serves, record_.alternates},
       feasibility_{options.role, advertised_before(record_), record_.term} {
   VPP_CHECK(options_.self != kNoNode);
