@@ -82,7 +82,7 @@ void survive_seeds(const Make& make) {
   const char* only = std::getenv("VPP_SEED");
   const char* more = std::getenv("VPP_SEEDS");
   const std::uint64_t first = only != nullptr ? std::strtoull(only, nullptr, 10) : 1;
-  const std::uint64_t count = more != nullptr ? std::strtoull(more, nullptr, 10) : 60;
+  const std::uint64_t count = more != nullptr ? std::strtoull(more, nullptr, 10) : 20;
   const std::uint64_t last = only != nullptr ? first : count;
   for (std::uint64_t seed = first; seed <= last; ++seed) survive(make(seed, faults_of(seed)), seed);
 }
@@ -104,6 +104,6 @@ TEST_CASE("the same seed gives the same trace", "[mesh][property][replay]") {
     mesh.run(60s);
     return mesh.trace();
   };
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) CHECK(trace_of(seed) == trace_of(seed));
+  for (std::uint64_t seed = 1; seed <= 2; ++seed) CHECK(trace_of(seed) == trace_of(seed));
   CHECK(trace_of(1) != trace_of(2));
 }

@@ -67,6 +67,7 @@ void VirtualMesh::start(std::size_t index) {
   if (node.role == Role::kRoot) {
     node.children->set_upstream(local(node), {node.id}, ++node.term, {});
   }
+  node.due = now_;
 }
 
 void VirtualMesh::crash(std::size_t index) {
@@ -89,6 +90,7 @@ void VirtualMesh::pause(std::size_t index, bool paused) {
   // The driver may see its timers or its sockets first.
   if (rng_.below(2) == 0) wake(node);
   for (const Input& input : std::exchange(node.waiting, {})) give(node, input);
+  node.due = deadline_of(node);
 }
 
 void VirtualMesh::cut(std::size_t from, std::size_t to, bool cut) {
@@ -119,7 +121,7 @@ std::optional<std::string> VirtualMesh::run(Duration until) {
     if (next_fault_ <= now_) fault();
     deliver_due();
     for (Node& node : nodes_) {
-      if (node.up && !node.paused && deadline_of(node) <= now_) wake(node);
+      if (node.up && !node.paused && node.due <= now_) wake(node);
     }
     if (!std::exchange(look_, false)) continue;
     if (auto found = violation()) return found;
@@ -133,7 +135,7 @@ Duration VirtualMesh::next_event() const {
   for (const Repair& repair : repairs_) next = std::min(next, repair.at);
   if (!deliveries_.empty()) next = std::min(next, deliveries_.top().at);
   for (const Node& node : nodes_) {
-    if (node.up && !node.paused) next = std::min(next, deadline_of(node));
+    if (node.up && !node.paused) next = std::min(next, node.due);
   }
   return next;
 }
@@ -180,6 +182,7 @@ void VirtualMesh::wake(Node& node) {
   }
   if (node.uplink && node.report_at <= now.protocol) report(node);
   collect(node);
+  node.due = deadline_of(node);
 }
 
 void VirtualMesh::give(Node& node, const Input& input) {
@@ -195,6 +198,7 @@ void VirtualMesh::give(Node& node, const Input& input) {
     }
   }
   collect(node);
+  node.due = deadline_of(node);
 }
 
 void VirtualMesh::collect(Node& node) {

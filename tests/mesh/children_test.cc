@@ -1,0 +1,434 @@
+#include "mesh/children.h"
+
+#include <catch2/catch.hpp>
+
+#include "children_fixture.h"
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::mesh;
+using namespace vpp::mesh::testing;
+
+namespace {
+
+std::optional<NakReason> reason_of(const ChildrenEffects& effects) {
+  const auto naks = sent<HelloNak>(effects);
+  return naks.size() == 1 ? std::optional{naks[0].second.reason} : std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("a probe is answered by anyone who asks, attached or not", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  const auto answers = sent<ProbeAck>(bench.step(FromChild{2, std::nullopt, Probe{42}}));
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].second.nonce == 42);
+  CHECK(answers[0].second.term == 3);
+  CHECK(answers[0].second.path == Path{kSelf});
+  CHECK(answers[0].second.children == 1);
+  CHECK(answers[0].second.free_slots == 49);
+  CHECK(answers[0].second.region == "north");
+}
+
+TEST_CASE("a child that joins is told its lease, the path and the time", "[mesh][children]") {
+  ChildrenBench bench;
+  const auto acks = sent<HelloAck>(bench.hello(1, leaf(1), 7));
+  REQUIRE(acks.size() == 1);
+  CHECK(acks[0].second.session == 7);
+  CHECK(acks[0].second.lease == limits::kLease);
+  CHECK(acks[0].second.path == Path{kSelf});
+  CHECK(acks[0].second.stamp == bench.stamp());
+  CHECK(bench.attached(leaf(1)));
+  CHECK_FALSE(bench.counted(leaf(1)));  // nothing is known of it yet
+  bench.report(1, leaf(1), 7);
+  CHECK(bench.counted(leaf(1)));
+}
+
+TEST_CASE("a Hello that was answered but not heard is answered again", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.hello(1, leaf(1), 7);
+  bench.report(1, leaf(1), 7);
+  CHECK(sent<HelloAck>(bench.hello(1, leaf(1), 7)).size() == 1);
+  CHECK(bench.counted(leaf(1)));
+}
+
+TEST_CASE("every reason not to take a child is told", "[mesh][children][admission]") {
+  SECTION("no root") {
+    ChildrenBench bench{Role::kAggregator, {}};
+    CHECK(reason_of(bench.hello(1, leaf(1), 1)) == NakReason::kNoRoot);
+  }
+  SECTION("a loop") {
+    ChildrenBench bench{Role::kAggregator, {kSelf, group(1), kRoot}};
+    CHECK(reason_of(bench.hello(1, group(1), 1)) == NakReason::kLoop);
+  }
+  SECTION("too deep") {
+    Path path{kSelf};
+    while (path.size() < limits::kDepthMax - 1) path.push_back({7, path.size()});
+    ChildrenBench bench{Role::kAggregator, path};
+    CHECK(reason_of(bench.hello(1, group(1), 1)) == NakReason::kFull);
+    CHECK_FALSE(reason_of(bench.hello(2, leaf(1), 1)));
+  }
+  SECTION("no slot") {
+    ChildrenBench bench;
+    for (ConnectionId i = 1; i <= 50; ++i) bench.join(i, leaf(i));
+    CHECK(reason_of(bench.hello(99, leaf(99), 1)) == NakReason::kFull);
+    CHECK_FALSE(reason_of(bench.hello(99, leaf(7), 2)));  // it had one already
+  }
+  SECTION("an older session") {
+    ChildrenBench bench;
+    bench.join(1, leaf(1), 5);
+    CHECK(reason_of(bench.hello(2, leaf(1), 4)) == NakReason::kOldSession);
+    CHECK(reason_of(bench.hello(2, leaf(1), 5)) == NakReason::kOldSession);
+    CHECK(bench.children.counters().stale_session == 2);
+    CHECK(bench.counted(leaf(1)));
+  }
+  SECTION("not proven") {
+    ChildrenBench bench;
+    const ChildrenEffects effects = bench.step(FromChild{1, std::nullopt, Hello{}});
+    CHECK(reason_of(effects) == NakReason::kNotAuthorised);
+    CHECK(effects.drop == std::vector<ConnectionId>{1});
+    CHECK(bench.children.counters().unproven == 1);
+  }
+  SECTION("a role that its certificate does not give") {
+    ChildrenBench bench;
+    Hello hello;
+    hello.role = Role::kAggregator;
+    CHECK(reason_of(bench.from(1, leaf(1), hello)) == NakReason::kNotAuthorised);
+  }
+}
+
+TEST_CASE("a storm of joins is spread by refusals that say when to come back",
+          "[mesh][children][admission]") {
+  ChildrenOptions options = ChildrenBench::options_of(Role::kRoot);
+  options.children_max = 10'000;
+  Children children{options, Rng{1}};
+  Now now{Instant{1000s}, MarketTime{}, 1};
+  children.set_upstream(now, {kSelf}, 1, {});
+  std::size_t taken = 0;
+  std::set<Duration> retries;
+  for (std::uint64_t i = 1; i <= 3'000; ++i) {
+    Hello hello;
+    hello.session = 1;
+    children.step(now, FromChild{i, ChildrenBench::peer_of(leaf(i)), hello});
+    const ChildrenEffects effects = children.take_effects();
+    taken += sent<HelloAck>(effects).size();
+    for (const auto& [to, nak] : sent<HelloNak>(effects)) {
+      CHECK(nak.reason == NakReason::kBusy);
+      retries.insert(nak.retry_after);
+    }
+  }
+  CHECK(taken < static_cast<std::size_t>(limits::kRejoinsPerSecond));
+  CHECK(retries.size() > 50);
+}
+
+TEST_CASE("every attached child hears a beacon each interval", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  bench.join(2, group(1));
+  CHECK(bench.children.next_deadline() <= bench.now.protocol + limits::kBeaconInterval);
+  const auto beacons = sent<Beacon>(bench.advance(limits::kBeaconInterval));
+  REQUIRE(beacons.size() == 2);
+  CHECK(beacons[0].second.stamp == bench.stamp());
+  CHECK(beacons[0].second.term == 3);
+  CHECK(bench.children.next_deadline() > bench.now.protocol);
+}
+
+TEST_CASE("children hear of siblings and of the parent's alternates", "[mesh][children]") {
+  ChildrenBench bench;
+  const Endpoint above{"tcp://above:7000", {}};
+  const Endpoint sibling{"tcp://sibling:7000", {}};
+  bench.children.set_upstream(bench.now, {kSelf}, 3, {above});
+  Hello hello;
+  hello.role = Role::kAggregator;
+  hello.session = 1;
+  hello.serves = sibling;
+  bench.from(1, group(1), hello);
+  const auto acks = sent<HelloAck>(bench.hello(2, leaf(1), 1));
+  REQUIRE(acks.size() == 1);
+  CHECK(acks[0].second.alternates == std::vector{above, sibling});
+}
+
+TEST_CASE("a lease runs from the beacon that was echoed, not from the report's arrival",
+          "[mesh][children][lease]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  Report report = bench.report_of(leaf(1), 1, 10);  // echoes this moment
+  const Instant echoed = bench.now.protocol;
+  bench.now.protocol += 4s;  // and is late
+  bench.from(1, leaf(1), report);
+  bench.now.protocol = echoed + limits::kLease - 1ms;
+  CHECK(bench.counted(leaf(1)));
+  bench.now.protocol = echoed + limits::kLease;
+  CHECK_FALSE(bench.counted(leaf(1)));
+  CHECK_FALSE(bench.attached(leaf(1)));
+
+  const ChildrenEffects effects = bench.advance(0ms);
+  CHECK(effects.membership_changed);
+  CHECK(effects.drop == std::vector<ConnectionId>{1});
+  CHECK(bench.children.counters().leases_lost == 1);
+  CHECK_FALSE(bench.children.any_attached());
+  CHECK(bench.view(leaf(1)).summary);  // still known: enrolled, offline
+}
+
+TEST_CASE("a child whose lease was lost is told, and must join anew", "[mesh][children][lease]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  const auto beacons = sent<Beacon>(bench.advance(limits::kLease));
+  REQUIRE(beacons.size() == 1);
+  CHECK(beacons[0].second.path.empty());
+  bench.report(1, leaf(1), 1);
+  CHECK_FALSE(bench.attached(leaf(1)));
+  CHECK(bench.children.counters().refused == 1);
+}
+
+TEST_CASE("replayed, misdated and mismatched reports are dropped and counted", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1), 2);  // sequence 1
+  bench.now.protocol += 1s;
+  bench.children.advance(bench.now);
+  const auto lease = bench.view(leaf(1)).lease_until;
+  Report report = bench.report_of(leaf(1), 2, 9);
+
+  SECTION("a sequence that does not rise") {
+    report.sequence = 1;
+    bench.from(1, leaf(1), report);
+    CHECK(bench.children.counters().replayed == 1);
+  }
+  SECTION("another session") {
+    report.session = 1;
+    bench.from(1, leaf(1), report);
+    CHECK(bench.children.counters().stale_session == 1);
+  }
+  SECTION("a beacon that was never sent") {
+    report.beacon = bench.stamp() + 1;
+    bench.from(1, leaf(1), report);
+    CHECK(bench.children.counters().bad_stamp == 1);
+  }
+  SECTION("a beacon older than the one already echoed") {
+    report.beacon = bench.stamp() - 2'000;
+    bench.from(1, leaf(1), report);
+    CHECK(bench.children.counters().replayed == 1);
+  }
+  SECTION("a leaf that speaks as a group") {
+    report.summary = GroupSummary{};
+    bench.from(1, leaf(1), report);
+    CHECK(bench.children.counters().refused == 1);
+  }
+  SECTION("a connection of somebody else") {
+    bench.from(1, leaf(2), report);
+    CHECK(bench.children.counters().refused == 1);
+  }
+  SECTION("nobody known") {
+    bench.step(FromChild{1, std::nullopt, report});
+    CHECK(bench.children.counters().unproven == 1);
+  }
+  CHECK(bench.view(leaf(1)).lease_until == lease);
+}
+
+TEST_CASE("a site is not believed beyond its certificate", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  SiteSummary boast;
+  boast.discharge = {Watts{7'000}, Joules{99'000'000'000}, 1000};
+  boast.charge = {Watts{4'000}, Joules{1'000}, 1000};
+  boast.measured = Watts{-9'000};
+  boast.stored = Joules{50'000'000};
+  Report report = bench.report_of(leaf(1), 1, 10);
+  report.summary = boast;
+  bench.from(1, leaf(1), report);
+  const auto site = std::get<SiteSummary>(*bench.view(leaf(1)).summary);
+  CHECK(site.discharge == SiteDirection{kRated, kContent, 1000});
+  CHECK(site.charge == boast.charge);
+  CHECK(site.measured == Watts{-6'250});  // inverters overshoot: a quarter is believed
+  CHECK(site.stored == kContent);
+  CHECK(bench.children.counters().clamped == 1);
+}
+
+TEST_CASE("a child that may still be counted elsewhere is counted when its hold is over",
+          "[mesh][children][hold]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, leaf(1), 4, 3s);
+  CHECK(bench.attached(leaf(1)));
+  CHECK_FALSE(bench.counted(leaf(1)));
+  bench.advance(2999ms);
+  bench.report(1, leaf(1), 4);
+  CHECK_FALSE(bench.counted(leaf(1)));
+  CHECK(bench.children.next_deadline() <= bench.now.protocol + 1ms);
+  const ChildrenEffects effects = bench.advance(1ms);
+  CHECK(bench.counted(leaf(1)));
+  CHECK(effects.membership_changed);
+}
+
+TEST_CASE("a child is counted at once when it is cleared from above", "[mesh][children][hold]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, leaf(1), 4, 10s);
+  bench.children.cleared(bench.now, {{leaf(1), 3}});  // an older attach
+  CHECK_FALSE(bench.counted(leaf(1)));
+  bench.children.cleared(bench.now, {{leaf(1), 4}});
+  CHECK(bench.counted(leaf(1)));
+}
+
+TEST_CASE("the newest session replaces an older one and starts afresh", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1), 4);
+  const ChildrenEffects effects = bench.hello(2, leaf(1), 5);
+  CHECK(sent<HelloAck>(effects).size() == 1);
+  CHECK(effects.drop == std::vector<ConnectionId>{1});
+  CHECK_FALSE(bench.counted(leaf(1)));
+  bench.report(2, leaf(1), 5);
+  CHECK(bench.counted(leaf(1)));
+  CHECK(bench.view(leaf(1)).session == 5);
+}
+
+TEST_CASE("a child that cannot be reached, or says Bye, is lost at once", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1), 4);
+  SECTION("unreachable") {
+    CHECK(bench.step(ChildUnreachable{1}).membership_changed);
+  }
+  SECTION("bye") {
+    CHECK(bench.from(1, leaf(1), Bye{4}).membership_changed);
+  }
+  SECTION("the Bye of an older session is none") {
+    CHECK_FALSE(bench.from(1, leaf(1), Bye{3}).membership_changed);
+    CHECK(bench.counted(leaf(1)));
+    return;
+  }
+  CHECK_FALSE(bench.counted(leaf(1)));
+  CHECK_FALSE(bench.children.any_attached());
+  CHECK(bench.children.next_deadline() == kNever);
+  CHECK(bench.children.view(bench.now).size() == 1);
+}
+
+TEST_CASE("a dispatch goes to an attached child only", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  bench.children.dispatch(bench.now, leaf(1), Dispatch{});
+  bench.children.dispatch(bench.now, leaf(2), Dispatch{});
+  CHECK(sent<Dispatch>(bench.take()).size() == 1);
+  bench.step(ChildUnreachable{1});
+  bench.children.dispatch(bench.now, leaf(1), Dispatch{});
+  CHECK(sent<Dispatch>(bench.take()).empty());
+}
+
+TEST_CASE("an acknowledgement is passed on with the child it came from", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  const ChildrenEffects effects = bench.from(1, leaf(1), DispatchAck{OrderId{7}, 3, true});
+  REQUIRE(effects.acks.size() == 1);
+  CHECK(effects.acks[0] == DispatchAck{OrderId{7}, 3, true});
+  CHECK(effects.ack_from == std::vector{leaf(1)});
+}
+
+TEST_CASE("a new path uncounts everybody until they echo it", "[mesh][children][path]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, group(8), kRoot}};
+  bench.join(1, leaf(1));
+  bench.join(2, group(1));
+  REQUIRE(bench.counted(leaf(1)));
+  bench.now.protocol += 200ms;
+  const Report before = bench.report_of(leaf(1), 1, 100);  // under way: echoes the old path
+
+  bench.now.protocol += 1ms;
+  bench.children.set_upstream(bench.now, {kSelf, kRoot}, 3, {});
+  const auto beacons = sent<Beacon>(bench.take());
+  REQUIRE(beacons.size() == 2);
+  CHECK(beacons[0].second.path == Path{kSelf, kRoot});
+  CHECK_FALSE(bench.counted(leaf(1)));
+  CHECK_FALSE(bench.counted(group(1)));
+  CHECK(bench.attached(leaf(1)));
+
+  bench.from(1, leaf(1), before);
+  CHECK_FALSE(bench.counted(leaf(1)));
+  Report after = bench.report_of(leaf(1), 1, 101);
+  after.beacon = beacons[0].second.stamp;
+  bench.from(1, leaf(1), after);
+  CHECK(bench.counted(leaf(1)));
+}
+
+TEST_CASE("two paths in the same millisecond are told apart", "[mesh][children][path]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, group(8), kRoot}};
+  bench.join(1, leaf(1));
+  const Stamp old = bench.stamp();
+  bench.children.set_upstream(bench.now, {kSelf, kRoot}, 3, {});
+  const auto beacons = sent<Beacon>(bench.take());
+  REQUIRE(beacons.size() == 1);
+  CHECK(beacons[0].second.stamp > old);
+}
+
+TEST_CASE("losing the root poisons all below, and aggregators must join anew",
+          "[mesh][children][path]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, leaf(1));
+  bench.join(2, group(1));
+  bench.children.set_upstream(bench.now, {}, 3, {});
+  const ChildrenEffects effects = bench.take();
+  const auto beacons = sent<Beacon>(effects);
+  REQUIRE(beacons.size() == 2);
+  for (const auto& [to, beacon] : beacons) CHECK(beacon.path.empty());
+  CHECK(bench.attached(leaf(1)));
+  CHECK_FALSE(bench.attached(group(1)));
+  CHECK(effects.drop == std::vector<ConnectionId>{2});
+}
+
+TEST_CASE("whatever peers send, a counted child holds a lease and timers move on",
+          "[mesh][children][property]") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    Rng rng{seed};
+    ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+    const auto any_node = [&] {
+      return rng.below(2) == 0 ? leaf(rng.below(4)) : group(rng.below(4));
+    };
+    const auto any_list = [&] {
+      std::vector<Attachment> list;
+      while (rng.below(3) != 0) list.push_back({any_node(), rng.below(5), rng.below(2) == 0});
+      return list;
+    };
+    for (int i = 0; i < 500; ++i) {
+      const NodeId id = any_node();
+      const ConnectionId connection = rng.below(12);
+      switch (rng.below(9)) {
+        case 0:
+        case 1:
+          bench.hello(connection, id, rng.below(8), rng.up_to(2s));
+          break;
+        case 2:
+        case 3: {
+          Report report = bench.report_of(id, rng.below(8), ++bench.sequence);
+          report.attached = any_list();
+          report.evicted = any_list();
+          report.beacon += static_cast<Stamp>(rng.below(3)) - 1;
+          bench.from(connection, id, report);
+          break;
+        }
+        case 4:
+          bench.step(ChildUnreachable{connection});
+          break;
+        case 5:
+          bench.from(connection, id, Bye{rng.below(8)});
+          break;
+        case 6:
+          bench.children.evict(bench.now, any_list());
+          bench.children.cleared(bench.now, any_list());
+          break;
+        case 7:
+          bench.children.set_upstream(bench.now,
+                                      rng.below(4) == 0 ? Path{} : Path{kSelf, any_node()}, 3, {});
+          if (rng.below(2) == 0) bench.children.announce_all(bench.now);
+          break;
+        default:
+          bench.advance(rng.up_to(1500ms));
+          CHECK(bench.children.next_deadline() > bench.now.protocol);
+      }
+      bench.take();
+      for (const ChildView& child : bench.children.view(bench.now)) {
+        if (!child.counted) continue;
+        CHECK(child.attached);
+        CHECK(child.summary);
+        CHECK(child.sequence > 0);
+        CHECK(bench.now.protocol < child.lease_until);
+      }
+      CHECK(bench.children.attached_below().size() <= limits::kAttachmentsMax);
+    }
+  }
+}

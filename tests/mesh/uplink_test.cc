@@ -1,0 +1,600 @@
+#include "mesh/uplink.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <set>
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::mesh;
+
+namespace {
+
+constexpr NodeId kSelf{1, 1};
+constexpr NodeId kFirst{2, 1};
+constexpr NodeId kSecond{2, 2};
+constexpr NodeId kRoot{9, 9};
+
+Endpoint endpoint_of(NodeId id) {
+  return {"tcp://node" + std::to_string(id.low) + ":7000", {}};
+}
+
+template <class T>
+std::vector<std::pair<LinkId, T>> sent(const UplinkEffects& effects) {
+  std::vector<std::pair<LinkId, T>> out;
+  for (const SendUp& up : effects.send) {
+    if (const T* message = std::get_if<T>(&up.message)) out.emplace_back(up.link, *message);
+  }
+  return out;
+}
+
+UplinkOptions options_of(Role role) {
+  UplinkOptions options;
+  options.self = kSelf;
+  options.role = role;
+  options.name = "tested";
+  options.region = "north";
+  options.seeds = {endpoint_of(kFirst), endpoint_of(kSecond)};
+  if (role != Role::kLeaf) options.serves = endpoint_of(kSelf);
+  return options;
+}
+
+/// One uplink and the clock that drives it; what it asks of the world is remembered.
+struct Bench {
+  explicit Bench(Role role = Role::kLeaf, std::optional<UplinkRecord> recovered = {},
+                 std::uint64_t seed = 1)
+      : uplink{options_of(role), Rng{seed}, recovered} {
+    uplink.advance(now);
+    take();
+  }
+
+  UplinkEffects take() {
+    UplinkEffects effects = uplink.take_effects();
+    for (const OpenLink& link : effects.open) links[link.to] = link.link;
+    if (effects.persist) record = effects.persist;
+    return effects;
+  }
+  UplinkEffects step(const UplinkEvent& event) {
+    uplink.step(now, event);
+    return take();
+  }
+  UplinkEffects hear(NodeId from, const Message& message) {
+    return step(FromParent{links.at(endpoint_of(from)), from, message});
+  }
+  void pass(Duration span) {
+    now.protocol += span;
+    now.market += span;
+  }
+  UplinkEffects advance(Duration span) {
+    pass(span);
+    uplink.advance(now);
+    return take();
+  }
+  UplinkEffects run_to_deadline() {
+    REQUIRE(uplink.next_deadline() != kNever);
+    const Duration away = uplink.next_deadline() - now.protocol;
+    return advance(std::max(away, Duration{0}));
+  }
+
+  /// `from` answers the probe that its opened link brings.
+  UplinkEffects offer(NodeId from, const Path& path, std::uint64_t term = 1) {
+    const auto probes = sent<Probe>(step(LinkOpened{links.at(endpoint_of(from))}));
+    REQUIRE(probes.size() == 1);
+    return hear(from, ProbeAck{.nonce = probes[0].second.nonce,
+                               .term = term,
+                               .path = path,
+                               .children = 0,
+                               .free_slots = 10,
+                               .region = {}});
+  }
+  HelloAck ack(Session session, const Path& path, std::uint64_t term = 1) const {
+    return {.session = session,
+            .certificate = {},
+            .lease = limits::kLease,
+            .beacon_interval = limits::kBeaconInterval,
+            .spread = {},
+            .term = term,
+            .path = path,
+            .stamp = stamp(),
+            .market_time = now.market,
+            .market_speed = 1,
+            .alternates = {},
+            .evict = {}};
+  }
+  Beacon beacon(const Path& path, std::uint64_t term = 1) const {
+    return {.stamp = stamp(),
+            .term = term,
+            .path = path,
+            .market_time = now.market,
+            .market_speed = 1,
+            .alternates = {}};
+  }
+  [[nodiscard]] Stamp stamp() const { return now.protocol.time_since_epoch().count() + 500'000; }
+
+  /// Attached to `parent` under the root; the other seed does not answer.
+  void attach(NodeId parent = kFirst) {
+    for (const NodeId seed : {kFirst, kSecond}) {
+      if (seed != parent) step(LinkLost{links.at(endpoint_of(seed))});
+    }
+    offer(parent, {parent, kRoot});
+    hear(parent, ack(uplink.session(), {parent, kRoot}));
+    REQUIRE(uplink.parent() == parent);
+  }
+
+  Now now{Instant{100s}, MarketTime{0s}, 1};
+  std::map<Endpoint, LinkId> links;  ///< newest link to each
+  std::optional<UplinkRecord> record;
+  Uplink uplink;
+};
+
+const Path kFirstPath{kFirst, kRoot};
+const Path kSecondPath{kSecond, kRoot};
+
+}  // namespace
+
+TEST_CASE("a node asks all its seeds and joins the one that is wanted most", "[mesh][uplink]") {
+  Bench bench;
+  CHECK(bench.links.size() == 2);
+  CHECK(bench.uplink.state() == "probe");
+  bench.offer(kSecond, kSecondPath);
+  const UplinkEffects effects = bench.offer(kFirst, kFirstPath);
+
+  const auto hellos = sent<Hello>(effects);
+  REQUIRE(hellos.size() == 1);
+  CHECK(hellos[0].first == bench.links.at(endpoint_of(kFirst)));
+  CHECK(hellos[0].second.session == 1);
+  CHECK(hellos[0].second.hold == 0ms);
+  CHECK(bench.uplink.state() == "joining");
+  CHECK_FALSE(bench.uplink.attached());
+
+  const UplinkEffects joined = bench.hear(kFirst, bench.ack(1, kFirstPath));
+  CHECK(bench.uplink.state() == "attached");
+  CHECK(bench.uplink.path() == Path{kSelf, kFirst, kRoot});
+  CHECK(joined.attachment_changed);
+  CHECK(joined.deliver.size() == 1);
+  CHECK(joined.close == std::vector{bench.links.at(endpoint_of(kSecond))});
+}
+
+TEST_CASE("an offer waits briefly for a better one, not for the silent", "[mesh][uplink]") {
+  Bench bench;
+  CHECK(sent<Hello>(bench.offer(kSecond, kSecondPath)).empty());
+  const Instant offered = bench.now.protocol;
+  CHECK(sent<Hello>(bench.run_to_deadline()).size() == 1);
+  CHECK(bench.now.protocol <= offered + 300ms);
+}
+
+TEST_CASE("a session is durable before its Hello leaves", "[mesh][uplink]") {
+  Bench bench;
+  bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+  const UplinkEffects effects = bench.offer(kFirst, kFirstPath);
+  REQUIRE(sent<Hello>(effects).size() == 1);
+  REQUIRE(effects.persist);
+  CHECK(effects.persist->session == sent<Hello>(effects)[0].second.session);
+  CHECK(effects.persist->path_length == 2);
+}
+
+TEST_CASE("the hold is a lease for each level of the old path, from the last beacon on",
+          "[mesh][uplink][hold]") {
+  Bench bench;
+  bench.attach(kFirst);
+  bench.pass(1s);
+  bench.hear(kFirst, bench.beacon(kFirstPath));
+  bench.pass(700ms);
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
+  REQUIRE(hellos.size() == 1);
+  const Duration least = limits::kLease * 2 - 700ms;
+  CHECK(hellos[0].second.hold >= least);
+  CHECK(hellos[0].second.hold <= least + 100ms);
+  CHECK(hellos[0].second.session == 2);
+  CHECK(hellos[0].second.last_parent == kFirst);
+}
+
+TEST_CASE("a longer path that was left behind still bounds the hold", "[mesh][uplink][hold]") {
+  Bench bench;
+  bench.attach(kFirst);
+  bench.pass(1s);
+  bench.hear(kFirst, bench.beacon({kFirst, {3, 1}, {3, 2}, kRoot}));
+  CHECK(bench.record->path_length == 4);  // durable before a report echoes that beacon
+  bench.pass(1s);
+  bench.hear(kFirst, bench.beacon(kFirstPath));
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
+  REQUIRE(hellos.size() == 1);
+  CHECK(hellos[0].second.hold >= limits::kLease * 4 - 1s);
+}
+
+TEST_CASE("after a restart the hold assumes the worst", "[mesh][uplink][hold]") {
+  UplinkRecord record;
+  record.session = 41;
+  record.path_length = 2;
+  record.last_parent = kFirst;
+  Bench bench{Role::kLeaf, record};
+  bench.pass(1s);
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
+  REQUIRE(hellos.size() == 1);
+  CHECK(hellos[0].second.session == 42);
+  CHECK(hellos[0].second.hold >= limits::kLease * 3 - 1s);
+}
+
+TEST_CASE("a second restart does not forget the hold of the first", "[mesh][uplink][hold]") {
+  UplinkRecord record;
+  record.session = 41;
+  record.path_length = 6;
+  Bench bench{Role::kLeaf, record};
+  bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+  bench.offer(kFirst, {kRoot});
+  REQUIRE(bench.record);
+  CHECK(bench.record->path_length >= 6);
+}
+
+TEST_CASE("a parent that misses two beacons is suspected, after three it is given up",
+          "[mesh][uplink]") {
+  Bench bench;
+  bench.attach();
+  const Instant heard = bench.now.protocol;
+  while (bench.uplink.state() == "attached") bench.run_to_deadline();
+  CHECK(bench.uplink.state() == "suspect");
+  CHECK(bench.uplink.attached());
+  CHECK(bench.now.protocol - heard >= limits::kBeaconInterval * 2);
+
+  SECTION("a beacon clears the suspicion") {
+    bench.hear(kFirst, bench.beacon(kFirstPath));
+    CHECK(bench.uplink.state() == "attached");
+  }
+  SECTION("silence ends it") {
+    while (bench.uplink.attached()) bench.run_to_deadline();
+    CHECK(bench.now.protocol - heard >= limits::kBeaconInterval * 3);
+    CHECK(bench.now.protocol - heard <= limits::kBeaconInterval * 4);
+    CHECK(bench.uplink.path().empty());
+  }
+}
+
+TEST_CASE("a lost link starts the search in the same batch", "[mesh][uplink]") {
+  Bench bench;
+  bench.attach();
+  const UplinkEffects effects = bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  CHECK(effects.attachment_changed);
+  CHECK(effects.open.size() == 2);
+}
+
+TEST_CASE("children of a big parent wait their share of the spread", "[mesh][uplink]") {
+  std::set<Duration> waits;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    Bench bench{Role::kLeaf, {}, seed};
+    bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+    bench.offer(kFirst, kFirstPath);
+    HelloAck ack = bench.ack(1, kFirstPath);
+    ack.spread = 4s;
+    bench.hear(kFirst, ack);
+    CHECK(bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))}).open.empty());
+    CHECK(bench.uplink.state() == "orphan");
+    const Duration wait = bench.uplink.next_deadline() - bench.now.protocol;
+    CHECK(wait <= 4s);
+    waits.insert(wait);
+  }
+  CHECK(waits.size() > 10);
+}
+
+TEST_CASE("a beacon that must not be obeyed makes the node leave with a Bye, then close",
+          "[mesh][uplink]") {
+  Bench bench;
+  bench.attach();
+  const LinkId old = bench.links.at(endpoint_of(kFirst));
+  bench.pass(1s);
+  const Beacon beacon =
+      GENERATE_COPY(bench.beacon({}), bench.beacon({kFirst, kSelf, kRoot}),
+                    bench.beacon(kFirstPath, 0), bench.beacon({kSecond, kRoot}),
+                    bench.beacon({kFirst, {3, 1}, {3, 2}, {3, 3}, {3, 4}, {3, 5}, {3, 6}, kRoot}));
+  const UplinkEffects effects = bench.hear(kFirst, beacon);
+  CHECK_FALSE(bench.uplink.attached());
+  CHECK(bench.uplink.path().empty());
+  REQUIRE(sent<Bye>(effects).size() == 1);
+  CHECK(sent<Bye>(effects)[0].first == old);
+  CHECK(std::ranges::find(effects.close, old) == effects.close.end());
+  CHECK(effects.open.size() == 1);  // the other seed; this one has just said no
+
+  const UplinkEffects next = bench.run_to_deadline();
+  CHECK(std::ranges::find(next.close, old) != next.close.end());
+}
+
+TEST_CASE("a higher term is durable in the batch that obeys it", "[mesh][uplink]") {
+  Bench bench;
+  bench.attach();
+  bench.pass(1s);
+  const UplinkEffects effects = bench.hear(kFirst, bench.beacon(kFirstPath, 7));
+  REQUIRE(effects.persist);
+  CHECK(effects.persist->term == 7);
+  bench.pass(1s);
+  bench.hear(kFirst, bench.beacon(kFirstPath, 6));
+  CHECK_FALSE(bench.uplink.attached());
+  CHECK(bench.uplink.term() == 7);
+}
+
+TEST_CASE("a late or repeated beacon changes nothing", "[mesh][uplink]") {
+  Bench bench;
+  bench.attach();
+  const Beacon old = bench.beacon({});
+  bench.pass(1s);
+  bench.hear(kFirst, bench.beacon(kFirstPath));
+  const auto heard = bench.uplink.last_beacon();
+  bench.pass(500ms);
+  CHECK_FALSE(bench.hear(kFirst, old).attachment_changed);
+  CHECK(bench.uplink.last_beacon() == heard);
+}
+
+TEST_CASE("messages of strangers to the search change nothing", "[mesh][uplink]") {
+  Bench bench;
+  const LinkId nobody = 77;
+  bench.step(FromParent{nobody, kFirst, bench.ack(1, kFirstPath)});
+  bench.step(FromParent{nobody, kFirst, ProbeAck{.nonce = 0, .path = kFirstPath, .region = {}}});
+  bench.step(LinkLost{nobody});
+  CHECK(bench.uplink.state() == "probe");
+  bench.attach();
+  CHECK(bench.step(FromParent{nobody, kSecond, bench.beacon({})}).send.empty());
+  CHECK(bench.uplink.attached());
+}
+
+TEST_CASE("an answer without a proven identity, or of another node, is not obeyed",
+          "[mesh][uplink]") {
+  Bench bench;
+  bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+  bench.offer(kFirst, kFirstPath);
+  const LinkId link = bench.links.at(endpoint_of(kFirst));
+  const NodeId peer = GENERATE(kNoNode, kSecond);
+  bench.step(FromParent{link, peer, bench.ack(1, kFirstPath)});
+  CHECK_FALSE(bench.uplink.attached());
+}
+
+TEST_CASE("a refusal leads to the next offer, and back only when its time has come",
+          "[mesh][uplink]") {
+  Bench bench;
+  bench.offer(kSecond, kSecondPath);
+  bench.offer(kFirst, kFirstPath);
+  const Endpoint other{"tcp://other:7000", {}};
+  const HelloNak nak{.reason = NakReason::kFull, .retry_after = 20s, .alternates = {other}};
+  const auto hellos = sent<Hello>(bench.hear(kFirst, nak));
+  REQUIRE(hellos.size() == 1);
+  CHECK(hellos[0].first == bench.links.at(endpoint_of(kSecond)));
+  CHECK(hellos[0].second.session == 2);
+  CHECK(bench.uplink.alternates() == std::vector{other});
+
+  bench.hear(kSecond, bench.ack(2, kSecondPath));
+  const UplinkEffects effects = bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+  for (const OpenLink& link : effects.open) CHECK(link.to != endpoint_of(kFirst));
+  CHECK(effects.open.size() == 2);
+}
+
+TEST_CASE("a Hello that is not answered is repeated, then given up", "[mesh][uplink]") {
+  Bench bench;
+  bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+  bench.offer(kFirst, kFirstPath);
+  std::size_t repeats = 0;
+  const Instant asked = bench.now.protocol;
+  while (bench.uplink.state() == "joining") {
+    for (const auto& [link, hello] : sent<Hello>(bench.run_to_deadline())) {
+      CHECK(hello.session == 1);
+      ++repeats;
+    }
+  }
+  CHECK(repeats >= 2);
+  CHECK(bench.now.protocol - asked == limits::kJoinTimeout);
+}
+
+TEST_CASE("a node that finds nobody tries for ever, at intervals that grow and jitter",
+          "[mesh][uplink]") {
+  Bench bench;
+  std::set<Duration> waits;
+  Duration longest{0};
+  for (int round = 0; round < 200; ++round) {
+    for (const auto& [endpoint, link] : bench.links) bench.step(LinkLost{link});
+    REQUIRE(bench.uplink.state() == "orphan");
+    const Duration wait = bench.uplink.next_deadline() - bench.now.protocol;
+    if (round == 0) CHECK(wait <= limits::kBackoffMin);
+    CHECK(wait <= limits::kBackoffMax);
+    waits.insert(wait);
+    longest = std::max(longest, wait);
+    CHECK(bench.run_to_deadline().open.size() == 2);
+  }
+  CHECK(longest > limits::kBackoffMax / 2);
+  CHECK(waits.size() > 100);
+}
+
+TEST_CASE("an aggregator with children refuses a path as long as its own", "[mesh][uplink][loop]") {
+  Bench bench{Role::kAggregator};
+  bench.attach();
+  bench.uplink.set_children(bench.now, true);
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  const Path longer{kSecond, {3, 1}, kRoot};
+  CHECK(sent<Hello>(bench.offer(kSecond, longer)).empty());
+
+  bench.uplink.set_children(bench.now, false);
+  bench.pass(limits::kLease);
+  while (bench.uplink.state() != "probe") bench.run_to_deadline();
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  CHECK(sent<Hello>(bench.offer(kSecond, longer)).size() == 1);
+}
+
+namespace {
+
+/// Attached to its second seed while the first is back and answers whenever it is asked.
+/// Returns the batch in which the node asks to be taken, if it does within a minute.
+std::optional<UplinkEffects> look_around(Bench& bench) {
+  const Instant end = bench.now.protocol + 60s;
+  while (bench.now.protocol < end) {
+    bench.links.erase(endpoint_of(kFirst));
+    bench.advance(500ms);
+    bench.hear(kSecond, bench.beacon(kSecondPath));
+    if (!bench.links.contains(endpoint_of(kFirst))) continue;
+    UplinkEffects effects = bench.offer(kFirst, kFirstPath);
+    if (!sent<Hello>(effects).empty()) return effects;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+TEST_CASE("a wanted parent that is back and stays well is used again", "[mesh][uplink][look]") {
+  Bench bench;
+  bench.attach(kSecond);
+  const LinkId old = bench.links.at(endpoint_of(kSecond));
+  const Instant since = bench.now.protocol;
+  REQUIRE(look_around(bench));
+  CHECK(bench.now.protocol - since >= kLookAround * 2);
+  CHECK(bench.uplink.parent() == kSecond);  // until the new one has said yes
+
+  SECTION("nothing extends the old lease while the Hello is out") {
+    bench.uplink.report(bench.now, SiteSummary{}, {}, {});
+    CHECK(bench.take().send.empty());
+  }
+  SECTION("yes") {
+    const UplinkEffects effects = bench.hear(kFirst, bench.ack(2, kFirstPath));
+    CHECK(bench.uplink.parent() == kFirst);
+    REQUIRE(sent<Bye>(effects).size() == 1);
+    CHECK(sent<Bye>(effects)[0] == std::pair{old, Bye{1}});
+  }
+  SECTION("no") {
+    bench.hear(kFirst, HelloNak{.reason = NakReason::kBusy, .retry_after = 1s, .alternates = {}});
+    CHECK(bench.uplink.parent() == kSecond);
+    bench.uplink.report(bench.now, SiteSummary{}, {}, {});
+    const auto reports = sent<Report>(bench.take());
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].second.session == 1);
+  }
+}
+
+TEST_CASE("nobody moves of his own accord while a dispatch is delivered", "[mesh][uplink][look]") {
+  Bench bench;
+  bench.attach(kSecond);
+  bench.uplink.set_dispatch_active(true);
+  CHECK_FALSE(look_around(bench));
+  bench.uplink.set_dispatch_active(false);
+  CHECK(look_around(bench));
+}
+
+TEST_CASE("a node at its most wanted parent looks at nobody else", "[mesh][uplink][look]") {
+  Bench bench;
+  bench.attach(kFirst);
+  for (int i = 0; i < 200; ++i) {
+    CHECK(bench.advance(500ms).open.empty());
+    bench.hear(kFirst, bench.beacon(kFirstPath));
+  }
+}
+
+TEST_CASE("reports echo the newest stamp and rise within a session", "[mesh][uplink]") {
+  Bench bench;
+  bench.attach();
+  bench.pass(1s);
+  const Beacon beacon = bench.beacon(kFirstPath);
+  bench.hear(kFirst, beacon);
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    bench.uplink.report(bench.now, SiteSummary{}, {}, {});
+    const auto reports = sent<Report>(bench.take());
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].second.session == 1);
+    CHECK(reports[0].second.sequence == i);
+    CHECK(reports[0].second.beacon == beacon.stamp);
+  }
+}
+
+TEST_CASE("market time is the parent's, moved on by its speed", "[mesh][uplink]") {
+  Bench bench;
+  CHECK_FALSE(bench.uplink.market_now(bench.now.protocol));
+  bench.attach();
+  bench.pass(1s);
+  Beacon beacon = bench.beacon(kFirstPath);
+  beacon.market_time = MarketTime{1000s};
+  beacon.market_speed = 60;
+  bench.hear(kFirst, beacon);
+  const auto then = bench.uplink.market_now(bench.now.protocol + 2s);
+  REQUIRE(then);
+  CHECK(then->market == MarketTime{1120s});
+  CHECK(then->speed == 60);
+}
+
+TEST_CASE("a node that leaves says Bye and stays away", "[mesh][uplink]") {
+  Bench bench;
+  bench.attach();
+  bench.uplink.leave(bench.now);
+  const UplinkEffects effects = bench.take();
+  CHECK(sent<Bye>(effects).size() == 1);
+  CHECK_FALSE(bench.uplink.attached());
+  CHECK(bench.run_to_deadline().close.size() == 1);
+  CHECK(bench.uplink.next_deadline() == kNever);
+}
+
+TEST_CASE("whatever comes in whatever order, the contracts of the effects hold",
+          "[mesh][uplink][property]") {
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Rng rng{seed};
+    Bench bench{rng.below(2) == 0 ? Role::kLeaf : Role::kAggregator, {}, seed};
+    std::set<LinkId> opened;
+    std::set<LinkId> closed;
+    for (const auto& [to, link] : bench.links) opened.insert(link);
+    std::map<LinkId, std::uint64_t> nonces;
+    Session newest = 0;
+    const auto check = [&](const UplinkEffects& effects) {
+      for (const LinkId link : effects.close) {
+        CHECK(opened.contains(link));
+        closed.insert(link);
+      }
+      for (const OpenLink& link : effects.open) CHECK(opened.insert(link.link).second);
+      for (const SendUp& up : effects.send) CHECK_FALSE(closed.contains(up.link));
+      for (const auto& [link, probe] : sent<Probe>(effects)) nonces[link] = probe.nonce;
+      for (const auto& [link, hello] : sent<Hello>(effects)) {
+        if (hello.session > newest) {
+          REQUIRE(effects.persist);
+          CHECK(effects.persist->session == hello.session);
+        }
+        newest = std::max(newest, hello.session);
+      }
+    };
+    const Path paths[] = {
+        {}, kFirstPath, kSecondPath, {kRoot}, {kFirst, kSelf, kRoot}, {kSecond, {3, 1}, kRoot}};
+    for (int i = 0; i < 400; ++i) {
+      const LinkId link = rng.below(opened.size() + 2);
+      const NodeId peer = rng.below(2) == 0 ? kFirst : kSecond;
+      const Path path = paths[rng.below(std::size(paths))];
+      const std::uint64_t term = 1 + rng.below(2);
+      switch (rng.below(8)) {
+        case 0:
+          check(bench.step(LinkOpened{link}));
+          break;
+        case 1:
+          if (rng.below(4) == 0) check(bench.step(LinkLost{link}));
+          break;
+        case 2:
+          check(bench.step(FromParent{link, kNoNode,
+                                      ProbeAck{.nonce = nonces[link],
+                                               .term = term,
+                                               .path = path,
+                                               .children = 1,
+                                               .free_slots = 1,
+                                               .region = {}}}));
+          break;
+        case 3:
+          check(bench.step(FromParent{link, peer, bench.ack(newest, path, term)}));
+          break;
+        case 4:
+          check(bench.step(FromParent{link, peer, bench.beacon(path, term)}));
+          break;
+        case 5:
+          check(bench.step(FromParent{link, peer, HelloNak{.retry_after = 1s, .alternates = {}}}));
+          break;
+        case 6:
+          bench.uplink.report(bench.now, SiteSummary{}, {}, {});
+          check(bench.take());
+          break;
+        default:
+          check(bench.advance(Duration{static_cast<Duration::rep>(rng.below(800))}));
+          check(bench.advance(0ms));
+          CHECK(bench.uplink.next_deadline() > bench.now.protocol);
+      }
+      CHECK(bench.uplink.attached() == !bench.uplink.path().empty());
+    }
+  }
+}
