@@ -118,11 +118,12 @@ std::optional<Fact> Ledger::apply(const Fact& fact) {
   return fact;
 }
 
-void Ledger::forget(MarketTime prices_before, MarketTime finished_before, MarketTime any_before) {
-  std::erase_if(prices_, [&](const auto& entry) { return entry.second.until <= prices_before; });
+void Ledger::forget_over(MarketTime now) {
+  std::erase_if(prices_,
+                [&](const auto& entry) { return entry.second.until <= now - kPricesKept; });
   std::erase_if(bids_, [&](const auto& entry) {
     const BidLife& life = entry.second;
-    return life.bid.gate.until <= (finished(life.stage) ? finished_before : any_before);
+    return life.bid.gate.until <= now - (finished(life.stage) ? kFinishedKept : kUnfinishedKept);
   });
 }
 

@@ -4,6 +4,7 @@
 // one) changes nothing and says so: the first that is durable counts.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <map>
 #include <optional>
@@ -73,13 +74,18 @@ struct BidLife {
 /// below the clearing price, none negative.
 [[nodiscard]] bool answers(const Award& award, const Bid& bid);
 
+inline constexpr std::chrono::days kPricesKept{15};     ///< two weeks of forecast, and a day
+inline constexpr std::chrono::days kFinishedKept{2};    ///< bids, for people and for the trace
+inline constexpr std::chrono::days kUnfinishedKept{7};  ///< an award or settlement this late
+                                                        ///< never comes
+
 class Ledger {
  public:
   /// Nothing when the fact adds nothing, otherwise the part of it that does.
   std::optional<Fact> apply(const Fact& fact);
 
-  /// Forgets what ended before these times: prices; finished bids; bids that never finished.
-  void forget(MarketTime prices_before, MarketTime finished_before, MarketTime any_before);
+  /// Forgets what is over for longer than the times below.
+  void forget_over(MarketTime now);
 
   [[nodiscard]] const PriceSeries& prices() const { return prices_; }
   /// By key; keys of one length sort by time.

@@ -15,9 +15,6 @@ using namespace std::chrono_literals;
 using std::chrono::days;
 
 constexpr auto kHistory = days{8};  ///< what the forecast needs: seven days, and a day of slack
-constexpr auto kPricesKept = days{15};
-constexpr auto kFinishedKept = days{2};    ///< for people and for the trace
-constexpr auto kUnfinishedKept = days{7};  ///< an award or settlement this late never comes
 constexpr auto kForgetEvery = 1h;
 
 // Patience with the market, in protocol time.
@@ -366,8 +363,7 @@ void Workflow::drop_closed_gates(const Now& now) {
 }
 
 void Workflow::forget(const Now& now) {
-  ledger_.forget(now.market - kPricesKept, now.market - kFinishedKept,
-                 now.market - kUnfinishedKept);
+  ledger_.forget_over(now.market);
   std::erase_if(timers_, [&](const auto& entry) { return !ledger_.bids().contains(entry.first); });
   forget_at_ = now.market + kForgetEvery;
 }

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "bidding/compaction.h"
 #include "config/rng.h"
 #include "tests/bidding/fake_market.h"
 
@@ -420,18 +421,45 @@ TEST_CASE("what is over is forgotten, so that memory stays bounded", "[bidding][
   options.horizon = 1h;
   Bench bench{options};
   FakeMarket market;
+  std::vector<Fact> disk = Bench::history();
   while (bench.at < kStart + std::chrono::days{18}) {
     auto effects = bench.advance();
+    disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
     while (!effects.calls.empty() || !effects.orders.empty()) {
       for (const auto& wanted : effects.orders) {
         bench.workflow.scheduled(bench.now(), wanted.key, bench.plant.add(wanted));
       }
       for (const auto& call : effects.calls) bench.answer(market(bench.at, call));
       effects = bench.advance();
+      disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
     }
     bench.at = bench.workflow.next_deadline();
   }
   CHECK(market.bids.size() > 1000);
   CHECK(bench.workflow.bids().size() < 3 * 96);
   CHECK(bench.workflow.prices().size() <= 15 * 24 + 8 * 96);
+
+  // The journal may forget as well, and gives the same bidder back.
+  CHECK(newest_time(disk) <= bench.at);
+  CHECK(newest_time(disk) > bench.at - 3h);
+  const std::vector<bool> needed = needed_facts(disk, bench.at);
+  std::vector<Fact> kept;
+  for (std::size_t i = 0; i < disk.size(); ++i) {
+    if (needed.at(i)) kept.push_back(disk[i]);
+  }
+  CHECK(kept.size() < disk.size() / 3);
+  Workflow whole{options, disk};
+  Workflow less{options, kept};
+  whole.advance(bench.now(), bench.plant.state(bench.at));
+  less.advance(bench.now(), bench.plant.state(bench.at));
+  CHECK(whole.prices() == less.prices());
+  REQUIRE(whole.bids().size() == less.bids().size());
+  const auto all = whole.bids();
+  const auto some = less.bids();
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    CHECK(all[i].bid == some[i].bid);
+    CHECK(all[i].state == some[i].state);
+    CHECK(all[i].settlement == some[i].settlement);
+  }
+  CHECK(whole.next_deadline() == less.next_deadline());
 }
