@@ -152,6 +152,19 @@ TEST_CASE("frames of other versions, unknown kinds and many segments are refused
   CHECK(decode(Frame(limits::kFrameBytesMax + 8)).error() == "frame too long");
 }
 
+TEST_CASE("an enumerator beyond the last is refused, also where its low byte is a good one",
+          "[mesh][codec]") {
+  Frame nak = encoded(HelloNak{NakReason::kLoop, {}, {}});
+  // Behind segment table, root pointer, and the frame's one word of data and one pointer.
+  constexpr std::size_t kReason = 32;
+  REQUIRE(nak[kReason] == static_cast<std::uint8_t>(NakReason::kLoop));
+  nak[kReason] = static_cast<std::uint8_t>(NakReason::kTakesNone) + 1;
+  CHECK(decode(nak).error() == "unknown reason");
+  nak[kReason] = static_cast<std::uint8_t>(NakReason::kLoop);
+  nak[kReason + 1] = 1;
+  CHECK(decode(nak).error() == "unknown reason");
+}
+
 TEST_CASE("frames need no alignment", "[mesh][codec]") {
   const Frame frame = encoded(Bye{42});
   for (std::size_t shift = 0; shift < 8; ++shift) {

@@ -126,6 +126,7 @@ TEST_CASE("a stranger's Hello is refused, counted and answered", "[mesh][transpo
   }
 
   CHECK(net.parent.count<Hello>() == 0);
+  REQUIRE(child.count<HelloNak>() == 1);
   CHECK(child.messages<HelloNak>().back().reason == NakReason::kNotAuthorised);
   CHECK_FALSE(net.parent.warnings->empty());
   child.transport->send_up(1, Report{});

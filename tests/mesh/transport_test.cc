@@ -188,7 +188,7 @@ TEST_CASE("a child that does not read is dropped from, and holds up nobody", "[m
 TEST_CASE("a Bye still leaves when its link is closed behind it", "[mesh][transport]") {
   Pair net;
   net.join();
-  // Behind enough other work that it cannot have left before the close.
+  // Behind other work, so that it has most likely not left before the close.
   Report bulky;
   bulky.attached.resize(limits::kAttachmentsMax);
   for (int i = 0; i < 50; ++i) net.child.transport->send_up(net.link, bulky);
