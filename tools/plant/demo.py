@@ -15,7 +15,7 @@ from .plant import Plant, PlantError
 
 # An evening just before the price peak, so that the first awards come within a minute.
 MARKET_START = "2026-01-15T17:40:00Z"
-REAL_MARKET_START = "2018-01-25T16:40:00Z"  # inside the price series of --data
+REAL_MARKET_START = "2018-01-26T16:40:00Z"  # inside the price series of --data
 
 
 def parse(arguments):
