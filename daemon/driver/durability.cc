@@ -10,6 +10,9 @@ namespace {
 
 constexpr const char* kWhy = "the state store is full: nothing that depends on it is sent";
 
+constexpr const char* kNotForGood =
+    "released, but the state store is full: a restart would bring the order back; cancel it again";
+
 bool replaces(const node::Record& newer, const node::Record& older) {
   if (newer.index() != older.index() || std::holds_alternative<bidding::Fact>(newer)) return false;
   const auto* order = std::get_if<aggregation::Order>(&newer);
@@ -29,8 +32,9 @@ bool asks_power(const mesh::SendDown& send) {
 void refuse(std::vector<node::Reply>& replies) {
   for (node::Reply& reply : replies) {
     if (!reply.order) continue;
+    const bool cancelled = reply.order->state == aggregation::OrderState::kCancelled;
     reply.order.reset();
-    reply.refused = kWhy;
+    reply.refused = cancelled ? kNotForGood : kWhy;
   }
 }
 

@@ -12,6 +12,9 @@
 //   Order            shares sent down; an operator's reply becomes a refusal
 //   Fact             calls to the market (answered CallFailed, so that they are retried)
 //
+// An operator's order that was refused so is the caller's to cancel, so that it does not begin
+// later.
+//
 // A release (no share, no order) always goes out: it can only make things safer. What is not held
 // back keeps the tree together on a full disk: probes, beacons, leases.
 #pragma once

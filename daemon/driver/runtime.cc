@@ -262,7 +262,7 @@ class Runtime::Impl {
     for (NodeQuestion& question : queue_.take()) {
       NodeAnswer answer;
       if (auto* send = std::get_if<node::SendOrder>(&question.what)) {
-        answer.reply = command(now, std::move(*send));
+        answer.reply = send_order(now, *send);
         shared.reset();
       } else if (auto* cancel = std::get_if<node::CancelOrder>(&question.what)) {
         answer.reply = command(now, *cancel);
@@ -274,6 +274,25 @@ class Runtime::Impl {
       answer.snapshot = shared;
       question.answer(std::move(answer));
     }
+  }
+
+  /// What is refused because it cannot be made durable must not begin later, nor push the order in
+  /// force aside: so the store is tried before, and the order taken back if it fails after all.
+  std::optional<node::Reply> send_order(const Now& now, const node::SendOrder& order) {
+    if (durability_.pending().empty()) {
+      if (auto tried = store_->try_write(); !tried) {
+        notice(Severity::kError, "VPP_STORE_FULL", tried.error() + "; an order is refused");
+        return node::Reply{0, std::nullopt, "no order can be made durable: " + tried.error()};
+      }
+    } else {
+      return node::Reply{0, std::nullopt, "no order can be made durable: " + store_problem_};
+    }
+    auto reply = command(now, order);
+    if (durability_.pending().empty() || !reply) return reply;
+    for (const aggregation::Order& each : node_->status(now).orders) {
+      if (each.key == order.key) (void)command(now, node::CancelOrder{each.id});
+    }
+    return reply;
   }
 
   template <class Command>

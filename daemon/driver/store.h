@@ -6,7 +6,9 @@
 //            is verified whenever it is read. A damaged tree can crash LMDB itself; so open() reads
 //            everything in a child process first.
 // Alone      a lock file keeps a second vppd out of the directory.
-// Keys       "uplink", "fence", "term" (the newest wins), "order/<id>", "fact/<number>" (appended).
+// Keys       "uplink", "fence", "term" (the newest wins), "order/<id>", "fact/<number>" (appended);
+// "trial"
+//            means nothing.
 // Bounded    orders that are over are forgotten beyond the newest kOrdersKept, at open.
 // Ownership  one thread.
 #pragma once
@@ -56,6 +58,10 @@ class Store {
   /// Durable when it returns. On error nothing of the batch is written, and a later call may work:
   /// the map or the disk is full, or the disk fails.
   [[nodiscard]] std::expected<void, std::string> persist(std::span<const node::Record> batch);
+
+  /// Whether a batch of the usual size would be taken now: writes one that means nothing. For those
+  /// who can still say no; costs one commit.
+  [[nodiscard]] std::expected<void, std::string> try_write();
 
   [[nodiscard]] StoreUse use() const;
 

@@ -84,6 +84,21 @@ TEST_CASE("an order that is not durable is refused to the operator and asked of 
   CHECK(effects.up.size() == 3);
 }
 
+TEST_CASE("a cancelled order is released all the same, and the operator is told the whole truth",
+          "[driver][durability]") {
+  Durability durability;
+  aggregation::Order order;
+  order.state = aggregation::OrderState::kCancelled;
+  durability.add({order});
+  node::Effects effects;
+  effects.down = {{1, mesh::Dispatch{}}};
+  effects.replies.push_back({1, order, ""});
+  (void)durability.hold_back(effects);
+  CHECK(effects.down.size() == 1);
+  CHECK_FALSE(effects.replies[0].order.has_value());
+  CHECK(effects.replies[0].refused.find("released") != std::string::npos);
+}
+
 TEST_CASE("a fact that is not durable keeps the market waiting, and the node is told",
           "[driver][durability]") {
   Durability durability;

@@ -26,7 +26,7 @@ TEST_CASE("a plant that works has no health codes", "[driver][health]") {
   CHECK(health_state({}) == "ok");
 }
 
-TEST_CASE("each fault has its code", "[driver][health]") {
+TEST_CASE("each fault of the plant has its code", "[driver][health]") {
   auto root = test::root_snapshot();
   auto leaf = test::leaf_snapshot();
 
@@ -67,6 +67,12 @@ TEST_CASE("each fault has its code", "[driver][health]") {
     root.status.group.measured = Watts{110};
     CHECK(names(root) == Names{});
   }
+}
+
+TEST_CASE("each fault of a node's surroundings has its code", "[driver][health]") {
+  auto root = test::root_snapshot();
+  auto leaf = test::leaf_snapshot();
+
   SECTION("device gone") {
     leaf.vitals.device = Vitals::Device{false, "connection refused"};
     const auto codes = health_of(leaf);

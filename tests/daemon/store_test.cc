@@ -266,6 +266,19 @@ TEST_CASE("rewriting one record does not grow the store", "[driver][store]") {
   CHECK(most <= 16U * 4'096U);
 }
 
+TEST_CASE("a trial write leaves no trace and finds a full store out", "[driver][store]") {
+  const test::ScratchDir dir;
+  const auto store = must_open(dir.path(), 128U << 10U);
+  REQUIRE(store->persist(std::vector<node::Record>{node::Fence{1, 1}}).has_value());
+  const auto before = must_load(*store);
+  REQUIRE(store->try_write().has_value());
+  require_equal(must_load(*store), before);
+  const bidding::Fact big = bidding::BidAcknowledged{"bid", false, std::string(2'000, 'x')};
+  while (store->persist(std::vector<node::Record>{big})) {
+  }
+  CHECK_FALSE(store->try_write().has_value());
+}
+
 TEST_CASE("a state directory has one owner at a time", "[driver][store]") {
   const test::ScratchDir dir;
   auto first = must_open(dir.path());

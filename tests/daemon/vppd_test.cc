@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -72,6 +73,7 @@ class Process {
     return all_;
   }
   std::string read_all() { return read_until("\x01 never"); }
+  [[nodiscard]] pid_t pid() const { return pid_; }
   void signal(int number) const { REQUIRE(::kill(pid_, number) == 0); }
   int wait() {
     int status = 0;
@@ -146,6 +148,35 @@ struct Fleet {
   std::uint16_t port = free_port();
   mesh::CertRequest request;
 };
+
+/// One request over the control socket; reads until `mark` or the end.
+std::string control(const fs::path& socket, const std::string& request,
+                    const std::string& mark = "\x01 never") {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, socket.c_str(), sizeof address.sun_path - 1);
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  REQUIRE(::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+          static_cast<ssize_t>(request.size()));
+  std::string all;
+  while (!has(all, mark)) {
+    std::array<char, 4'096> chunk{};
+    const auto n = ::recv(fd, chunk.data(), chunk.size(), 0);
+    if (n <= 0) break;
+    all.append(chunk.data(), static_cast<std::size_t>(n));
+  }
+  ::close(fd);
+  return all;
+}
+std::string get(const std::string& path) {
+  return "GET " + path + " HTTP/1.1\r\nHost: vppd\r\nConnection: close\r\n\r\n";
+}
+std::string order(const std::string& key) {
+  const std::string body = R"({"key":")" + key + R"(","power_w":1000,"duration_s":3600})";
+  return "POST /v1/orders HTTP/1.1\r\nHost: vppd\r\nConnection: close\r\nContent-Length: " +
+         std::to_string(body.size()) + "\r\n\r\n" + body;
+}
 
 /// What systemd gives its services.
 struct NotifySocket {
@@ -298,4 +329,42 @@ TEST_CASE("a damaged store keeps vppd from starting, with the file's name", "[vp
   const Outcome outcome = run({"--config", fleet.config()});
   CHECK(outcome.code == 1);
   CHECK(has(outcome.said, "vppd.mdb"));
+}
+
+TEST_CASE("on a full disk orders are refused and stay so; what is in force goes on; it recovers",
+          "[vppd]") {
+  const Fleet fleet;
+  const fs::path socket = fleet.dir.path() / "run" / "control.sock";
+  Process vppd{{"--config", fleet.config()}};
+  REQUIRE(has(vppd.read_until(" pid="), "READY"));
+  REQUIRE(has(control(socket, order("first")), "HTTP/1.1 200"));
+
+  rlimit unlimited{};
+  REQUIRE(::prlimit(vppd.pid(), RLIMIT_FSIZE, nullptr, &unlimited) == 0);
+  const rlimit none{1, unlimited.rlim_max};
+  REQUIRE(::prlimit(vppd.pid(), RLIMIT_FSIZE, &none, nullptr) == 0);
+  const std::string refused = control(socket, order("second"));
+  CHECK(has(refused, "HTTP/1.1 409"));
+  CHECK(has(refused, "no order can be made durable"));
+  const std::string orders = control(socket, get("/v1/orders"));
+  CHECK(has(orders, "\"first\""));
+  CHECK_FALSE(has(orders, "\"second\""));
+  // Only a cancellation goes through: it can only make things safer.
+  CHECK(has(control(socket,
+                    "POST /v1/orders/1/cancel HTTP/1.1\r\nHost: x\r\n"
+                    "Connection: close\r\nContent-Length: 0\r\n\r\n"),
+            "released, but"));
+  CHECK(has(control(socket, get("/healthz")), "VPP_STORE_FULL"));
+
+  REQUIRE(::prlimit(vppd.pid(), RLIMIT_FSIZE, &unlimited, nullptr) == 0);
+  CHECK(has(control(socket, get("/v1/events?follow=1"), "VPP_STORE_OK"), "VPP_STORE_OK"));
+  CHECK(has(control(socket, order("second")), "HTTP/1.1 200"));
+  vppd.signal(SIGKILL);
+  vppd.wait();
+
+  Process again{{"--config", fleet.config()}};
+  REQUIRE(has(again.read_until(" pid="), "READY"));
+  const std::string kept = control(socket, get("/v1/orders"));
+  CHECK(has(kept, "\"first\",\"source\":\"operator\",\"state\":\"cancelled\""));
+  CHECK(has(kept, "\"second\",\"source\":\"operator\",\"state\":\"active\""));
 }
