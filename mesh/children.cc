@@ -111,6 +111,7 @@ std::vector<ChildView> Children::view(const Now& now) const {
                    .session = child.session,
                    .attached = child.attached && now.protocol < child.lease_until,
                    .counted = counted(child, now.protocol),
+                   .moved = child.moved,
                    .attached_at = child.attached_at,
                    .lease_until = child.lease_until,
                    .heard_at = child.heard_at,
@@ -244,6 +245,7 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.session = hello.session;
   child.connection = event.connection;
   child.attached = true;
+  child.moved = false;
   child.cleared = hold == Duration{0};
   child.attached_at = child.heard_at = now.protocol;
   child.held_until = now.protocol + hold;

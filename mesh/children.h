@@ -91,6 +91,7 @@ struct ChildView {
   Session session = 0;
   bool attached = false;  ///< holds a lease
   bool counted = false;   ///< in this node's sums
+  bool moved = false;     ///< lives below somebody else now: not lost, and not ours
   Instant attached_at{};
   Instant lease_until{};
   Instant heard_at{};
@@ -164,6 +165,9 @@ class Children {
   [[nodiscard]] std::vector<ChildView> view(const Now& now) const;
   /// Every node known below, in id order.
   [[nodiscard]] std::vector<Located> located() const;
+  /// How many nodes are last known to live at or below a child: 0 once all have moved elsewhere.
+  /// O(nodes known); meant for children that are lost.
+  [[nodiscard]] std::size_t located_via(NodeId child) const;
   [[nodiscard]] const ChildrenCounters& counters() const;
   [[nodiscard]] bool any_attached() const;
 
@@ -178,6 +182,7 @@ class Children {
     bool attached = false;
     bool cleared = false;      ///< nobody else counts it, for this session
     bool was_counted = false;  ///< as last told in `membership_changed`
+    bool moved = false;        ///< lives below somebody else; no longer ours to show
     Instant attached_at{};
     Instant held_until{};
     Instant lease_until{};

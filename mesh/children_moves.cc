@@ -108,6 +108,11 @@ std::vector<Located> Children::located() const {
   return out;
 }
 
+std::size_t Children::located_via(NodeId child) const {
+  return static_cast<std::size_t>(
+      std::ranges::count(locations_, child, [](const auto& entry) { return entry.second.via; }));
+}
+
 /// `via` says that `what` is below it.
 void Children::locate(const Now& now, NodeId via, const Attachment& what) {
   if (what.node == options_.self || what.node == kNoNode) return;
@@ -176,8 +181,9 @@ void Children::try_answer(NodeId node) {
 
 void Children::end_older(const Now& now, const Attachment& newer) {
   const auto found = children_.find(newer.node);
-  if (found == children_.end() || !found->second.attached) return;
-  if (found->second.session < newer.session) end(now, *found, true);
+  if (found == children_.end() || found->second.session >= newer.session) return;
+  if (found->second.attached) end(now, *found, true);
+  found->second.moved = true;  // the session stays known: its late messages are still refused
 }
 
 /// The child is not attached, or begins anew: what it was asked is answered by its absence, and

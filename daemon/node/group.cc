@@ -50,7 +50,11 @@ std::vector<mesh::Receipt> newest(const std::map<OrderId, Joules>& sums) {
 /// Adds children one by one to the summary that goes up.
 class Summing {
  public:
+  explicit Summing(const mesh::Children& children) : children_{children} {}
+
   void add(const mesh::ChildView& child) {
+    if (child.moved) return;
+    if (!child.attached && child.role != Role::kLeaf) return add_lost_group(child.id);
     if (!child.summary) {
       ++out_.coverage.enrolled;
       ++(child.attached ? out_.coverage.stale : out_.coverage.offline);
@@ -109,12 +113,21 @@ class Summing {
     add_receipts(receipts_, group.receipts);
   }
 
+  /// Its newest report is of the past: who has found another parent since is counted there.
+  void add_lost_group(NodeId id) {
+    const std::size_t nodes = children_.located_via(id);
+    const auto sites = static_cast<std::uint32_t>(nodes > 0 ? nodes - 1 : 0);  // itself apart
+    out_.coverage.enrolled += sites;
+    out_.coverage.offline += sites;
+  }
+
   void age(MarketTime oldest, MarketTime newest) {
     out_.oldest = aged_ ? std::min(out_.oldest, oldest) : oldest;
     out_.newest = aged_ ? std::max(out_.newest, newest) : newest;
     aged_ = true;
   }
 
+  const mesh::Children& children_;
   mesh::GroupSummary out_;
   Curves sum_;
   std::map<OrderId, Joules> receipts_;
@@ -128,7 +141,7 @@ Group::Group(const mesh::ChildrenOptions& options, const aggregation::Dispatcher
     : children_{options, rng}, dispatcher_{dispatch} {}
 
 mesh::GroupSummary Group::summary(const Now& now) const {
-  Summing summing;
+  Summing summing{children_};
   for (const auto& child : children_.view(now)) summing.add(child);
   mesh::GroupSummary out = summing.finish();
   out.asked = target_;

@@ -188,6 +188,29 @@ TEST_CASE("who is below a lost child is no longer announced, but still findable"
   CHECK(bench.children.located()[0] == Located{leaf(7), group(1), 3});
 }
 
+// Seen in the demo: "60 of 88 sites" after a failover, the moved ones shown lost where they left.
+TEST_CASE("who has moved elsewhere is said to have moved, until it comes back", "[mesh][moves]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, leaf(7), 3);
+  bench.step(FromChild{1, ChildrenBench::peer_of(leaf(7)), Bye{3}});
+  CHECK_FALSE(bench.children.view(bench.now).at(0).moved);
+  bench.children.evict(bench.now, {{leaf(7), 4}});
+  CHECK(bench.children.view(bench.now).at(0).moved);
+  bench.join(2, leaf(7), 5);
+  CHECK_FALSE(bench.children.view(bench.now).at(0).moved);
+}
+
+TEST_CASE("a lost child still answers for those that have not turned up elsewhere",
+          "[mesh][moves]") {
+  Moves bench;
+  bench.report(1, group(1), 2, {{leaf(8), 1, true}});
+  bench.step(ChildUnreachable{1});
+  CHECK(bench.children.located_via(group(1)) >= 2);
+  const std::size_t before = bench.children.located_via(group(1));
+  bench.report(2, group(2), 1, {{leaf(7), 4}});
+  CHECK(bench.children.located_via(group(1)) == before - 1);
+}
+
 TEST_CASE("locations are bounded and forgotten after long silence", "[mesh][moves][limits]") {
   ChildrenOptions options = ChildrenBench::options_of(Role::kRoot);
   options.locations_max = 100;
