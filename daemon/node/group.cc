@@ -167,7 +167,6 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
   if (const auto curves = curves_of(group)) {
     state.flexibility = aggregation::GroupFlexibility{curves->discharge, curves->charge};
     state.measured = group.measured;
-    if (group.shortfall != Watts{0}) state.at_most = group.asked - group.shortfall;
   } else {
     invalid_.push_back(child.id);
   }
