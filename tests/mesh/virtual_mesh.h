@@ -83,7 +83,7 @@ class VirtualMesh {
     std::optional<Children> children;
     Instant report_at = kNever;
     Instant reported_at{};
-    Duration due{0};  ///< world time of its next deadline
+    Duration due{0};            ///< world time of its next deadline
     std::deque<Input> waiting;  ///< while paused
   };
   struct Connection {
