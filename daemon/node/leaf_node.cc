@@ -14,7 +14,10 @@ using namespace std::chrono_literals;
 
 /// Between two reports that a change brings about: a site may not flood its parent.
 constexpr Duration kReportSpacing = 200ms;
-/// A change of power worth telling at once.
+/// A change waits for what comes with it: a new order, its set point and the power it brings are
+/// one report. It also lets a parent that has just asked everybody hear the acknowledgements first.
+constexpr Duration kReportGather = 100ms;
+/// A change of power worth telling before the next report is due.
 constexpr std::int64_t kDeadBandW = 50;
 
 mesh::UplinkOptions uplink_options(const NodeOptions& options) {
@@ -95,7 +98,9 @@ void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
   site_ = status;
   uplink_.set_dispatch_active(status.order != kNoOrder);
   if (!reported_ || worth_telling(status, *reported_)) {
-    report_due_ = std::min(report_due_, std::max(now.protocol, reported_at_ + kReportSpacing));
+    const bool usable_changed = !reported_ || status.stale != reported_->stale;
+    const Instant gathered = now.protocol + (usable_changed ? 0ms : kReportGather);
+    report_due_ = std::min(report_due_, std::max(gathered, reported_at_ + kReportSpacing));
     if (report_due_ <= now.protocol) report(now);
   }
 }
