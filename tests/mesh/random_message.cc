@@ -69,7 +69,8 @@ std::vector<Endpoint> alternates(Rng& rng) {
 }
 
 std::vector<Attachment> nodes(Rng& rng) {
-  return list(rng, limits::kAttachmentsMax, [](Rng& r) { return Attachment{node(r), r.next()}; });
+  return list(rng, limits::kAttachmentsMax,
+              [](Rng& r) { return Attachment{node(r), r.next(), coin(r)}; });
 }
 
 Watts watts(Rng& rng) {
