@@ -205,7 +205,7 @@ class Children {
   void on(const Now& now, const FromChild& event);
   void on(const Now& now, const ChildUnreachable& event);
 
-  // Admission.
+  // Admission: children_admission.cc.
   void on_probe(ConnectionId connection, const Probe& probe);
   void on_hello(const Now& now, const FromChild& event, const Hello& hello);
   [[nodiscard]] std::optional<NakReason> refusal(Instant now, const FromChild& event,

@@ -1,140 +1,18 @@
 #include "mesh/uplink.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <set>
 #include <vector>
 
+#include "uplink_fixture.h"
+
 using namespace std::chrono_literals;
 using namespace vpp;
 using namespace vpp::mesh;
-
-namespace {
-
-constexpr NodeId kSelf{1, 1};
-constexpr NodeId kFirst{2, 1};
-constexpr NodeId kSecond{2, 2};
-constexpr NodeId kRoot{9, 9};
-
-Endpoint endpoint_of(NodeId id) {
-  return {"tcp://node" + std::to_string(id.low) + ":7000", {}};
-}
-
-template <class T>
-std::vector<std::pair<LinkId, T>> sent(const UplinkEffects& effects) {
-  std::vector<std::pair<LinkId, T>> out;
-  for (const SendUp& up : effects.send) {
-    if (const T* message = std::get_if<T>(&up.message)) out.emplace_back(up.link, *message);
-  }
-  return out;
-}
-
-UplinkOptions options_of(Role role) {
-  UplinkOptions options;
-  options.self = kSelf;
-  options.role = role;
-  options.name = "tested";
-  options.region = "north";
-  options.seeds = {endpoint_of(kFirst), endpoint_of(kSecond)};
-  if (role != Role::kLeaf) options.serves = endpoint_of(kSelf);
-  return options;
-}
-
-/// One uplink and the clock that drives it; what it asks of the world is remembered.
-struct Bench {
-  explicit Bench(Role role = Role::kLeaf, std::optional<UplinkRecord> recovered = {},
-                 std::uint64_t seed = 1)
-      : uplink{options_of(role), Rng{seed}, recovered} {
-    uplink.advance(now);
-    take();
-  }
-
-  UplinkEffects take() {
-    UplinkEffects effects = uplink.take_effects();
-    for (const OpenLink& link : effects.open) links[link.to] = link.link;
-    if (effects.persist) record = effects.persist;
-    return effects;
-  }
-  UplinkEffects step(const UplinkEvent& event) {
-    uplink.step(now, event);
-    return take();
-  }
-  UplinkEffects hear(NodeId from, const Message& message) {
-    return step(FromParent{links.at(endpoint_of(from)), from, message});
-  }
-  void pass(Duration span) {
-    now.protocol += span;
-    now.market += span;
-  }
-  UplinkEffects advance(Duration span) {
-    pass(span);
-    uplink.advance(now);
-    return take();
-  }
-  UplinkEffects run_to_deadline() {
-    REQUIRE(uplink.next_deadline() != kNever);
-    const Duration away = uplink.next_deadline() - now.protocol;
-    return advance(std::max(away, Duration{0}));
-  }
-
-  /// `from` answers the probe that its opened link brings.
-  UplinkEffects offer(NodeId from, const Path& path, std::uint64_t term = 1) {
-    const auto probes = sent<Probe>(step(LinkOpened{links.at(endpoint_of(from))}));
-    REQUIRE(probes.size() == 1);
-    return hear(from, ProbeAck{.nonce = probes[0].second.nonce,
-                               .term = term,
-                               .path = path,
-                               .children = 0,
-                               .free_slots = 10,
-                               .region = {}});
-  }
-  HelloAck ack(Session session, const Path& path, std::uint64_t term = 1) const {
-    return {.session = session,
-            .certificate = {},
-            .lease = limits::kLease,
-            .beacon_interval = limits::kBeaconInterval,
-            .spread = {},
-            .term = term,
-            .path = path,
-            .stamp = stamp(),
-            .market_time = now.market,
-            .market_speed = 1,
-            .alternates = {},
-            .evict = {}};
-  }
-  Beacon beacon(const Path& path, std::uint64_t term = 1) const {
-    return {.stamp = stamp(),
-            .term = term,
-            .path = path,
-            .market_time = now.market,
-            .market_speed = 1,
-            .alternates = {}};
-  }
-  [[nodiscard]] Stamp stamp() const { return now.protocol.time_since_epoch().count() + 500'000; }
-
-  /// Attached to `parent` under the root; the other seed does not answer.
-  void attach(NodeId parent = kFirst) {
-    for (const NodeId seed : {kFirst, kSecond}) {
-      if (seed != parent) step(LinkLost{links.at(endpoint_of(seed))});
-    }
-    offer(parent, {parent, kRoot});
-    hear(parent, ack(uplink.session(), {parent, kRoot}));
-    REQUIRE(uplink.parent() == parent);
-  }
-
-  Now now{Instant{100s}, MarketTime{0s}, 1};
-  std::map<Endpoint, LinkId> links;  ///< newest link to each
-  std::optional<UplinkRecord> record;
-  Uplink uplink;
-};
-
-const Path kFirstPath{kFirst, kRoot};
-const Path kSecondPath{kSecond, kRoot};
-
-}  // namespace
+using namespace vpp::mesh::testing;
 
 TEST_CASE("a node asks all its seeds and joins the one that is wanted most", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   CHECK(bench.links.size() == 2);
   CHECK(bench.uplink.state() == "probe");
   bench.offer(kSecond, kSecondPath);
@@ -157,7 +35,7 @@ TEST_CASE("a node asks all its seeds and joins the one that is wanted most", "[m
 }
 
 TEST_CASE("an offer waits briefly for a better one, not for the silent", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   CHECK(sent<Hello>(bench.offer(kSecond, kSecondPath)).empty());
   const Instant offered = bench.now.protocol;
   CHECK(sent<Hello>(bench.run_to_deadline()).size() == 1);
@@ -165,7 +43,7 @@ TEST_CASE("an offer waits briefly for a better one, not for the silent", "[mesh]
 }
 
 TEST_CASE("a session is durable before its Hello leaves", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
   const UplinkEffects effects = bench.offer(kFirst, kFirstPath);
   REQUIRE(sent<Hello>(effects).size() == 1);
@@ -176,7 +54,7 @@ TEST_CASE("a session is durable before its Hello leaves", "[mesh][uplink]") {
 
 TEST_CASE("the hold is a lease for each level of the old path, from the last beacon on",
           "[mesh][uplink][hold]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach(kFirst);
   bench.pass(1s);
   bench.hear(kFirst, bench.beacon(kFirstPath));
@@ -193,7 +71,7 @@ TEST_CASE("the hold is a lease for each level of the old path, from the last bea
 }
 
 TEST_CASE("a longer path that was left behind still bounds the hold", "[mesh][uplink][hold]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach(kFirst);
   bench.pass(1s);
   bench.hear(kFirst, bench.beacon({kFirst, {3, 1}, {3, 2}, kRoot}));
@@ -212,7 +90,7 @@ TEST_CASE("after a restart the hold assumes the worst", "[mesh][uplink][hold]") 
   record.session = 41;
   record.path_length = 2;
   record.last_parent = kFirst;
-  Bench bench{Role::kLeaf, record};
+  UplinkBench bench{Role::kLeaf, record};
   bench.pass(1s);
   bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
   const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
@@ -225,7 +103,7 @@ TEST_CASE("a second restart does not forget the hold of the first", "[mesh][upli
   UplinkRecord record;
   record.session = 41;
   record.path_length = 6;
-  Bench bench{Role::kLeaf, record};
+  UplinkBench bench{Role::kLeaf, record};
   bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
   bench.offer(kFirst, {kRoot});
   REQUIRE(bench.record);
@@ -234,7 +112,7 @@ TEST_CASE("a second restart does not forget the hold of the first", "[mesh][upli
 
 TEST_CASE("a parent that misses two beacons is suspected, after three it is given up",
           "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach();
   const Instant heard = bench.now.protocol;
   while (bench.uplink.state() == "attached") bench.run_to_deadline();
@@ -255,7 +133,7 @@ TEST_CASE("a parent that misses two beacons is suspected, after three it is give
 }
 
 TEST_CASE("a lost link starts the search in the same batch", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach();
   const UplinkEffects effects = bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
   CHECK(effects.attachment_changed);
@@ -265,7 +143,7 @@ TEST_CASE("a lost link starts the search in the same batch", "[mesh][uplink]") {
 TEST_CASE("children of a big parent wait their share of the spread", "[mesh][uplink]") {
   std::set<Duration> waits;
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
-    Bench bench{Role::kLeaf, {}, seed};
+    UplinkBench bench{Role::kLeaf, {}, seed};
     bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
     bench.offer(kFirst, kFirstPath);
     HelloAck ack = bench.ack(1, kFirstPath);
@@ -282,7 +160,7 @@ TEST_CASE("children of a big parent wait their share of the spread", "[mesh][upl
 
 TEST_CASE("a beacon that must not be obeyed makes the node leave with a Bye, then close",
           "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach();
   const LinkId old = bench.links.at(endpoint_of(kFirst));
   bench.pass(1s);
@@ -303,7 +181,7 @@ TEST_CASE("a beacon that must not be obeyed makes the node leave with a Bye, the
 }
 
 TEST_CASE("a higher term is durable in the batch that obeys it", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach();
   bench.pass(1s);
   const UplinkEffects effects = bench.hear(kFirst, bench.beacon(kFirstPath, 7));
@@ -316,7 +194,7 @@ TEST_CASE("a higher term is durable in the batch that obeys it", "[mesh][uplink]
 }
 
 TEST_CASE("a late or repeated beacon changes nothing", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach();
   const Beacon old = bench.beacon({});
   bench.pass(1s);
@@ -328,7 +206,7 @@ TEST_CASE("a late or repeated beacon changes nothing", "[mesh][uplink]") {
 }
 
 TEST_CASE("messages of strangers to the search change nothing", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   const LinkId nobody = 77;
   bench.step(FromParent{nobody, kFirst, bench.ack(1, kFirstPath)});
   bench.step(FromParent{nobody, kFirst, ProbeAck{.nonce = 0, .path = kFirstPath, .region = {}}});
@@ -341,7 +219,7 @@ TEST_CASE("messages of strangers to the search change nothing", "[mesh][uplink]"
 
 TEST_CASE("an answer without a proven identity, or of another node, is not obeyed",
           "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
   bench.offer(kFirst, kFirstPath);
   const LinkId link = bench.links.at(endpoint_of(kFirst));
@@ -352,7 +230,7 @@ TEST_CASE("an answer without a proven identity, or of another node, is not obeye
 
 TEST_CASE("a refusal leads to the next offer, and back only when its time has come",
           "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.offer(kSecond, kSecondPath);
   bench.offer(kFirst, kFirstPath);
   const Endpoint other{"tcp://other:7000", {}};
@@ -370,7 +248,7 @@ TEST_CASE("a refusal leads to the next offer, and back only when its time has co
 }
 
 TEST_CASE("a Hello that is not answered is repeated, then given up", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
   bench.offer(kFirst, kFirstPath);
   std::size_t repeats = 0;
@@ -387,7 +265,7 @@ TEST_CASE("a Hello that is not answered is repeated, then given up", "[mesh][upl
 
 TEST_CASE("a node that finds nobody tries for ever, at intervals that grow and jitter",
           "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   std::set<Duration> waits;
   Duration longest{0};
   for (int round = 0; round < 200; ++round) {
@@ -405,7 +283,7 @@ TEST_CASE("a node that finds nobody tries for ever, at intervals that grow and j
 }
 
 TEST_CASE("an aggregator with children refuses a path as long as its own", "[mesh][uplink][loop]") {
-  Bench bench{Role::kAggregator};
+  UplinkBench bench{Role::kAggregator};
   bench.attach();
   bench.uplink.set_children(bench.now, true);
   bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
@@ -424,7 +302,7 @@ namespace {
 
 /// Attached to its second seed while the first is back and answers whenever it is asked.
 /// Returns the batch in which the node asks to be taken, if it does within a minute.
-std::optional<UplinkEffects> look_around(Bench& bench) {
+std::optional<UplinkEffects> look_around(UplinkBench& bench) {
   const Instant end = bench.now.protocol + 60s;
   while (bench.now.protocol < end) {
     bench.links.erase(endpoint_of(kFirst));
@@ -440,7 +318,7 @@ std::optional<UplinkEffects> look_around(Bench& bench) {
 }  // namespace
 
 TEST_CASE("a wanted parent that is back and stays well is used again", "[mesh][uplink][look]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach(kSecond);
   const LinkId old = bench.links.at(endpoint_of(kSecond));
   const Instant since = bench.now.protocol;
@@ -469,7 +347,7 @@ TEST_CASE("a wanted parent that is back and stays well is used again", "[mesh][u
 }
 
 TEST_CASE("nobody moves of his own accord while a dispatch is delivered", "[mesh][uplink][look]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach(kSecond);
   bench.uplink.set_dispatch_active(true);
   CHECK_FALSE(look_around(bench));
@@ -478,7 +356,7 @@ TEST_CASE("nobody moves of his own accord while a dispatch is delivered", "[mesh
 }
 
 TEST_CASE("a node at its most wanted parent looks at nobody else", "[mesh][uplink][look]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach(kFirst);
   for (int i = 0; i < 200; ++i) {
     CHECK(bench.advance(500ms).open.empty());
@@ -487,7 +365,7 @@ TEST_CASE("a node at its most wanted parent looks at nobody else", "[mesh][uplin
 }
 
 TEST_CASE("reports echo the newest stamp and rise within a session", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach();
   bench.pass(1s);
   const Beacon beacon = bench.beacon(kFirstPath);
@@ -503,7 +381,7 @@ TEST_CASE("reports echo the newest stamp and rise within a session", "[mesh][upl
 }
 
 TEST_CASE("market time is the parent's, moved on by its speed", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   CHECK_FALSE(bench.uplink.market_now(bench.now.protocol));
   bench.attach();
   bench.pass(1s);
@@ -518,7 +396,7 @@ TEST_CASE("market time is the parent's, moved on by its speed", "[mesh][uplink]"
 }
 
 TEST_CASE("a node that leaves says Bye and stays away", "[mesh][uplink]") {
-  Bench bench;
+  UplinkBench bench;
   bench.attach();
   bench.uplink.leave(bench.now);
   const UplinkEffects effects = bench.take();
@@ -536,74 +414,3 @@ std::vector<Path> some_paths() {
 }
 
 }  // namespace
-
-TEST_CASE("whatever comes in whatever order, the contracts of the effects hold",
-          "[mesh][uplink][property]") {
-  const std::vector<Path> paths = some_paths();
-  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-    Rng rng{seed};
-    Bench bench{rng.below(2) == 0 ? Role::kLeaf : Role::kAggregator, {}, seed};
-    std::set<LinkId> opened;
-    std::set<LinkId> closed;
-    for (const auto& [to, link] : bench.links) opened.insert(link);
-    std::map<LinkId, std::uint64_t> nonces;
-    Session newest = 0;
-    const auto check = [&](const UplinkEffects& effects) {
-      for (const LinkId link : effects.close) {
-        CHECK(opened.contains(link));
-        closed.insert(link);
-      }
-      for (const OpenLink& link : effects.open) CHECK(opened.insert(link.link).second);
-      for (const SendUp& up : effects.send) CHECK_FALSE(closed.contains(up.link));
-      for (const auto& [link, probe] : sent<Probe>(effects)) nonces[link] = probe.nonce;
-      for (const auto& [link, hello] : sent<Hello>(effects)) {
-        if (hello.session > newest) {
-          REQUIRE(effects.persist);
-          CHECK(effects.persist->session == hello.session);
-        }
-        newest = std::max(newest, hello.session);
-      }
-    };
-    for (int i = 0; i < 400; ++i) {
-      const LinkId link = rng.below(opened.size() + 2);
-      const NodeId peer = rng.below(2) == 0 ? kFirst : kSecond;
-      const Path path = paths[rng.below(paths.size())];
-      const std::uint64_t term = 1 + rng.below(2);
-      switch (rng.below(8)) {
-        case 0:
-          check(bench.step(LinkOpened{link}));
-          break;
-        case 1:
-          if (rng.below(4) == 0) check(bench.step(LinkLost{link}));
-          break;
-        case 2:
-          check(bench.step(FromParent{link, kNoNode,
-                                      ProbeAck{.nonce = nonces[link],
-                                               .term = term,
-                                               .path = path,
-                                               .children = 1,
-                                               .free_slots = 1,
-                                               .region = {}}}));
-          break;
-        case 3:
-          check(bench.step(FromParent{link, peer, bench.ack(newest, path, term)}));
-          break;
-        case 4:
-          check(bench.step(FromParent{link, peer, bench.beacon(path, term)}));
-          break;
-        case 5:
-          check(bench.step(FromParent{link, peer, HelloNak{.retry_after = 1s, .alternates = {}}}));
-          break;
-        case 6:
-          bench.uplink.report(bench.now, SiteSummary{}, {}, {});
-          check(bench.take());
-          break;
-        default:
-          check(bench.advance(rng.up_to(799ms)));
-          check(bench.advance(0ms));
-          CHECK(bench.uplink.next_deadline() > bench.now.protocol);
-      }
-      CHECK(bench.uplink.attached() == !bench.uplink.path().empty());
-    }
-  }
-}

@@ -1,0 +1,152 @@
+// The part of Children that takes in a node, or says why not.
+#include <algorithm>
+#include <utility>
+
+#include "mesh/children.h"
+
+namespace vpp::mesh {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr Duration kHoldMax = 10min;  ///< nobody's old ancestors count longer
+
+Duration retry_after(NakReason reason) {
+  switch (reason) {
+    case NakReason::kBusy:
+      return 400ms;
+    case NakReason::kNoRoot:
+      return 500ms;
+    case NakReason::kLoop:
+    case NakReason::kOldSession:
+      return 1s;
+    case NakReason::kFull:
+      return 5s;
+    case NakReason::kNotAuthorised:
+    case NakReason::kTakesNone:
+      return 30s;
+  }
+  return 1s;
+}
+
+}  // namespace
+
+void Children::on_probe(ConnectionId connection, const Probe& probe) {
+  const std::size_t taken = by_connection_.size();
+  const std::size_t free = options_.children_max - std::min(taken, options_.children_max);
+  effects_.send.push_back({connection, ProbeAck{.nonce = probe.nonce,
+                                                .term = term_,
+                                                .path = path_,
+                                                .children = static_cast<std::uint32_t>(taken),
+                                                .free_slots = static_cast<std::uint32_t>(free),
+                                                .region = options_.region}});
+}
+
+void Children::on_hello(const Now& now, const FromChild& event, const Hello& hello) {
+  const auto found = event.peer ? children_.find(event.peer->id) : children_.end();
+  if (found != children_.end() && found->second.attached &&
+      found->second.connection == event.connection && found->second.session == hello.session) {
+    return acknowledge_hello(now, found->second);  // it did not hear the first answer
+  }
+  if (const auto reason = refusal(now.protocol, event, hello)) {
+    return refuse(event.connection, *reason);
+  }
+  admit(now, event, hello);
+}
+
+std::optional<NakReason> Children::refusal(Instant now, const FromChild& event,
+                                           const Hello& hello) {
+  if (options_.role == Role::kLeaf) return NakReason::kTakesNone;
+  if (!event.peer) {
+    ++counters_.unproven;
+    return NakReason::kNotAuthorised;
+  }
+  if (hello.role != event.peer->role || hello.role == Role::kRoot) return NakReason::kNotAuthorised;
+  if (path_.empty()) return NakReason::kNoRoot;
+  const NodeId id = event.peer->id;
+  if (id == options_.self || std::ranges::find(path_, id) != path_.end()) return NakReason::kLoop;
+  const std::size_t levels = path_.size() + (hello.role == Role::kLeaf ? 1 : 2);
+  if (levels > limits::kDepthMax) return NakReason::kFull;
+  const auto known = children_.find(id);
+  const bool attached = known != children_.end() && known->second.attached;
+  if (attached && known->second.session >= hello.session) {
+    ++counters_.stale_session;
+    return NakReason::kOldSession;
+  }
+  if (!attached && by_connection_.size() >= options_.children_max) return NakReason::kFull;
+  if (!joins_.take(now)) return NakReason::kBusy;
+  return std::nullopt;
+}
+
+void Children::refuse(ConnectionId connection, NakReason reason) {
+  ++counters_.refused;
+  effects_.send.push_back({connection, HelloNak{.reason = reason,
+                                                .retry_after = rng_.jittered(retry_after(reason)),
+                                                .alternates = alternates_below()}});
+  effects_.drop.push_back(connection);
+}
+
+void Children::admit(const Now& now, const FromChild& event, const Hello& hello) {
+  const NodeId id = event.peer->id;
+  Entry& entry = *children_.try_emplace(id).first;
+  Child& child = entry.second;
+  if (child.attached && child.connection == event.connection)
+    by_connection_.erase(child.connection);
+  if (child.attached && child.connection != event.connection) end(now, entry, false);
+  const Duration hold = std::clamp(hello.hold, Duration{0}, kHoldMax);
+  child.peer = *event.peer;
+  child.name = hello.name;
+  child.region = hello.region;
+  child.serves = hello.serves;
+  child.session = hello.session;
+  child.connection = event.connection;
+  child.attached = true;
+  child.moved = false;
+  child.cleared = hold == Duration{0};
+  child.attached_at = child.heard_at = now.protocol;
+  child.held_until = now.protocol + hold;
+  child.lease_until = now.protocol + options_.lease;
+  child.sequence = 0;
+  child.proof = -1;
+  refresh_counted(child, now.protocol);
+  by_connection_[event.connection] = id;
+  if (hello.role != Role::kLeaf) groups_.insert(id);
+  check_at_ =
+      std::min({check_at_, child.lease_until, hold > Duration{0} ? child.held_until : kNever});
+  next_beacon_ = std::min(next_beacon_, now.protocol + options_.beacon_interval);
+  effects_.membership_changed = true;
+  forget_branch(id);
+  locate(now, id, {id, hello.session, child.cleared});
+  acknowledge_hello(now, child);
+  prune();
+}
+
+void Children::acknowledge_hello(const Now& now, const Child& child) {
+  // A storm of N is spread over N / kRejoinsPerSecond seconds, see mesh.md.
+  const auto children = static_cast<std::int64_t>(by_connection_.size());
+  const Beacon news = beacon(now, true);
+  effects_.send.push_back(
+      {child.connection, HelloAck{.session = child.session,
+                                  .certificate = options_.certificate,
+                                  .lease = options_.lease,
+                                  .beacon_interval = options_.beacon_interval,
+                                  .spread = Duration{children * 1000 / limits::kRejoinsPerSecond},
+                                  .term = news.term,
+                                  .path = news.path,
+                                  .stamp = news.stamp,
+                                  .market_time = news.market_time,
+                                  .market_speed = news.market_speed,
+                                  .alternates = news.alternates,
+                                  .evict = {}}});
+}
+
+/// Whoever was not heard for longest is forgotten first; the attached never are.
+void Children::prune() {
+  if (children_.size() <= options_.children_max * 2) return;
+  const auto oldest = std::ranges::min_element(children_, {}, [](const Entry& entry) {
+    return std::pair{entry.second.attached, entry.second.heard_at};
+  });
+  if (!oldest->second.attached) children_.erase(oldest);
+}
+
+}  // namespace vpp::mesh
