@@ -405,12 +405,3 @@ TEST_CASE("a node that leaves says Bye and stays away", "[mesh][uplink]") {
   CHECK(bench.run_to_deadline().close.size() == 1);
   CHECK(bench.uplink.next_deadline() == kNever);
 }
-
-namespace {
-
-/// Good ones, an empty one and one through the node itself.
-std::vector<Path> some_paths() {
-  return {{}, kFirstPath, kSecondPath, {kRoot}, {kFirst, kSelf, kRoot}, {kSecond, {3, 1}, kRoot}};
-}
-
-}  // namespace
