@@ -24,8 +24,10 @@ constexpr int kDoublingsMax = 10;
 
 void Uplink::search(Instant now) {
   Probing probing{.left = candidates_.usable(now), .asked = {}};
-  if (probing.left.empty() && candidates_.next_usable(now) != kNever) {
-    state_ = Orphan{candidates_.next_usable(now) + rng_.up_to(limits::kBackoffMin)};
+  if (probing.left.empty()) {
+    const Instant next = candidates_.next_usable(now);
+    if (next == kNever) return rest(now);
+    state_ = Orphan{next + rng_.up_to(limits::kBackoffMin)};
     return;
   }
   state_ = std::move(probing);

@@ -282,6 +282,19 @@ TEST_CASE("a node that finds nobody tries for ever, at intervals that grow and j
   CHECK(waits.size() > 100);
 }
 
+TEST_CASE("a node that knows nobody keeps its timers going", "[mesh][uplink]") {
+  UplinkOptions options = options_of(Role::kLeaf);
+  options.seeds.clear();
+  Uplink uplink{options, Rng{1}, std::nullopt};
+  Now now{Instant{1s}, MarketTime{}, 1};
+  for (int i = 0; i < 20; ++i) {
+    uplink.advance(now);
+    REQUIRE(uplink.next_deadline() > now.protocol);
+    REQUIRE(uplink.next_deadline() <= now.protocol + limits::kBackoffMax);
+    now.protocol = uplink.next_deadline();
+  }
+}
+
 TEST_CASE("an aggregator with children refuses a path as long as its own", "[mesh][uplink][loop]") {
   UplinkBench bench{Role::kAggregator};
   bench.attach();
