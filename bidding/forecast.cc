@@ -15,6 +15,7 @@ using std::chrono::days;
 constexpr int kDaysPerWeek = 7;
 
 [[nodiscard]] bool plausible(const PricePoint& point) {
+  if (!is_sane(point.from) || !is_sane(point.until)) return false;
   const auto length = point.until - point.from;
   return length >= std::chrono::minutes{1} && length <= days{1} && point.price <= kPriceMax &&
          point.price >= -kPriceMax;

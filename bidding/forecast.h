@@ -7,6 +7,7 @@
 //            weeks and days are 168 and 24 hours of UTC.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <optional>
 #include <vector>
@@ -24,9 +25,17 @@ using PriceSeries = std::map<MarketTime, PricePoint>;
 /// milliseconds stays below 2^63.
 inline constexpr Price kPriceMax{100'000'000'000};
 
+/// Beyond these years a time is nonsense, and differences of times could overflow.
+inline constexpr MarketTime kTimeMin{};                              ///< 1970
+inline constexpr MarketTime kTimeMax{std::chrono::days{130 * 365}};  ///< 2099
+
+[[nodiscard]] constexpr bool is_sane(MarketTime time) {
+  return time >= kTimeMin && time <= kTimeMax;
+}
+
 /// Takes over what is new or differs; a point that overlaps others replaces them. Points
-/// shorter than a minute, longer than a day or beyond kPriceMax are ignored. Returns what was
-/// taken.
+/// shorter than a minute, longer than a day, beyond kPriceMax or of no sane time are ignored.
+/// Returns what was taken.
 std::vector<PricePoint> merge(PriceSeries& series, const std::vector<PricePoint>& points);
 
 /// Mean over [from, until), weighted by time. Nothing: some of it is unknown.

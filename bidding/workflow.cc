@@ -49,9 +49,20 @@ constexpr auto kGatesAhead = days{8};
 }
 
 [[nodiscard]] bool sensible(const Now& now, const Gate& gate) {
+  if (!is_sane(gate.from) || !is_sane(gate.until) || !is_sane(gate.closes)) return false;
   const auto length = gate.until - gate.from;
   return length >= kGateLengthMin && length <= kGateLengthMax && gate.closes > now.market &&
          gate.closes <= gate.from && gate.from <= now.market + kGatesAhead;
+}
+
+/// What the market says it holds under our key, of a gate that we know.
+[[nodiscard]] bool can_stand_for(const Bid& standing, const Bid& ours) {
+  constexpr std::size_t kSegmentsMax = 100;  // of a curve we never sent: markets take about ten
+  return standing.key == ours.key && standing.gate == ours.gate &&
+         standing.segments.size() <= kSegmentsMax &&
+         std::ranges::all_of(standing.segments, [](const BidSegment& segment) {
+           return segment.power >= Watts{0} && segment.power <= limits::kGroupPowerMax;
+         });
 }
 
 /// What a life may still have to deliver; nothing once that is behind it.
@@ -178,9 +189,7 @@ void Workflow::on(const Now&, const BidAccepted& answer) {
 void Workflow::on(const Now& now, const BidRefused& answer) {
   const auto it = ledger_.bids().find(answer.key);
   if (it == ledger_.bids().end()) return;
-  const Gate& gate = it->second.bid.gate;
-  if (answer.standing && answer.standing->key == answer.key &&
-      answer.standing->gate.from == gate.from && answer.standing->gate.until == gate.until) {
+  if (answer.standing && can_stand_for(*answer.standing, it->second.bid)) {
     record(BidAdopted{*answer.standing});
   } else if (answer.final) {
     record(BidAcknowledged{answer.key, false, answer.why});

@@ -178,7 +178,7 @@ std::string Market::fault_of(const bidding::Bid& bid) const {
   if (bid.key.empty() || bid.key.size() > kKeyBytesMax || !printable(bid.key)) {
     return "a key is 1 to 64 printable characters without space and comma";
   }
-  if (bid.gate.from < MarketTime{} || aligned(bid.gate.from) != bid.gate.from ||
+  if (!bidding::is_sane(bid.gate.from) || aligned(bid.gate.from) != bid.gate.from ||
       bid.gate != gate_at(bid.gate.from)) {
     return "there is no such gate";
   }

@@ -137,6 +137,9 @@ TEST_CASE("a bid that makes no sense is refused", "[market]") {
   SECTION("absurd time") {
     wrong.gate = {MarketTime::min(), MarketTime::min(), MarketTime::min()};
   }
+  SECTION("a time beyond all years") {
+    wrong.gate.from = MarketTime::max();
+  }
   CHECK(bench.market.submit(bench.now, wrong).outcome == Outcome::kInvalid);
   CHECK(bench.market.bids().empty());
 }
