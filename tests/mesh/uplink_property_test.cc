@@ -19,7 +19,8 @@ class Storm {
   }
 
   void blow() {
-    const LinkId link = rng_.below(opened_.size() + 2);
+    const bool any = rng_.below(5) == 0;  // mostly those that the search is about just now
+    const LinkId link = any ? rng_.below(opened_.size() + 2) : *opened_.rbegin() - rng_.below(2);
     switch (rng_.below(5)) {
       case 0:
         check(bench_.step(LinkOpened{link}));
