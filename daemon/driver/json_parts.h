@@ -1,6 +1,7 @@
 // Small pieces that the documents are made of. Internal to daemon/driver/documents*.cc.
 #pragma once
 
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <nlohmann/json.hpp>
@@ -8,9 +9,12 @@
 #include <string>
 #include <string_view>
 
+#include "aggregation/duration_curve.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
+#include "daemon/node/node.h"
+#include "mesh/messages.h"
 
 namespace vpp::driver::parts {
 
@@ -53,6 +57,26 @@ inline Json order_id(OrderId id) {
 template <class T>
 Json optional(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
+}
+
+inline Json coverage_part(const mesh::Coverage& coverage) {
+  return {{"enrolled", coverage.enrolled},
+          {"online", coverage.online},
+          {"stale", coverage.stale},
+          {"offline", coverage.offline}};
+}
+
+inline Watts firm(Watts power, std::int32_t permille) {
+  return {power.count * permille / 1000};
+}
+
+constexpr auto kShortest = std::chrono::milliseconds{std::chrono::minutes{5}};
+constexpr auto kLongest = std::chrono::milliseconds{aggregation::kGrid.back()};
+
+/// Of what is below, or of the leaf's own battery.
+inline Json stored_part(const node::NodeStatus& status) {
+  if (status.role == Role::kLeaf) return status.site ? watt_hours(status.site->stored) : Json();
+  return status.group.coverage.online > 0 ? watt_hours(status.group.stored) : Json();
 }
 
 }  // namespace vpp::driver::parts

@@ -40,6 +40,8 @@ using node::Severity;
 
 constexpr Duration kStoreRetry = std::chrono::seconds{1};
 constexpr Duration kHousekeeping = std::chrono::minutes{1};
+constexpr Duration kCompactEvery = std::chrono::hours{1};  ///< it reads the whole store
+constexpr int kStoreCompactPermille = 500;
 constexpr Duration kWaitMax = std::chrono::seconds{1};
 /// A deadline that is due again right after it was served must not spin the loop.
 constexpr Duration kWaitMin{1};
@@ -76,6 +78,7 @@ class Runtime::Impl {
                      .map_bytes = role_ == Role::kRoot ? kStoreBytesRoot : kStoreBytesNode});
     if (!store) return std::unexpected{store.error()};
     store_ = *std::move(store);
+    if (auto compacted = store_->compact(); !compacted) return compacted;
     const auto recovered = store_->load();
     if (!recovered) return std::unexpected{recovered.error()};
     if (auto opened = open_transport(*identity); !opened) return opened;
@@ -392,6 +395,13 @@ class Runtime::Impl {
     housekeeping_at_ = now.protocol + kHousekeeping;
     store_->check_readers();
     check_store();
+    if (store_use_.permille() >= kStoreCompactPermille && now.protocol >= compact_at_) {
+      compact_at_ = now.protocol + kCompactEvery;
+      if (auto compacted = store_->compact(); !compacted) {
+        notice(Severity::kError, "VPP_STORE_DAMAGED", compacted.error());
+      }
+      check_store();
+    }
     dropped_before_ = queue_.dropped();
   }
 
@@ -437,6 +447,7 @@ class Runtime::Impl {
   bool failed_ = false;
   bool left_behind_ = false;
   Instant housekeeping_at_{};
+  Instant compact_at_{};
   Instant store_retry_at_{};
   std::string store_problem_;
   StoreUse store_use_;

@@ -1,15 +1,13 @@
 // What a node must not forget, in LMDB: acknowledged means on the disk.
 //
-// Durable    persist() is one write transaction with LMDB's default sync: one fsync per batch,
-//            all of it or nothing. Never NOSYNC, NOMETASYNC or WRITEMAP.
-// Integrity  LMDB has no checksums: each record carries a BLAKE2b tag over its key and text, and
-//            is verified whenever it is read. A damaged tree can crash LMDB itself; so open() reads
-//            everything in a child process first.
+// Durable    persist() is one write transaction and one fsync per batch, all of it or nothing.
+//            Never NOSYNC, NOMETASYNC or WRITEMAP.
+// Integrity  each record is sealed (sealed_file.h) and verified whenever it is read.
 // Alone      a lock file keeps a second vppd out of the directory.
 // Keys       "uplink", "fence", "term" (the newest wins), "order/<id>", "fact/<number>" (appended);
 // "trial"
 //            means nothing.
-// Bounded    orders that are over are forgotten beyond the newest kOrdersKept, at open.
+// Bounded    by compact(), and in the end by the size of the map.
 // Ownership  one thread.
 #pragma once
 
@@ -21,6 +19,7 @@
 #include <span>
 #include <string>
 
+#include "daemon/driver/sealed_file.h"
 #include "daemon/node/node.h"
 
 namespace vpp::driver {
@@ -33,14 +32,6 @@ inline constexpr std::size_t kOrdersKept = 1'000;
 struct StoreOptions {
   std::filesystem::path dir;  ///< made if missing, mode 0700
   std::size_t map_bytes = kStoreBytesNode;
-};
-
-struct StoreUse {
-  std::uint64_t used_bytes = 0;
-  std::uint64_t map_bytes = 0;
-  [[nodiscard]] int permille() const {
-    return map_bytes == 0 ? 0 : static_cast<int>(used_bytes * 1000 / map_bytes);
-  }
 };
 
 class Store {
@@ -62,6 +53,10 @@ class Store {
   /// Whether a batch of the usual size would be taken now: writes one that means nothing. For those
   /// who can still say no; costs one commit.
   [[nodiscard]] std::expected<void, std::string> try_write();
+
+  /// Forgets orders that are over beyond the newest kOrdersKept, and facts that no bidder needs any
+  /// more; on a full disk it does nothing. Reads everything. Error: the store is damaged.
+  [[nodiscard]] std::expected<void, std::string> compact();
 
   [[nodiscard]] StoreUse use() const;
 

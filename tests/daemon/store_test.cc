@@ -16,6 +16,7 @@
 
 using namespace vpp;
 using namespace vpp::driver;
+using namespace std::chrono_literals;
 namespace fs = std::filesystem;
 
 namespace {
@@ -266,6 +267,30 @@ TEST_CASE("rewriting one record does not grow the store", "[driver][store]") {
   CHECK(most <= 16U * 4'096U);
 }
 
+TEST_CASE("facts that no bidder needs can be forgotten, and new ones come behind the rest",
+          "[driver][store]") {
+  const test::ScratchDir dir;
+  const auto prices = [](int day) {
+    const MarketTime from{std::chrono::days{20'000 + day}};
+    return bidding::Fact{bidding::PricesKnown{{{from, from + 1h, {day}}}}};
+  };
+  {
+    const auto store = must_open(dir.path());
+    for (int day = 0; day < 40; ++day) {
+      REQUIRE(store->persist(std::vector<node::Record>{prices(day)}).has_value());
+    }
+  }
+  const auto store = must_open(dir.path());
+  REQUIRE(store->compact().has_value());
+  const auto kept = must_load(*store).facts;
+  CHECK(kept.size() < 20);
+  CHECK(kept.back() == prices(39));
+  REQUIRE(store->persist(std::vector<node::Record>{prices(40)}).has_value());
+  const auto more = must_load(*store).facts;
+  CHECK(more.size() == kept.size() + 1);
+  CHECK(more.back() == prices(40));
+}
+
 TEST_CASE("a trial write leaves no trace and finds a full store out", "[driver][store]") {
   const test::ScratchDir dir;
   const auto store = must_open(dir.path(), 128U << 10U);
@@ -297,7 +322,8 @@ TEST_CASE("a state directory that cannot be made is one clear line", "[driver][s
   CHECK(store.error().find('\n') == std::string::npos);
 }
 
-TEST_CASE("of orders that are over only the newest are kept across a restart", "[driver][store]") {
+TEST_CASE("of orders that are over only the newest are kept when the store is compacted",
+          "[driver][store]") {
   const test::ScratchDir dir;
   {
     const auto store = must_open(dir.path());
@@ -309,6 +335,7 @@ TEST_CASE("of orders that are over only the newest are kept across a restart", "
       batch.emplace_back(order);
     }
     REQUIRE(store->persist(batch).has_value());
+    REQUIRE(store->compact().has_value());
   }
   const auto all = must_load(*must_open(dir.path()));
   CHECK(all.orders.size() == kOrdersKept + 1);
