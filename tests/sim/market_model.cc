@@ -10,7 +10,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kPricePeriod = 1h;
-constexpr int kGatesAhead = 4;
+constexpr int kGatesAhead = 6;
 
 /// Any series with a daily shape will do: 20 to 180 per MWh.
 Price price_at(MarketTime from) {
@@ -33,7 +33,7 @@ bidding::WorkflowOptions MarketModel::workflow_options(bool enabled) const {
   bidding::WorkflowOptions out;
   out.enabled = enabled;
   out.price_min = {10'000'000};
-  out.decide_before = 2 * interval();  // long enough to crash in between, and to bid again
+  out.decide_before = 3 * interval();  // long enough to crash in between, and to bid again
   out.settle_after = interval() / 4;
   out.receipts_wait = interval();
   return out;

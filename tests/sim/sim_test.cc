@@ -109,10 +109,6 @@ TEST_CASE("a leaf that loses its fence obeys an old order and is found out", "[s
   CHECK(seeds_to_find(PlantedBug::kFenceForgotten, {Invariant::kNoStaleOrder}, 50));
 }
 
-TEST_CASE("a root that loses its journal bids twice and is found out", "[sim][planted]") {
-  CHECK(seeds_to_find(PlantedBug::kBidForgotten, {Invariant::kAcknowledgedSurvives}, 100));
-}
-
 TEST_CASE("a run that depends on more than its seed is found out", "[sim][planted]") {
   Overrides overrides;
   overrides.bug = PlantedBug::kUnseededRandomness;

@@ -77,11 +77,14 @@ void World::crash(NodeIndex index, Duration down) {
   self.crash_at = CrashPoint::kNone;
   counted_once_.stopped(index);
   tree_shape_.stopped(index);
+  energy_books_.stopped(index);
   if (power_cut) {
     const Duration shown = rng_.up_to(kRebootProtocolMax);
     self.clock.offset += shown - self.clock.read(queue_.now()).time_since_epoch();
   }
-  queue_.push(queue_.now() + 100ms + down, Restart{index});
+  // Half of all processes are back at once, as under a supervisor.
+  const Duration away = rng_.below(2) == 0 ? std::min<Duration>(down, 1s) : down;
+  queue_.push(queue_.now() + 100ms + away, Restart{index});
 }
 
 void World::on(const Restart& event) {
