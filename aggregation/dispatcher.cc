@@ -8,11 +8,14 @@
 #include "aggregation/split.h"
 #include "aggregation/wide.h"
 #include "config/check.h"
+#include "config/limits.h"
 
 namespace vpp::aggregation {
 namespace {
 
 constexpr int kDoublingsMax = 4;
+/// Ticks closer together belong to one round.
+constexpr Duration kRoundMin = limits::kControlTick / 2;
 /// One child, and one in fifty of all, may be on trial at a time: their watts may fail to come.
 constexpr std::size_t kTrialsPart = 50;
 /// What a trial asks for: enough to be seen beyond the tolerance, little enough to be missed.
@@ -99,6 +102,8 @@ Dispatcher::Dispatcher(const DispatcherOptions& options) : options_{options} {
 DispatchPlan Dispatcher::tick(const Now& now, Watts target,
                               const std::vector<ChildState>& children) {
   ++ticks_;
+  const bool new_round = !round_at_ || now.protocol - *round_at_ >= kRoundMin;
+  if (new_round) round_at_ = now.protocol;
   const std::int64_t sign = target < Watts{0} ? -1 : 1;
   const Direction direction = sign > 0 ? Direction::kDischarge : Direction::kCharge;
   std::vector<Trust*> trusts;
@@ -106,7 +111,7 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
     const auto [it, is_new] = trust_.try_emplace(child.id);
     if (is_new) it->second.judged = now.protocol;
     it->second.tick = ticks_;
-    judge(now.protocol, child, it->second);
+    judge(now.protocol, child, it->second, new_round);
     trusts.push_back(&it->second);
   }
   std::erase_if(trust_, [&](const auto& entry) { return entry.second.tick != ticks_; });
@@ -129,7 +134,7 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   plan.shortfall = shortfall * sign;
   for (std::size_t i = 0; i < children.size(); ++i) {
     const Watts asked = (round.shares[i] + trusts[i]->extra) * sign;
-    std::shift_right(trusts[i]->asked.begin(), trusts[i]->asked.end(), 1);
+    if (new_round) std::shift_right(trusts[i]->asked.begin(), trusts[i]->asked.end(), 1);
     trusts[i]->asked[0] = asked;
     plan.shares.push_back({children[i].id, asked});
   }
@@ -184,6 +189,7 @@ void Dispatcher::idle() {
     trust.unseen = 0;
     trust.extra = Watts{0};
     trust.on_trial = false;
+    if (std::exchange(trust.admitted, false)) trust.doubted_at.reset();
   }
 }
 
@@ -197,10 +203,11 @@ Watts Dispatcher::tolerance_of(Watts asked) const {
   return std::max(options_.tolerance, Watts{relative});
 }
 
-void Dispatcher::judge(Instant now, const ChildState& child, Trust& trust) const {
+void Dispatcher::judge(Instant now, const ChildState& child, Trust& trust, bool new_round) const {
   if (!child.measured || child.measured_since <= trust.judged) {
     // Nobody saw it miss; but watts nobody sees for long are not counted on.
-    const bool unseen_for_long = ++trust.unseen >= options_.ticks_unseen_to_doubt;
+    if (new_round) ++trust.unseen;
+    const bool unseen_for_long = trust.unseen >= options_.ticks_unseen_to_doubt;
     if (unseen_for_long && !trust.doubted_at) doubt(now, Watts{0}, trust);
     return;
   }

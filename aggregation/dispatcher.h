@@ -9,7 +9,8 @@
 // Why it does not oscillate: a report is judged only against the asks of the last ticks
 // (`lag_ticks_*`: what a share needs to go down, act, be measured and come back up), a child on its
 // way to what it was asked is not blamed, and few children at a time are on trial again, each
-// failure doubling the wait. Groups correct themselves, so their lag is longer.
+// failure doubling the wait. Groups correct themselves, so their lag is longer. Ticks in a burst
+// (several commands, or the backlog of a frozen process) are one round: patience is time.
 #pragma once
 
 #include <array>
@@ -83,7 +84,8 @@ class Dispatcher {
   [[nodiscard]] DispatchPlan tick(const Now& now, Watts target,
                                   const std::vector<ChildState>& children);
 
-  /// No order: forgets what was asked, keeps who was doubted.
+  /// No order: forgets what was asked, and limits that children told of themselves, for that order;
+  /// keeps who was doubted.
   void idle();
 
   [[nodiscard]] bool doubted(NodeId child) const;
@@ -111,7 +113,7 @@ class Dispatcher {
   [[nodiscard]] std::pair<Watts, Watts> recently_asked(const ChildState& child,
                                                        const Trust& trust) const;
   [[nodiscard]] int misses_max(const ChildState& child) const;
-  void judge(Instant now, const ChildState& child, Trust& trust) const;
+  void judge(Instant now, const ChildState& child, Trust& trust, bool new_round) const;
   void compare(Instant now, const ChildState& child, Trust& trust) const;
   void compare_doubted(Instant now, const ChildState& child, Trust& trust) const;
   static void doubt(Instant now, Watts limit, Trust& trust);
@@ -120,6 +122,7 @@ class Dispatcher {
   DispatcherOptions options_;
   std::map<NodeId, Trust> trust_;
   std::uint64_t ticks_ = 0;
+  std::optional<Instant> round_at_;  ///< when the present round began
 };
 
 }  // namespace vpp::aggregation

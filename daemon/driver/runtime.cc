@@ -308,6 +308,7 @@ class Runtime::Impl {
 
   [[nodiscard]] Snapshot snapshot(const Now& now) {
     Snapshot out{node_->status(now), {}};
+    hide_moved(out.status);
     out.vitals.pid = ::getpid();
     out.vitals.uptime = now.protocol - started_;
     out.vitals.utc_ms = Clock::utc_ms();

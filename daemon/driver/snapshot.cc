@@ -1,6 +1,8 @@
 #include "daemon/driver/snapshot.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 #include <variant>
 
 namespace vpp::driver {
@@ -41,6 +43,20 @@ NodeState state_of(const mesh::ChildView& child) {
   if (!child.summary) return NodeState::kStale;
   const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary);
   return site != nullptr && site->stale ? NodeState::kStale : NodeState::kAlive;
+}
+
+void hide_moved(node::NodeStatus& status) {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < status.children.size(); ++i) {
+    if (status.children[i].moved) continue;
+    if (kept != i) {
+      status.children[kept] = std::move(status.children[i]);
+      if (i < status.asked.size()) status.asked[kept] = status.asked[i];
+    }
+    ++kept;
+  }
+  status.children.resize(kept);
+  if (status.asked.size() > kept) status.asked.resize(kept);
 }
 
 std::string_view to_string(NodeState state) {

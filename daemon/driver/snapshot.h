@@ -75,6 +75,9 @@ struct Flexibility {
 
 enum class NodeState : std::uint8_t { kAlive, kStale, kLost };
 [[nodiscard]] NodeState state_of(const mesh::ChildView& child);
+
+/// Children that live below another parent now are not this node's to show.
+void hide_moved(node::NodeStatus& status);
 [[nodiscard]] std::string_view to_string(NodeState state);
 
 }  // namespace vpp::driver

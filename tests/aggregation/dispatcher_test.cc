@@ -246,6 +246,40 @@ TEST_CASE("a silent site is not blamed at first, but not counted on for long",
   CHECK(fleet.dispatcher.doubted(Fleet::id_of(0)));
 }
 
+// Twenty commands of an operator in one millisecond once made twenty ticks without a report, and
+// the whole plant was doubted for half a minute.
+TEST_CASE("a burst of ticks is one round and costs nobody its trust", "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 120));
+  fleet.tick({8'000});
+  for (auto& member : fleet.members) member.reports = false;
+  fleet.now -= 1s;
+  for (int i = 0; i < 20; ++i) {
+    fleet.tick({8'000});
+    fleet.now -= 1s;
+  }
+  for (std::size_t i = 0; i < 4; ++i) CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(i)));
+}
+
+// A group that was short of children for a moment was held to that limit in the next order too.
+TEST_CASE("a limit that a group told of itself ends with the order", "[aggregation][dispatcher]") {
+  Dispatcher dispatcher;
+  const device::Capability able{{10'000}, {360'000'000}};
+  const auto curve = DurationCurve::of_site(able);
+  ChildState group{.id = {1, 1},
+                   .flexibility = GroupFlexibility{curve, curve},
+                   .measured = Watts{0},
+                   .measured_since = Instant{1s}};
+  (void)dispatcher.tick({Instant{1s}, {}, 1}, {8'000}, {group});
+  group.at_most = Watts{2'000};
+  group.measured_since = Instant{2s};
+  CHECK(dispatcher.tick({Instant{2s}, {}, 1}, {8'000}, {group}).placed == Watts{2'000});
+  dispatcher.idle();
+  group.at_most.reset();
+  group.measured_since = Instant{3s};
+  CHECK(dispatcher.tick({Instant{3s}, {}, 1}, {8'000}, {group}).placed == Watts{8'000});
+}
+
 TEST_CASE("idle forgets what was asked and keeps who was doubted", "[aggregation][dispatcher]") {
   Fleet fleet;
   for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60));
