@@ -5,6 +5,7 @@ programs and tests are tried here, with the flags of a source beside them.
 """
 import json
 import pathlib
+import shlex
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +24,7 @@ def flags_beside(header, commands):
     """Compiler, its flags and its directory, of some source in the header's own folder."""
     for command in commands:
         if pathlib.Path(command["file"]).parent == (house.ROOT / header).parent:
-            words = command["command"].split()
+            words = shlex.split(command["command"])
             return [word for word in words[:words.index("-o")] if "ccache" not in word]
     return None
 
