@@ -90,9 +90,9 @@ Monitor::Monitor(zmq::context_t& context, zmq::socket_t& watched, const std::str
   // Fails when descriptors run out, as the making of any socket does.
   if (zmq_socket_monitor(watched_.handle(), address.c_str(), events) != 0) throw zmq::error_t{};
   if (zmq_connect(pipe_.handle(), address.c_str()) != 0) {
-    const zmq::error_t error;
+    const int cause = zmq_errno();
     (void)zmq_socket_monitor(watched_.handle(), nullptr, 0);
-    throw error;
+    throw zmq::error_t{cause};
   }
 }
 

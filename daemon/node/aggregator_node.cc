@@ -160,12 +160,12 @@ void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects more = uplink_.take_effects();
   for (auto* batch : {&up, &more}) {
     if (batch->persist) effects_.persist.emplace_back(*batch->persist);
-    append(effects_.close, std::move(batch->close));
-    append(effects_.open, std::move(batch->open));
-    append(effects_.up, std::move(batch->send));
+    append(effects_.close, batch->close);
+    append(effects_.open, batch->open);
+    append(effects_.up, batch->send);
   }
-  append(effects_.down, std::move(down.send));
-  append(effects_.drop, std::move(down.drop));
+  append(effects_.down, down.send);
+  append(effects_.drop, down.drop);
 }
 
 NodeStatus AggregatorNode::status(const Now& now) const {

@@ -153,9 +153,9 @@ void LeafNode::collect(const Now& now) {
   mesh::UplinkEffects more = uplink_.take_effects();  // acknowledgements and the report above
   for (auto* batch : {&up, &more}) {
     if (batch->persist) effects_.persist.emplace_back(*batch->persist);
-    append(effects_.close, std::move(batch->close));
-    append(effects_.open, std::move(batch->open));
-    append(effects_.up, std::move(batch->send));
+    append(effects_.close, batch->close);
+    append(effects_.open, batch->open);
+    append(effects_.up, batch->send);
   }
 }
 

@@ -19,8 +19,7 @@ std::unique_ptr<RoleNode> make_role(const NodeOptions& options, Rng rng, const N
     case Role::kRoot:
       return std::make_unique<RootNode>(options, rng, now, recovered);
   }
-  VPP_CHECK(!"a role that does not exist");
-  return nullptr;
+  check_failed("a role that does not exist", __FILE__, __LINE__);
 }
 
 }  // namespace

@@ -35,8 +35,9 @@ class RoleNode {
   void notice(Severity severity, std::string code, std::string text) {
     effects_.notices.push_back({severity, std::move(code), std::move(text)});
   }
+  /// Drains `from`.
   template <class T>
-  static void append(std::vector<T>& to, std::vector<T>&& from) {
+  static void append(std::vector<T>& to, std::vector<T>& from) {
     std::ranges::move(from, std::back_inserter(to));
   }
 

@@ -205,10 +205,10 @@ void RootNode::run_workflow(const Now& now) {
     effects_.persist.emplace_back(order);
   }
   for (auto& fact : work.persist) effects_.persist.emplace_back(std::move(fact));
-  append(effects_.market, std::move(work.calls));
+  append(effects_.market, work.calls);
   bidding::WorkflowEffects more = workflow_.take_effects();
   for (auto& fact : more.persist) effects_.persist.emplace_back(std::move(fact));
-  append(effects_.market, std::move(more.calls));
+  append(effects_.market, more.calls);
 }
 
 void RootNode::collect(const Now& now) {
@@ -223,8 +223,8 @@ void RootNode::collect(const Now& now) {
   for (const NodeId child : group_.take_invalid()) {
     notice(Severity::kWarning, "VPP_BAD_REPORT", to_string(child) + " sent no valid curve");
   }
-  append(effects_.down, std::move(down.send));
-  append(effects_.drop, std::move(down.drop));
+  append(effects_.down, down.send);
+  append(effects_.drop, down.drop);
 }
 
 NodeStatus RootNode::status(const Now& now) const {

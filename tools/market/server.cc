@@ -65,7 +65,7 @@ asio::awaitable<void> serve_connection(const ServerOptions& options, tcp::socket
       open = response.keep_alive();
       co_await http::async_write(stream, response, asio::use_awaitable);
     }
-  } catch (const std::exception&) {
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // The peer left, was too slow or spoke no HTTP: its connection ends, nothing else.
   }
   --connections;
