@@ -49,8 +49,7 @@ class FullDisk(PlantCase):
                 break
         self.assertEqual(refused, 1, "a full disk must refuse an order sooner or later")
         self.assertTrue(plant.root.alive())
-        codes = {c["code"] for c in plant.root.get("/v1/status")["health"]["codes"]}
-        self.assertIn("VPP_STORE_FULL", codes)
+        self.assertTrue(self.events(plant, "VPP_STORE_FULL"))
         os.unlink(ballast)
 
         def booked():

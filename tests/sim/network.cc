@@ -239,7 +239,7 @@ std::optional<WorldTime> Network::blocked(NodeIndex from, NodeIndex to) const {
     const Partition& partition = partitions_[slot];
     const bool crosses = ((apart >> slot) & 1U) != 0;
     // One way: the isolated hear the others and are not heard.
-    const bool from_isolated = ((hosts_[from].sides >> slot) & 1U) != 0;
+    const bool from_isolated = ((std::uint64_t{hosts_[from].sides} >> slot) & 1U) != 0;
     if (!partition.active || !crosses || (partition.one_way && !from_isolated)) continue;
     until = std::max(until.value_or(partition.until), partition.until);
   }

@@ -62,8 +62,10 @@ class Process:
         self.log = pathlib.Path(log)
         self.env = env
         self.popen = None
+        self.log_begin = 0  # of this life; earlier lives wrote to the same file
 
     def start(self):
+        self.log_begin = self.log.stat().st_size if self.log.exists() else 0
         with open(self.log, "ab") as out:
             self.popen = subprocess.Popen(self.command, stdout=out, stderr=subprocess.STDOUT,
                                           stdin=subprocess.DEVNULL, env=self.env,
@@ -98,7 +100,10 @@ class Process:
             return None
 
     def log_text(self):
-        return self.log.read_text(errors="replace") if self.log.exists() else ""
+        """What this life has written."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[self.log_begin:].decode(errors="replace")
 
 
 class Node(Process):
