@@ -192,7 +192,7 @@ class SealedFile::Impl {
     return {(pages - std::min(pages, free_pages())) * stat.ms_psize, info.me_mapsize};
   }
 
-  void check_readers() {
+  void check_readers() const {
     int dead = 0;
     if (opened_.env) mdb_reader_check(opened_.env.get(), &dead);
   }

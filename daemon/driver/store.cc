@@ -55,8 +55,8 @@ void take(node::Recovered& all, node::Record record) {
   struct Taker {
     node::Recovered& to;
     void operator()(mesh::UplinkRecord&& r) const { to.uplink = std::move(r); }
-    void operator()(node::Fence&& r) const { to.fence = r; }
-    void operator()(node::TermRecord&& r) const { to.term = r; }
+    void operator()(const node::Fence& r) const { to.fence = r; }
+    void operator()(const node::TermRecord& r) const { to.term = r; }
     void operator()(aggregation::Order&& r) const { to.orders.push_back(std::move(r)); }
     void operator()(bidding::Fact&& r) const { to.facts.push_back(std::move(r)); }
   };
