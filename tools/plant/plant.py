@@ -98,6 +98,11 @@ class Process:
             self.popen.kill()
             self.popen.wait()
             return None
+        finally:
+            try:  # a wrapper's child would outlive it
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
 
     def log_text(self):
         """What this life has written."""
