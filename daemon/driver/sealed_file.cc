@@ -15,15 +15,14 @@
 
 #include "config/check.h"
 #include "daemon/driver/descriptor.h"
+#include "daemon/driver/seal.h"
 
 namespace vpp::driver {
 namespace {
 
 namespace fs = std::filesystem;
-using Visit = SealedFile::Visit;
+using Visit = TextFile::Visit;
 
-constexpr std::size_t kTagBytes = 32;
-using Tag = std::array<std::uint8_t, kTagBytes>;
 constexpr unsigned kProbeSeconds = 60;  ///< a damaged tree may also send LMDB round in circles
 
 struct CloseEnv {
@@ -44,40 +43,6 @@ MDB_val view(std::string_view text) {
 }
 std::string_view text_of(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
-}
-
-/// Over the key too: a value moved to another key is damage.
-Tag tag_of(std::string_view key, std::string_view text) {
-  constexpr std::string_view kDomain = "vpp store record v1";
-  const auto add = [](crypto_generichash_state& state, std::string_view part) {
-    const std::uint64_t size = part.size();
-    crypto_generichash_update(&state, reinterpret_cast<const std::uint8_t*>(&size), sizeof size);
-    crypto_generichash_update(&state, reinterpret_cast<const std::uint8_t*>(part.data()),
-                              part.size());
-  };
-  crypto_generichash_state state;
-  crypto_generichash_init(&state, nullptr, 0, kTagBytes);
-  add(state, kDomain);
-  add(state, key);
-  add(state, text);
-  Tag tag{};
-  crypto_generichash_final(&state, tag.data(), tag.size());
-  return tag;
-}
-
-std::string seal(std::string_view key, std::string_view text) {
-  const Tag tag = tag_of(key, text);
-  std::string value(reinterpret_cast<const char*>(tag.data()), tag.size());
-  value += text;
-  return value;
-}
-
-std::optional<std::string_view> unseal(std::string_view key, std::string_view value) {
-  if (value.size() < kTagBytes) return std::nullopt;
-  const std::string_view text = value.substr(kTagBytes);
-  const Tag tag = tag_of(key, text);
-  if (std::memcmp(tag.data(), value.data(), tag.size()) != 0) return std::nullopt;
-  return text;
 }
 
 std::string because(const fs::path& file, const std::string& what, int error) {
@@ -160,11 +125,6 @@ std::expected<void, std::string> no_visit(std::string_view, std::string_view) {
 
 }  // namespace
 
-std::string damaged(const fs::path& file, const std::string& what) {
-  return file.string() + ": " + what +
-         "; hint: the store is damaged: put it aside and start again, the node rejoins as new";
-}
-
 class SealedFile::Impl {
  public:
   Impl(fs::path file, std::size_t map_bytes, Opened opened)
@@ -181,6 +141,8 @@ class SealedFile::Impl {
     if (error != 0) return std::unexpected{failure(error)};
     return {};
   }
+
+  [[nodiscard]] std::string name() const { return file_.string(); }
 
   [[nodiscard]] StoreUse use() const {
     if (!opened_.env) return {0, map_bytes_};
@@ -312,6 +274,9 @@ std::expected<void, std::string> SealedFile::walk(const Visit& visit) const {
 }
 std::expected<void, std::string> SealedFile::write(std::span<const Change> changes) {
   return impl_->write(changes);
+}
+std::string SealedFile::name() const {
+  return impl_->name();
 }
 StoreUse SealedFile::use() const {
   return impl_->use();

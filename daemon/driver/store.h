@@ -4,9 +4,7 @@
 //            Never NOSYNC, NOMETASYNC or WRITEMAP.
 // Integrity  each record is sealed (sealed_file.h) and verified whenever it is read.
 // Alone      a lock file keeps a second vppd out of the directory.
-// Keys       "uplink", "fence", "term" (the newest wins), "order/<id>", "fact/<number>" (appended);
-// "trial"
-//            means nothing.
+// Keys       see record_store.h.
 // Bounded    by compact(), and in the end by the size of the map.
 // Ownership  one thread.
 #pragma once
@@ -19,6 +17,7 @@
 #include <span>
 #include <string>
 
+#include "daemon/driver/record_store.h"
 #include "daemon/driver/sealed_file.h"
 #include "daemon/node/node.h"
 
@@ -27,7 +26,6 @@ namespace vpp::driver {
 inline constexpr std::size_t kStoreBytesNode = 16U << 20U;   ///< leaf, aggregator: a few records
 inline constexpr std::size_t kStoreBytesRoot = 256U << 20U;  ///< months of a root's journal
 inline constexpr int kStoreAlarmPermille = 700;
-inline constexpr std::size_t kOrdersKept = 1'000;
 
 struct StoreOptions {
   std::filesystem::path dir;  ///< made if missing, mode 0700
