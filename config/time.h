@@ -40,4 +40,13 @@ struct Now {
   std::int64_t speed = 1;
 };
 
+/// When a market time comes to pass on the protocol clock, rounded up; the past stays past.
+[[nodiscard]] constexpr Instant protocol_at(const Now& now, MarketTime market) {
+  if (market == kEndOfTime) return kNever;
+  const Duration ahead = market - now.market;
+  // At that instant the market time has surely come; division rounds the past up by itself.
+  const Duration::rep up = ahead > Duration{0} ? now.speed - 1 : 0;
+  return now.protocol + Duration{(ahead.count() + up) / now.speed};
+}
+
 }  // namespace vpp

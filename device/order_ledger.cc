@@ -17,10 +17,6 @@ std::optional<T> good(const Reading<T>& reading) {
   return reading.quality == Quality::kGood ? reading.value : std::nullopt;
 }
 
-MarketTime market_at(const Now& now, Instant at) {
-  return now.market + (at - now.protocol) * now.speed;
-}
-
 /// energy * part / whole for a signed energy, towards zero.
 std::int64_t portion(std::int64_t energy_mj, std::int64_t part, std::int64_t whole) {
   const std::int64_t size = mul_div_floor(energy_mj < 0 ? -energy_mj : energy_mj, part, whole);
@@ -30,13 +26,11 @@ std::int64_t portion(std::int64_t energy_mj, std::int64_t part, std::int64_t who
 }  // namespace
 
 void OrderLedger::running(const Now& now, const std::optional<SiteOrder>& order) {
-  Segment next{now.protocol, std::nullopt, {}, {}};
-  if (order) next = {now.protocol, order->order, order->from, order->until};
-  if (!segments_.empty()) {
-    const Segment& current = segments_.back();
-    if (current.order == next.order && current.from == next.from && current.until == next.until) {
-      return;
-    }
+  Segment next{now.protocol, std::nullopt, kNever};
+  if (order) next = {now.protocol, order->order, protocol_at(now, order->until)};
+  if (!segments_.empty() && segments_.back().order == next.order) {
+    segments_.back().over = next.over;
+    return;
   }
   if (segments_.size() == kSegmentsMax) segments_.erase(segments_.begin());
   segments_.push_back(next);
@@ -54,7 +48,7 @@ void OrderLedger::measure(const Now& now, const Telemetry& telemetry, Watts powe
   if (!good(battery) || (last_ && battery.at <= last_->at)) return;
   if (last_) {
     if (const auto energy = energy_mj(now, telemetry, power_max, gap_max))
-      divide(now, battery.at, *energy);
+      divide(battery.at, *energy);
   }
   last_ = Last{battery.at, good(telemetry.injected), good(telemetry.absorbed)};
   // The newest segment that began by this reading is where the next interval starts.
@@ -82,16 +76,14 @@ std::optional<std::int64_t> OrderLedger::energy_mj(const Now& now, const Telemet
   return telemetry.battery.value->count * market.count();
 }
 
-void OrderLedger::divide(const Now& now, Instant until, std::int64_t energy_mj) {
-  const std::int64_t whole = ((until - last_->at) * now.speed).count();
+void OrderLedger::divide(Instant until, std::int64_t energy_mj) {
+  const std::int64_t whole = (until - last_->at).count();
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     const Segment& segment = segments_[i];
     if (!segment.order) continue;
     const Instant end = i + 1 < segments_.size() ? segments_[i + 1].since : until;
-    const MarketTime begin =
-        std::max(market_at(now, std::max(segment.since, last_->at)), segment.from);
-    const MarketTime over = std::min(market_at(now, std::min(end, until)), segment.until);
-    const std::int64_t part = (over - begin).count();
+    const Instant begin = std::max(segment.since, last_->at);
+    const std::int64_t part = (std::min({end, until, segment.over}) - begin).count();
     if (part > 0) credit(*segment.order, portion(energy_mj, part, whole));
   }
 }

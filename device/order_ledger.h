@@ -4,7 +4,9 @@
 // them and they are plausible, else from the newer power reading over the interval (a set point
 // changes right after a reading, so that the newer power held for the interval). Counters add up
 // without drift, whatever their resolution. An interval in which an order began, ended or was
-// replaced is divided by time. What happened while nothing was read is not guessed.
+// replaced is divided by protocol time: where an order ends on that clock is settled while it runs,
+// because a node's idea of market time may jump from one reading to the next. What happened while
+// nothing was read is not guessed.
 //
 // Exactness  millijoules inside; each part of a divided interval is rounded towards zero.
 #pragma once
@@ -38,8 +40,7 @@ class OrderLedger {
   struct Segment {
     Instant since{};
     std::optional<OrderId> order;
-    MarketTime from{};
-    MarketTime until{};
+    Instant over{};  ///< its window ends, as last known while it ran
   };
   struct Last {
     Instant at{};
@@ -54,7 +55,7 @@ class OrderLedger {
   [[nodiscard]] std::optional<std::int64_t> energy_mj(const Now& now, const Telemetry& telemetry,
                                                       Watts power_max, Duration gap_max) const;
   void credit(OrderId order, std::int64_t energy_mj);
-  void divide(const Now& now, Instant until, std::int64_t energy_mj);
+  void divide(Instant until, std::int64_t energy_mj);
 
   std::vector<Segment> segments_;  ///< since the last reading, oldest first
   std::optional<Last> last_;

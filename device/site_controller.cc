@@ -21,14 +21,6 @@ bool same_window(const SiteOrder& a, const SiteOrder& b) {
   return a.order == b.order && a.power == b.power && a.from == b.from && a.until == b.until;
 }
 
-Instant protocol_at(const Now& now, MarketTime market) {
-  if (market == kEndOfTime) return kNever;
-  const Duration ahead = market - now.market;
-  // Rounded up: at that instant the market time has surely come.
-  const Duration::rep up = ahead > Duration{0} ? now.speed - 1 : 0;
-  return now.protocol + Duration{(ahead.count() + up) / now.speed};
-}
-
 }  // namespace
 
 SiteController::SiteController(const SiteLimits& limits) : limits_{limits} {

@@ -75,10 +75,7 @@ class OrderFence {
 
 /// A market deadline on the protocol clock: never before now, rounded up.
 [[nodiscard]] constexpr Instant protocol_time_of(const Now& now, MarketTime due) {
-  if (due == kEndOfTime) return kNever;
-  if (due <= now.market) return now.protocol;
-  const auto away = (due - now.market).count();
-  return now.protocol + Duration{(away + now.speed - 1) / now.speed};
+  return std::max(now.protocol, protocol_at(now, due));
 }
 
 /// The part of a status that every node with a parent has.

@@ -57,7 +57,8 @@ World::World(const Scenario& scenario, std::size_t lines_max, std::uint64_t nois
       counted_once_{numbers_, nodes_.size(), findings_},
       order_rules_{nodes_.size(), findings_},
       durability_{nodes_.size(), findings_},
-      tree_shape_{numbers_, nodes_.size(), findings_} {
+      tree_shape_{numbers_, nodes_.size(), findings_},
+      energy_books_{nodes_.size(), findings_} {
   build();
 }
 
@@ -240,6 +241,7 @@ void World::on(const PollSite& event) {
            std::to_string(poll.effects.status.order.value);
   });
   check_site(event.node, poll);
+  energy_books_.polled(queue_.now(), event.node, self.site->battery(), poll.effects.status);
   order_rules_.executing(queue_.now(), event.node, now, poll.effects.status);
   step(event.node, node::SiteReported{poll.effects.status});
   schedule_poll(event.node);

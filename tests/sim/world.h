@@ -21,6 +21,7 @@
 #include "tests/sim/counted_once.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/durability.h"
+#include "tests/sim/energy_books.h"
 #include "tests/sim/findings.h"
 #include "tests/sim/market_model.h"
 #include "tests/sim/network.h"
@@ -156,6 +157,7 @@ class World {
   OrderRules order_rules_;
   Durability durability_;
   TreeShape tree_shape_;
+  EnergyBooks energy_books_;
   Outcome outcome_;
   bool faults_over_ = false;
   WorldTime faults_over_at_{};

@@ -77,6 +77,7 @@ void World::crash(NodeIndex index, Duration down) {
   self.crash_at = CrashPoint::kNone;
   counted_once_.stopped(index);
   tree_shape_.stopped(index);
+  energy_books_.stopped(index);
   if (power_cut) {
     const Duration shown = rng_.up_to(kRebootProtocolMax);
     self.clock.offset += shown - self.clock.read(queue_.now()).time_since_epoch();

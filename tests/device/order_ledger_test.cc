@@ -1,0 +1,55 @@
+#include "device/order_ledger.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+
+using namespace vpp;
+using namespace vpp::device;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr Watts kPower{3'000};
+
+/// A battery at constant power, read every second while market time runs 60 times as fast.
+struct Bench {
+  OrderLedger ledger;
+  Now now{Instant{1000s}, MarketTime{456'000h}, 60};
+  SiteOrder order{OrderId{7}, kPower, now.market, now.market + 10min, now.protocol + 1h};
+
+  void pass(Duration time) {
+    now.protocol += time;
+    now.market += time * now.speed;
+  }
+  void measure() {
+    Telemetry telemetry;
+    telemetry.battery = {kPower, Quality::kGood, now.protocol};
+    ledger.measure(now, telemetry, Watts{5'000}, 10s);
+  }
+  [[nodiscard]] std::int64_t delivered() const { return ledger.accounts().at(0).delivered.count; }
+};
+
+}  // namespace
+
+TEST_CASE("an account does not depend on what market time the node believes", "[device]") {
+  Bench bench;
+  bench.measure();
+  bench.ledger.running(bench.now, bench.order);
+  bench.pass(1s);
+  const Duration jump = GENERATE(0ms, -3'600'000ms, -30'000ms, 30'000ms, 3'600'000ms);
+  bench.now.market += jump;  // cut off: now it goes by its own wall clock
+  bench.measure();
+  CHECK(bench.delivered() == kPower.count * 60);
+}
+
+TEST_CASE("what is delivered past the end of an order is not accounted", "[device]") {
+  Bench bench;
+  bench.measure();
+  bench.ledger.running(bench.now, bench.order);
+  bench.pass(9s);
+  bench.measure();
+  CHECK(bench.delivered() == kPower.count * 9 * 60);
+  bench.pass(4s);  // frozen over the end
+  bench.measure();
+  CHECK(bench.delivered() == kPower.count * 10 * 60);
+}

@@ -1,0 +1,43 @@
+// Invariant 7 at the meter: what a site says it delivered for an order is what its battery did.
+//
+// Between two polls that name the same order, the battery's own books (exact to the millijoule)
+// must move the site's account alike. An interval in which the order changed belongs to either:
+// it widens the tolerance.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "device/site.h"
+#include "tests/sim/findings.h"
+#include "tools/battery/battery_model.h"
+
+namespace vpp::sim {
+
+class EnergyBooks {
+ public:
+  EnergyBooks(std::size_t nodes, Findings& findings) : findings_{findings}, sites_(nodes) {}
+
+  void polled(WorldTime at, NodeIndex leaf, const battery::BatteryModel& battery,
+              const device::SiteStatus& status);
+  /// The gateway's process is gone, and with it what it remembered.
+  void stopped(NodeIndex leaf) { sites_[leaf] = {}; }
+
+ private:
+  struct Entry {
+    std::int64_t delivered_mj = 0;
+    std::int64_t unsure_mj = 0;
+  };
+  struct Site {
+    bool seen = false;
+    std::int64_t net_mj = 0;  ///< injected less absorbed, at the last poll
+    OrderId order;            ///< at the last poll
+    std::map<OrderId, Entry> entries;
+  };
+
+  Findings& findings_;
+  std::vector<Site> sites_;
+};
+
+}  // namespace vpp::sim
