@@ -7,6 +7,8 @@ namespace vpp::mesh {
 namespace {
 
 constexpr int kConnectMs = 3'000;
+// An aggregator's report may take 12 kB: more than a few wait where the newest replaces the others.
+constexpr int kSendQueue = 4;
 constexpr int kByeMs = 200;  // for a last message to leave, on a link that works
 constexpr int kWatched =
     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | kHandshakeFailed | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
@@ -50,6 +52,7 @@ std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared&
   // One socket is one attempt: nothing meant for this parent may reach its next incarnation.
   set_option(dealer, ZMQ_RECONNECT_IVL, -1);
   set_option(dealer, ZMQ_IMMEDIATE, 1);
+  set_option(dealer, ZMQ_SNDHWM, kSendQueue);
   set_option(dealer, ZMQ_CONNECT_TIMEOUT, kConnectMs);
   if (zmq_connect(dealer.handle(), to.address.c_str()) != 0) {
     shared.warn("cannot connect", to.address + ": " + zmq_strerror(errno));
@@ -59,35 +62,61 @@ std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared&
 }
 
 void ZmqLink::send(const Message& message) {
+  if (!outbox_.empty() || !try_send(message)) put_off(message);
+}
+
+bool ZmqLink::try_send(const Message& message) {
   auto frame = shared_.encoded(message);
-  if (!frame) return;
+  if (!frame) return true;  // never can be
   const std::size_t size = frame->size();
-  if (mesh::send(dealer_, *frame, false) != Sent::kYes) {
-    ++shared_.counters.slow_peer;
-    return;
-  }
+  if (mesh::send(dealer_, *frame, false) != Sent::kYes) return false;
   ++shared_.counters.frames_out;
   shared_.counters.bytes_out += size;
+  return true;
+}
+
+void ZmqLink::put_off(const Message& message) {
+  Message latest = message;
+  const Lane lane = lane_of(message);
+  if (lane != Lane::kControl) {
+    if (const auto& older = outbox_.newest(lane)) {
+      (void)absorb(latest, *older);  // what finds no room is announced again
+      ++shared_.counters.conflated;
+    }
+  }
+  if (outbox_.put(lane, std::move(latest))) return;
+  ++shared_.counters.slow_peer;
+  overrun_ = true;
+}
+
+bool ZmqLink::let_out() {
+  while (!outbox_.empty() && try_send(outbox_.front())) outbox_.pop();
+  return !outbox_.has_control();
 }
 
 void ZmqLink::add_to_poll(std::vector<zmq_pollitem_t>& items) {
-  items.push_back({dealer_.handle(), 0, ZMQ_POLLIN, 0});
+  const short wanted = outbox_.empty() ? ZMQ_POLLIN : ZMQ_POLLIN | ZMQ_POLLOUT;
+  items.push_back({dealer_.handle(), 0, wanted, 0});
   items.push_back({monitor_.pipe().handle(), 0, ZMQ_POLLIN, 0});
 }
 
-bool ZmqLink::drain() {
-  const Seen seen = watch();
+bool ZmqLink::drain(std::span<const zmq_pollitem_t> found) {
+  const short of_dealer = found[0].revents;
+  const Seen seen = found[1].revents != 0 ? watch() : Seen{};
   if (seen.opened && !open_) {
     open_ = true;
     process_commands(dealer_);
     shared_.events.emplace_back(LinkOpened{id_});
   }
-  bool usable = true;
-  for (int i = 0; usable && i < kFramesPerWait; ++i) {
+  bool usable = !overrun_;
+  // Of a lost link everything is heard that came before.
+  const bool readable = (of_dealer & ZMQ_POLLIN) != 0 || seen.lost;
+  for (int i = 0; readable && usable && i < kFramesPerWait; ++i) {
     auto frame = receive(dealer_);
     if (!frame) break;
     usable = take(*frame);
   }
+  if ((of_dealer & ZMQ_POLLOUT) != 0) (void)let_out();
   if (usable && !seen.lost) return true;
   open_ = false;  // nothing lingers
   shared_.events.emplace_back(LinkLost{id_});

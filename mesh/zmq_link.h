@@ -3,8 +3,10 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
+#include "mesh/outbox.h"
 #include "mesh/zmq_shared.h"
 #include "mesh/zmq_socket.h"
 
@@ -21,11 +23,18 @@ class ZmqLink {
   ZmqLink(const ZmqLink&) = delete;
   ZmqLink& operator=(const ZmqLink&) = delete;
 
+  /// What the parent cannot take yet waits; too much of it, and the link is lost.
   void send(const Message& message);
+
+  static constexpr std::size_t kPollItems = 2;
   void add_to_poll(std::vector<zmq_pollitem_t>& items);
 
-  /// Tells of opening, frames and loss, in this order. False: lost, to be destroyed.
-  [[nodiscard]] bool drain();
+  /// `found`: what poll has found of our items. Tells of opening, frames and loss, in this order.
+  /// False: lost, to be destroyed.
+  [[nodiscard]] bool drain(std::span<const zmq_pollitem_t> found);
+
+  /// Tries to send what waits. False: there is (still) control that waits.
+  [[nodiscard]] bool let_out();
 
  private:
   struct Parent {
@@ -40,6 +49,9 @@ class ZmqLink {
 
   ZmqLink(zmq::context_t& context, TransportShared& shared, LinkId id, const Endpoint& to);
 
+  /// False: the parent cannot take it yet.
+  [[nodiscard]] bool try_send(const Message& message);
+  void put_off(const Message& message);
   [[nodiscard]] Seen watch();
   /// Each false: the parent may not be talked to.
   [[nodiscard]] bool take(zmq::message_t& frame);
@@ -51,7 +63,9 @@ class ZmqLink {
   CurveKey server_key_;
   zmq::socket_t dealer_;
   Monitor monitor_;
+  Outbox<Message> outbox_;
   bool open_ = false;
+  bool overrun_ = false;  ///< more control waits than may
   std::optional<Parent> parent_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "config/check.h"
 #include "config/limits.h"
@@ -14,6 +15,7 @@ constexpr const char* kZapEndpoint = "inproc://zeromq.zap.01";
 constexpr std::string_view kZapDomain = "vpp";
 constexpr int kBacklog = 4096;  // with the default of 100 a storm of 5,000 joins took 15 s, not 2
 constexpr int kZapEnforceDomain = 93;  // ZMQ_ZAP_ENFORCE_DOMAIN: in libzmq 4.3.4, a draft in zmq.h
+constexpr Duration kRetryInterval = std::chrono::milliseconds{20};
 constexpr Duration kSweepInterval = std::chrono::seconds{5};
 constexpr Duration kRefusedRetry = std::chrono::seconds{30};
 // Not ACCEPT_FAILED: out of descriptors, libzmq tells it again and again without a pause.
@@ -102,20 +104,25 @@ void ZmqListener::add_to_poll(std::vector<zmq_pollitem_t>& items) {
   items.push_back({monitor_.pipe().handle(), 0, ZMQ_POLLIN, 0});
 }
 
-void ZmqListener::drain() {
-  answer_handshakes();
-  watch();
-  for (int i = 0; i < kFramesPerWait; ++i) {
+void ZmqListener::drain(std::span<const zmq_pollitem_t> found) {
+  if (found[0].revents != 0) answer_handshakes();
+  if (found[2].revents != 0) watch();
+  for (int i = 0; found[1].revents != 0 && i < kFramesPerWait; ++i) {
     auto frame = receive_frame();
     if (!frame) break;
     take(*frame);
   }
   const Instant now = TransportShared::now();
+  if (!behind_.empty() && now >= retried_at_ + kRetryInterval) retry(now);
   if (now >= swept_at_ + kSweepInterval) {
     swept_at_ = now;
     table_.forget_idle(now);
   }
   tell_lost();
+}
+
+Duration ZmqListener::patience() const {
+  return behind_.empty() ? Duration::max() : kRetryInterval;
 }
 
 void ZmqListener::answer_handshakes() {
@@ -211,7 +218,7 @@ void ZmqListener::greet(Connection& connection, Hello hello, std::string_view wh
 
 void ZmqListener::refuse(Connection& connection) {
   if (auto nak = encoded(HelloNak{NakReason::kNotAuthorised, kRefusedRetry, {}})) {
-    send_frame(connection, std::move(*nak));
+    if (send_frame(connection, *nak) == Sent::kFull) ++shared_.counters.slow_peer;
   }
 }
 
@@ -264,7 +271,11 @@ void ZmqListener::send(ConnectionId to, const Message& message) {
     ++shared_.counters.unproven;
     return;
   }
-  if (auto frame = encoded(message)) send_frame(*connection, std::move(*frame));
+  auto frame = encoded(message);
+  if (!frame) return;
+  const bool first = !behind_.contains(to);
+  if (first && send_frame(*connection, *frame) != Sent::kFull) return;
+  put_off(*connection, lane_of(message), std::move(*frame));
 }
 
 std::optional<zmq::message_t> ZmqListener::encoded(const Message& message) {
@@ -281,24 +292,55 @@ std::optional<zmq::message_t> ZmqListener::encoded(const Message& message) {
   return shared_bytes;
 }
 
-void ZmqListener::send_frame(const Connection& connection, zmq::message_t frame) {
+/// Nobody unproven is waited for: strangers would fill our memory.
+void ZmqListener::put_off(const Connection& connection, Lane lane, zmq::message_t frame) {
+  if (!connection.proof) {
+    ++shared_.counters.slow_peer;
+    return;
+  }
+  auto& outbox = behind_[connection.id];
+  if (lane != Lane::kControl && outbox.newest(lane)) ++shared_.counters.conflated;
+  if (outbox.put(lane, std::move(frame))) return;
+  ++shared_.counters.slow_peer;
+  // It has missed something that it had to know: better lost and back than obeyed in part.
+  shared_.warn("slow child cut off", to_string(connection.proof->peer.id));
+  const ConnectionId id = connection.id;
+  shared_.events.emplace_back(ChildUnreachable{id});
+  behind_.erase(id);
+  table_.erase(id);
+}
+
+void ZmqListener::retry(Instant now) {
+  retried_at_ = now;
+  for (auto it = behind_.begin(); it != behind_.end();) {
+    it = let_out(it->first, it->second) ? behind_.erase(it) : std::next(it);
+  }
+}
+
+/// Whether nothing waits any more, be it that the child is gone.
+bool ZmqListener::let_out(ConnectionId to, Outbox<zmq::message_t>& outbox) {
+  for (; !outbox.empty(); outbox.pop()) {
+    const Connection* connection = table_.find(to);
+    if (connection == nullptr || !still_valid(*connection)) return true;
+    if (send_frame(*connection, outbox.front()) == Sent::kFull) return false;
+  }
+  return true;
+}
+
+Sent ZmqListener::send_frame(const Connection& connection, zmq::message_t& frame) {
   const std::size_t size = frame.size();
   zmq::message_t routing_id{connection.routing_id.data(), connection.routing_id.size()};
   Sent sent = mesh::send(router_, routing_id, true);
   if (sent == Sent::kYes) sent = mesh::send(router_, frame, false);
-  switch (sent) {
-    case Sent::kYes:
-      ++shared_.counters.frames_out;
-      shared_.counters.bytes_out += size;
-      return;
-    case Sent::kFull:
-      ++shared_.counters.slow_peer;
-      return;
-    case Sent::kUnreachable:
-      if (connection.proof) shared_.events.emplace_back(ChildUnreachable{connection.id});
-      table_.erase(connection.id);
-      return;
+  if (sent == Sent::kYes) {
+    ++shared_.counters.frames_out;
+    shared_.counters.bytes_out += size;
   }
+  if (sent == Sent::kUnreachable) {
+    if (connection.proof) shared_.events.emplace_back(ChildUnreachable{connection.id});
+    table_.erase(connection.id);
+  }
+  return sent;
 }
 
 void ZmqListener::tell_lost() {

@@ -8,8 +8,10 @@
 #include <cerrno>
 #include <cstring>
 #include <map>
+#include <span>
 
 #include "config/check.h"
+#include "mesh/arrivals.h"
 #include "mesh/zmq_link.h"
 #include "mesh/zmq_listener.h"
 #include "mesh/zmq_shared.h"
@@ -17,7 +19,8 @@
 namespace vpp::mesh {
 namespace {
 
-constexpr Duration kWaitMax = std::chrono::hours{1};  // fits in the int of a poll
+constexpr Duration kWaitMax = std::chrono::hours{1};          // fits in the int of a poll
+constexpr Duration kByeMax = std::chrono::milliseconds{200};  // for a last word to a slow parent
 
 /// Readable from wake() until read.
 class WakeFd {
@@ -64,6 +67,20 @@ void raise_descriptor_limit(TransportShared& shared) {
 struct ZmqTransport::Impl {
   explicit Impl(TransportOptions options)
       : shared{std::move(options)}, context{shared.options.io_threads} {}
+  ~Impl() { let_out(); }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  /// A closed link with control that waits (a Bye) lives on for a short while.
+  struct Leaving {
+    std::unique_ptr<ZmqLink> link;
+    Instant until{};
+  };
+  void leave(std::unique_ptr<ZmqLink> link) {
+    if (link->let_out()) return;
+    leaving.push_back({std::move(link), TransportShared::now() + kByeMax});
+  }
+  void let_out();
 
   // Destroyed from the last up: sockets first, then the context, which waits for a lingering Bye.
   TransportShared shared;
@@ -71,8 +88,22 @@ struct ZmqTransport::Impl {
   zmq::context_t context;
   std::unique_ptr<ZmqListener> listener;
   std::map<LinkId, std::unique_ptr<ZmqLink>> links;
+  std::vector<Leaving> leaving;
   std::vector<zmq_pollitem_t> poll_items;
 };
+
+void ZmqTransport::Impl::let_out() {
+  for (auto& [id, link] : links) leave(std::move(link));
+  links.clear();
+  const Instant until = TransportShared::now() + kByeMax;
+  while (!leaving.empty() && TransportShared::now() < until) {
+    poll_items.clear();
+    for (const Leaving& each : leaving) each.link->add_to_poll(poll_items);
+    for (zmq_pollitem_t& item : poll_items) item.events &= ZMQ_POLLOUT;
+    (void)zmq_poll(poll_items.data(), static_cast<int>(poll_items.size()), kByeMax.count() / 10);
+    std::erase_if(leaving, [](const auto& each) { return each.link->let_out(); });
+  }
+}
 
 std::expected<std::unique_ptr<ZmqTransport>, std::string> ZmqTransport::open(
     TransportOptions options) {
@@ -117,7 +148,7 @@ void ZmqTransport::open_link(LinkId link, const Endpoint& to) {
 }
 
 void ZmqTransport::close_link(LinkId link) {
-  impl_->links.erase(link);
+  if (auto node = impl_->links.extract(link)) impl_->leave(std::move(node.mapped()));
 }
 
 void ZmqTransport::send_up(LinkId link, const Message& message) {
@@ -146,14 +177,28 @@ void ZmqTransport::wait(Duration timeout, std::vector<TransportEvent>& out) {
   if (impl_->listener) impl_->listener->add_to_poll(items);
   for (const auto& [id, link] : impl_->links) link->add_to_poll(items);
 
-  const bool found_before = !impl_->shared.events.empty();
-  const Duration most = found_before ? Duration{0} : std::clamp(timeout, Duration{0}, kWaitMax);
+  Duration most = std::clamp(timeout, Duration{0}, kWaitMax);
+  if (impl_->listener) most = std::min(most, impl_->listener->patience());
+  if (!impl_->leaving.empty()) most = std::min(most, kByeMax / 10);
+  if (!impl_->shared.events.empty()) most = Duration{0};
   // EINTR ends the wait early, as any event does.
   (void)zmq_poll(items.data(), static_cast<int>(items.size()), static_cast<long>(most.count()));
 
-  impl_->wake.lower();
-  if (impl_->listener) impl_->listener->drain();
-  std::erase_if(impl_->links, [](const auto& entry) { return !entry.second->drain(); });
+  // Sockets are asked only where poll has found something: each further question costs a call.
+  std::span<const zmq_pollitem_t> found{items};
+  const auto next = [&](std::size_t count) {
+    const auto mine = found.first(count);
+    found = found.subspan(count);
+    return mine;
+  };
+  if (next(1)[0].revents != 0) impl_->wake.lower();
+  if (impl_->listener) impl_->listener->drain(next(ZmqListener::kPollItems));
+  std::erase_if(impl_->links,
+                [&](const auto& entry) { return !entry.second->drain(next(ZmqLink::kPollItems)); });
+  std::erase_if(impl_->leaving, [now = TransportShared::now()](const auto& each) {
+    return each.link->let_out() || each.until <= now;
+  });
+  impl_->shared.counters.conflated += sift(impl_->shared.events);
   std::ranges::move(impl_->shared.events, std::back_inserter(out));
   impl_->shared.events.clear();
 }

@@ -8,8 +8,11 @@
 // Parents    are proven by the certificate in their HelloAck: fleet, dates, role, and the CURVE
 //            key of the endpoint that was dialled. Otherwise the link is lost.
 // Bad input  is dropped, counted, and told to `warn` at a bounded rate. Nothing throws.
-// Blocking   only wait() waits. Sends never do: what a slow peer cannot take is dropped and
-//            counted.
+// Blocking   only wait() waits. Sends never do: what a slow peer cannot take yet waits for it,
+//            apart from all others, control first and of live values only the newest
+//            (mesh/outbox.h). One that lets too much control wait is cut off.
+// Conflation of what one wait() finds, the newest live value of a peer replaces older ones, and
+//            control comes first (mesh/arrivals.h).
 // Ownership  one thread owns it and must keep calling wait(), which also answers the handshakes
 //            of new children; only wake() may come from others.
 // Source     design/mesh.md (Sockets), ZMTP 3.1, ZAP (RFC 27), CurveZMQ (RFC 26).
@@ -63,7 +66,8 @@ struct TransportCounters {
   std::uint64_t key_mismatch = 0;        ///< a good certificate on somebody else's connection
   std::uint64_t expired = 0;             ///< or not yet valid; also in mid-session
   std::uint64_t unknown_connection = 0;  ///< send_down to one that is gone
-  std::uint64_t slow_peer = 0;           ///< message dropped: the peer's queue is full
+  std::uint64_t slow_peer = 0;           ///< control dropped: a peer lets too much wait
+  std::uint64_t conflated = 0;           ///< live value that a newer one replaced, either way
   std::uint64_t table_full = 0;          ///< frame of a newcomer without a free slot
   std::uint64_t handshakes_failed = 0;   ///< not CURVE, wrong server key, broken off
   std::uint64_t disconnects = 0;         ///< connections below that ended, for whatever reason

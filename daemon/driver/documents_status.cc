@@ -170,6 +170,7 @@ Json wire_part(const mesh::TransportCounters& wire) {
           {"expired", wire.expired},
           {"unknown", wire.unknown_connection},
           {"slow", wire.slow_peer},
+          {"conflated", wire.conflated},
           {"table_full", wire.table_full},
           {"handshakes_failed", wire.handshakes_failed}};
 }

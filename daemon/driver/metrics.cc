@@ -162,6 +162,8 @@ void add_wire(const mesh::TransportCounters& wire, Families& out) {
   for (const auto& [name, count] : dropped) {
     out.counter("vpp_frames_dropped_total", "Frames dropped, by cause.", count, {{"kind", name}});
   }
+  out.counter("vpp_frames_conflated_total", "Live values that a newer one replaced.",
+              wire.conflated);
   out.counter("vpp_handshakes_failed_total", "CURVE handshakes that failed.",
               wire.handshakes_failed);
 }

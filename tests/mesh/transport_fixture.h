@@ -1,6 +1,7 @@
 // Nodes with real sockets on loopback, driven by one thread, for tests of the transport.
 #pragma once
 
+#include <catch2/catch.hpp>
 #include <chrono>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "mesh/zmq_transport.h"
 #include "tests/mesh/fleet_fixture.h"
+#include "tests/mesh/live_values.h"
 
 namespace vpp::mesh::testing {
 
@@ -70,5 +72,35 @@ template <class Done>
   }
   return true;
 }
+
+/// An aggregator that listens and a leaf with an open link to it.
+struct Pair {
+  Pair() {
+    child.transport->open_link(link, parent.endpoint());
+    REQUIRE(run([&] { return child.all<LinkOpened>().size() == 1; }));
+  }
+
+  template <class Done>
+  [[nodiscard]] bool run(Done done) {
+    return run_until({&parent, &child}, done);
+  }
+  /// Hello up, HelloAck down; returns the connection.
+  ConnectionId join() {
+    const std::size_t before = parent.count<Hello>();
+    child.transport->send_up(link, child.hello());
+    REQUIRE(run([&] { return parent.count<Hello>() > before; }));
+    const ConnectionId connection = parent.all<FromChild>().back().connection;
+    const std::size_t acks = child.count<HelloAck>();
+    parent.transport->send_down(connection, parent.ack());
+    REQUIRE(run([&] { return child.count<HelloAck>() > acks; }));
+    return connection;
+  }
+  void report() const { child.transport->send_up(link, Report{}); }
+
+  Fleet fleet;
+  LinkId link = 1;
+  TestNode parent{fleet, Role::kAggregator, true};
+  TestNode child{fleet, Role::kLeaf};
+};
 
 }  // namespace vpp::mesh::testing
