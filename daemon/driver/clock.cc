@@ -23,9 +23,10 @@ std::int64_t Clock::utc_ms() {
   return read_ms(CLOCK_REALTIME);
 }
 
-Now Clock::now() const {
-  const UtcTime utc{std::chrono::milliseconds{utc_ms()}};
-  return {protocol(), market_time(time_, utc), time_ ? time_->speed : 1};
+Now Clock::now() {
+  const Instant at = protocol();
+  const UtcTime utc{std::chrono::milliseconds{wall_.read(at, utc_ms())}};
+  return {at, market_time(time_, utc), time_ ? time_->speed : 1};
 }
 
 Now market_at(const Now& reference, Instant at) {

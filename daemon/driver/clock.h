@@ -1,7 +1,8 @@
 // The only clocks of vppd.
 //
 // Protocol time is CLOCK_BOOTTIME: it goes on while the machine sleeps, so that a gateway that
-// wakes up finds its leases and orders expired. Market time is the wall clock, mapped by [time].
+// wakes up finds its leases and orders expired. Market time is the wall clock without its steps
+// (steady_wall.h), mapped by [time].
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 
 #include "config/role_config.h"
 #include "config/time.h"
+#include "daemon/driver/steady_wall.h"
 
 namespace vpp::driver {
 
@@ -16,7 +18,11 @@ class Clock {
  public:
   explicit Clock(std::optional<TimeConfig> time) : time_{time} {}
 
-  [[nodiscard]] Now now() const;
+  [[nodiscard]] Now now();
+
+  /// UTC milliseconds without steps: what certificates are judged by.
+  [[nodiscard]] std::int64_t steady_utc_ms() { return wall_.read(protocol(), utc_ms()); }
+  [[nodiscard]] std::optional<Duration> step() const { return wall_.step(); }
 
   [[nodiscard]] static Instant protocol();
   /// Wall clock, milliseconds since 1970.
@@ -24,6 +30,7 @@ class Clock {
 
  private:
   std::optional<TimeConfig> time_;
+  SteadyWall wall_;
 };
 
 /// Market time at `at`, going on from `reference` at its speed. For threads that are told the time

@@ -1,8 +1,12 @@
-// A file descriptor with an owner.
+// A file descriptor with an owner, and how many the process may still have.
 #pragma once
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <utility>
 
 namespace vpp::driver {
@@ -23,5 +27,20 @@ class Descriptor {
  private:
   int fd_;
 };
+
+struct DescriptorUse {
+  std::uint64_t used = 0;  ///< at least so many
+  std::uint64_t limit = 0;
+  friend bool operator==(const DescriptorUse&, const DescriptorUse&) = default;
+};
+
+/// A new descriptor gets the lowest free number, so as many as that are in use.
+inline DescriptorUse descriptor_use() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  const Descriptor lowest{::open("/dev/null", O_RDONLY | O_CLOEXEC)};
+  const auto free = static_cast<std::uint64_t>(std::max(lowest.get(), 0));
+  return {lowest.get() < 0 ? limit.rlim_cur : free, limit.rlim_cur};
+}
 
 }  // namespace vpp::driver

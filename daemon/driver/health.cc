@@ -12,6 +12,7 @@ using node::Severity;
 /// Below this a deviation is noise of the meters, not of the plant.
 constexpr std::int64_t kOffTargetMinW = 100;
 constexpr std::int64_t kOffTargetPermille = 50;
+constexpr std::uint64_t kDescriptorsPercent = 90;
 
 std::string of(std::size_t part, std::size_t all) {
   return std::to_string(part) + " of " + std::to_string(all);
@@ -96,6 +97,24 @@ void check_driver(const Vitals& vitals, std::vector<HealthCode>& codes) {
   }
 }
 
+void check_machine(const Vitals& vitals, std::vector<HealthCode>& codes) {
+  const auto& [used, limit] = vitals.descriptors;
+  if (limit > 0 && used >= limit) {
+    codes.push_back({"VPP_DESCRIPTORS_LOW", Severity::kError,
+                     "no file descriptor of " + std::to_string(limit) +
+                         " is free: new children wait; hint: raise the limit of open files"});
+  } else if (used * 100 > limit * kDescriptorsPercent) {
+    codes.push_back({"VPP_DESCRIPTORS_LOW", Severity::kWarning,
+                     of(used, limit) + " file descriptors are used"});
+  }
+  if (vitals.clock_step) {
+    const std::int64_t by_s = vitals.clock_step->count() / 1000;
+    codes.push_back({"VPP_CLOCK_STEPPED", Severity::kWarning,
+                     "the wall clock stepped by " + std::to_string(by_s) +
+                         " s; market time follows only if that lasts"});
+  }
+}
+
 }  // namespace
 
 std::vector<HealthCode> health_of(const Snapshot& snapshot) {
@@ -105,6 +124,7 @@ std::vector<HealthCode> health_of(const Snapshot& snapshot) {
   check_order(snapshot.status, codes);
   check_site(snapshot, codes);
   check_driver(snapshot.vitals, codes);
+  check_machine(snapshot.vitals, codes);
   std::ranges::stable_sort(codes, std::greater{}, &HealthCode::severity);
   return codes;
 }

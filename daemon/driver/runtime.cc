@@ -17,6 +17,7 @@
 #include "config/role_config_toml.h"
 #include "daemon/driver/clock.h"
 #include "daemon/driver/control_api.h"
+#include "daemon/driver/descriptor.h"
 #include "daemon/driver/device_loop.h"
 #include "daemon/driver/durability.h"
 #include "daemon/driver/event_ring.h"
@@ -39,6 +40,7 @@ namespace {
 using node::Severity;
 
 constexpr Duration kStoreRetry = std::chrono::seconds{1};
+constexpr Duration kMachineLook = std::chrono::seconds{1};
 constexpr Duration kHousekeeping = std::chrono::minutes{1};
 constexpr Duration kCompactEvery = std::chrono::hours{1};  ///< it reads the whole store
 constexpr int kStoreCompactPermille = 500;
@@ -114,7 +116,7 @@ class Runtime::Impl {
     options.keys = identity.keys;
     options.fleet = identity.fleet;
     if (const ListenConfig* listen = listen_of(options_.config)) options.listen = listen->address;
-    options.utc_ms = [] { return Clock::utc_ms(); };
+    options.utc_ms = [this] { return clock_.steady_utc_ms(); };
     options.warn = [this](std::string_view text) {
       notice(Severity::kWarning, "VPP_WIRE", std::string{text});
     };
@@ -202,6 +204,7 @@ class Runtime::Impl {
     node_->advance(now);
     carry_out(now, node_->take_effects());
     if (!durability_.pending().empty() && now.protocol >= store_retry_at_) write_pending(now);
+    if (now.protocol >= machine_look_at_) look_at_machine(now);
     if (now.protocol >= housekeeping_at_) keep_house(now);
   }
 
@@ -314,6 +317,8 @@ class Runtime::Impl {
     out.vitals.utc_ms = Clock::utc_ms();
     out.vitals.store = store_use_;
     out.vitals.store_problem = store_problem_;
+    out.vitals.descriptors = descriptors_;
+    out.vitals.clock_step = clock_.step();
     out.vitals.wire = transport_->counters();
     out.vitals.device = device_vitals_;
     out.vitals.market = market_vitals_;
@@ -392,6 +397,23 @@ class Runtime::Impl {
     sink_.take(clock_.now(), Clock::utc_ms(), {severity, std::move(code), std::move(text)});
   }
 
+  /// What else the machine does to us: tells when it begins; health tells while it lasts.
+  void look_at_machine(const Now& now) {
+    machine_look_at_ = now.protocol + kMachineLook;
+    descriptors_ = descriptor_use();
+    const bool none_left = descriptors_.used >= descriptors_.limit;
+    if (!std::exchange(descriptors_gone_, none_left) && none_left) {
+      notice(Severity::kError, "VPP_DESCRIPTORS_LOW",
+             "no file descriptor of " + std::to_string(descriptors_.limit) +
+                 " is free: new children wait");
+    }
+    const auto step = clock_.step();
+    if (!std::exchange(stepped_, step.has_value()) && step) {
+      notice(Severity::kWarning, "VPP_CLOCK_STEPPED",
+             "the wall clock stepped by " + std::to_string(step->count() / 1000) + " s");
+    }
+  }
+
   void keep_house(const Now& now) {
     housekeeping_at_ = now.protocol + kHousekeeping;
     store_->check_readers();
@@ -424,7 +446,7 @@ class Runtime::Impl {
 
   const RuntimeOptions options_;
   const Role role_;
-  const Clock clock_;
+  Clock clock_;
   const Instant started_;
 
   EventRing ring_;
@@ -447,6 +469,10 @@ class Runtime::Impl {
   bool stopped_ = false;
   bool failed_ = false;
   bool left_behind_ = false;
+  Instant machine_look_at_{};
+  DescriptorUse descriptors_;
+  bool descriptors_gone_ = false;
+  bool stepped_ = false;
   Instant housekeeping_at_{};
   Instant compact_at_{};
   Instant store_retry_at_{};

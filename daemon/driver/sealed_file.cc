@@ -49,6 +49,13 @@ std::string because(const fs::path& file, const std::string& what, int error) {
   return file.string() + ": " + what + ": " + mdb_strerror(error);
 }
 
+/// Why a file that is there cannot be opened or read.
+std::string unreadable(const fs::path& file, const std::string& what, int error) {
+  const bool broken = error == MDB_INVALID || error == MDB_VERSION_MISMATCH ||
+                      error == MDB_CORRUPTED || error == MDB_PAGE_NOTFOUND;
+  return broken ? damaged(file, what + ": " + mdb_strerror(error)) : because(file, what, error);
+}
+
 struct Opened {
   Env env;
   MDB_dbi dbi = 0;
@@ -63,7 +70,7 @@ std::expected<Opened, std::string> open_env(const fs::path& file, std::size_t ma
   mdb_env_set_mapsize(raw, map_bytes);
   mdb_env_set_maxreaders(raw, 8);
   if (const int error = mdb_env_open(raw, file.c_str(), MDB_NOSUBDIR, 0600); error != 0) {
-    return std::unexpected{because(file, "open", error)};
+    return std::unexpected{unreadable(file, "open", error)};
   }
   // A mapped page beyond the end of the file would be a SIGBUS.
   MDB_envinfo info{};
@@ -79,14 +86,14 @@ std::expected<Opened, std::string> open_env(const fs::path& file, std::size_t ma
   MDB_txn* begun = nullptr;
   MDB_dbi dbi = 0;
   if (const int error = mdb_txn_begin(raw, nullptr, MDB_RDONLY, &begun); error != 0) {
-    return std::unexpected{because(file, "read", error)};
+    return std::unexpected{unreadable(file, "read", error)};
   }
   txn.reset(begun);
   if (const int error = mdb_dbi_open(begun, nullptr, 0, &dbi); error != 0) {
-    return std::unexpected{because(file, "read", error)};
+    return std::unexpected{unreadable(file, "read", error)};
   }
   if (const int error = mdb_txn_commit(txn.release()); error != 0) {
-    return std::unexpected{because(file, "read", error)};
+    return std::unexpected{unreadable(file, "read", error)};
   }
   return Opened{std::move(env), dbi};
 }
@@ -95,12 +102,12 @@ std::expected<void, std::string> read_all(const fs::path& file, const Opened& op
                                           const Visit& visit) {
   MDB_txn* begun = nullptr;
   if (const int error = mdb_txn_begin(opened.env.get(), nullptr, MDB_RDONLY, &begun); error != 0) {
-    return std::unexpected{because(file, "read", error)};
+    return std::unexpected{unreadable(file, "read", error)};
   }
   const Txn txn{begun};
   MDB_cursor* made = nullptr;
   if (const int error = mdb_cursor_open(begun, opened.dbi, &made); error != 0) {
-    return std::unexpected{because(file, "read", error)};
+    return std::unexpected{unreadable(file, "read", error)};
   }
   const Cursor cursor{made};
   MDB_val key{};

@@ -9,6 +9,7 @@
 
 #include "aggregation/duration_curve.h"
 #include "config/time.h"
+#include "daemon/driver/descriptor.h"
 #include "daemon/driver/store.h"
 #include "daemon/node/node.h"
 #include "mesh/zmq_transport.h"
@@ -32,7 +33,9 @@ struct Vitals {
   Duration uptime{0};
   std::int64_t utc_ms = 0;
   StoreUse store;
-  std::string store_problem;  ///< why state is not durable now; empty: it is
+  DescriptorUse descriptors;
+  std::optional<Duration> clock_step;  ///< of the wall clock, not believed yet
+  std::string store_problem;           ///< why state is not durable now; empty: it is
   mesh::TransportCounters wire;
 
   using Device = DeviceVitals;

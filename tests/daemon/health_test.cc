@@ -105,6 +105,22 @@ TEST_CASE("each fault of a node's surroundings has its code", "[driver][health]"
     root.vitals.queue_full = true;
     CHECK(names(root) == Names{"VPP_QUEUE_FULL"});
   }
+  SECTION("descriptors") {
+    root.vitals.descriptors = {90, 100};
+    CHECK(names(root) == Names{});
+    root.vitals.descriptors = {91, 100};
+    CHECK(names(root) == Names{"VPP_DESCRIPTORS_LOW"});
+    CHECK(health_state(health_of(root)) == "degraded");
+    root.vitals.descriptors = {100, 100};
+    CHECK(health_state(health_of(root)) == "error");
+  }
+  SECTION("a stepped clock") {
+    root.vitals.clock_step = std::chrono::hours{-1};
+    const auto codes = health_of(root);
+    REQUIRE(codes.size() == 1);
+    CHECK(codes[0].code == "VPP_CLOCK_STEPPED");
+    CHECK_THAT(codes[0].text, Catch::Contains("-3600 s"));
+  }
   SECTION("certificate") {
     root.vitals.cert_not_after_ms = 90;
     root.vitals.utc_ms = 60;

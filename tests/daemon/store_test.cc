@@ -195,9 +195,13 @@ TEST_CASE("a truncated store is refused and a text file is no store", "[driver][
   }
   const fs::path file = dir.path() / "vppd.mdb";
   fs::resize_file(file, 12'288);
-  CHECK_FALSE(Store::open({dir.path(), kStoreBytesNode}).has_value());
+  const auto cut = Store::open({dir.path(), kStoreBytesNode});
+  REQUIRE_FALSE(cut.has_value());
+  CHECK_THAT(cut.error(), Catch::Contains(file.string()) && Catch::Contains("hint"));
   std::ofstream{file, std::ios::trunc} << "this is no store";
-  CHECK_FALSE(Store::open({dir.path(), kStoreBytesNode}).has_value());
+  const auto text = Store::open({dir.path(), kStoreBytesNode});
+  REQUIRE_FALSE(text.has_value());
+  CHECK_THAT(text.error(), Catch::Contains(file.string()) && Catch::Contains("hint"));
 }
 
 TEST_CASE("a full store refuses a batch whole, keeps what it has, and takes small ones again",

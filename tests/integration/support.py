@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import threading
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -16,8 +17,48 @@ from plant.plant import Node, Plant, PlantError, Process, wait_until  # noqa: E4
 
 BIN = pathlib.Path(os.environ["VPP_BIN"])
 
-__all__ = ["BIN", "Node", "Plant", "PlantCase", "PlantError", "Process", "TOP", "control", "json",
-           "wait_until"]
+__all__ = ["BIN", "Node", "Plant", "PlantCase", "PlantError", "Process", "TOP", "Witness",
+           "control", "json", "wait_until"]
+
+
+class Witness(threading.Thread):
+    """Looks at the root's tree again and again, for whoever is counted more often than once."""
+
+    def __init__(self, plant, every=0.1):
+        super().__init__(daemon=True)
+        self.plant = plant
+        self.every = every
+        self.leaves = {leaf.id for leaf in plant.leaves}
+        self.samples = 0
+        self.counts = []  # what the root counted, whenever that changed
+        self.problems = []
+        self.over = threading.Event()
+
+    def run(self):
+        while not self.over.wait(self.every):
+            tree = self.plant.root.try_get("/v1/tree")
+            if tree:
+                self.look(tree)
+
+    def look(self, tree):
+        self.samples += 1
+        online = tree["coverage"]["online"]
+        if self.counts[-1:] != [online]:
+            self.counts.append(online)
+        counted = [child for child in tree["children"] if child["counted"]]
+        parts = sum(1 if child["role"] == "leaf" else (child["coverage"] or {}).get("online", 0)
+                    for child in counted)
+        if max(online, parts) > len(self.leaves):
+            self.problems.append(f"{online} counted, {parts} in parts, of {len(self.leaves)}")
+        placed = [child["id"] for child in counted] + [
+            below["id"] for child in counted for below in child["descendants"] or []]
+        twice = {one for one in placed if placed.count(one) > 1}
+        if twice:
+            self.problems.append(f"in two places: {sorted(twice)}")
+
+    def stop(self):
+        self.over.set()
+        self.join()
 
 
 class PlantCase(unittest.TestCase):
@@ -25,8 +66,23 @@ class PlantCase(unittest.TestCase):
 
     def setUp(self):
         self.plants = []
+        self.witnesses = []
+
+    def watched(self, plant):
+        """Nobody may be counted twice from now on, at no look at the root."""
+        witness = Witness(plant)
+        witness.start()
+        self.witnesses.append(witness)
+        self.addCleanup(self.hear, witness)
+        return witness
+
+    def hear(self, witness):
+        self.assertEqual(witness.problems, [])
+        self.assertGreater(witness.samples, 0, "nobody looked")
 
     def tearDown(self):
+        for witness in self.witnesses:
+            witness.stop()
         outcome = self._outcome.result if hasattr(self._outcome, "result") else None
         failed = outcome and any(case is self for case, _ in outcome.failures + outcome.errors)
         for plant in self.plants:
@@ -51,6 +107,27 @@ class PlantCase(unittest.TestCase):
         plant.start()
         plant.await_whole()
         return plant
+
+    @staticmethod
+    def codes(node):
+        """Of its health."""
+        return {code["code"] for code in node.get("/v1/status")["health"]["codes"]}
+
+    @staticmethod
+    def parent(node):
+        """Id of the parent it is attached to, if any."""
+        status = node.try_get("/v1/status")
+        uplink = status and status["uplink"]
+        return uplink["parent"] if uplink and uplink["state"] == "attached" else None
+
+    @staticmethod
+    def await_moved(nodes, victim, timeout=60):
+        wait_until(lambda: all(PlantCase.parent(node) not in (None, victim.id) for node in nodes),
+                   timeout, f"another parent than {victim.name}")
+
+    @staticmethod
+    def await_count(plant, count, timeout=90):
+        wait_until(lambda: plant.online() == count, timeout, f"count of {count}", every=0.1)
 
     @staticmethod
     def send(plant, power_w, duration_s, key):

@@ -6,24 +6,14 @@ import unittest
 from support import PlantCase, wait_until
 
 
-def parent(leaf):
-    status = leaf.try_get("/v1/status")
-    uplink = status and status["uplink"]
-    return uplink["parent"] if uplink and uplink["state"] == "attached" else None
-
-
 class Healing(PlantCase):
-    def await_moved(self, plant, victim, timeout=30):
-        wait_until(lambda: all(parent(leaf) not in (None, victim.id) for leaf in plant.leaves),
-                   timeout, f"another parent than {victim.name} for every leaf")
-
     def test_an_aggregator_killed_in_mid_dispatch_costs_the_plant_nothing_for_long(self):
         plant = self.running_plant(leaves=12, aggregators=3)
         self.send(plant, 10_000, 7200, "it-kill")
         self.await_delivery(plant, 10_000)
         victim = plant.aggregators[0]
         victim.kill()
-        self.await_moved(plant, victim)
+        self.await_moved(plant.leaves, victim)
         wait_until(lambda: plant.online() == 12, 40, "every leaf counted again")
         self.await_delivery(plant, 10_000, timeout=30)
         self.assertLessEqual(plant.online(), 12)
@@ -32,7 +22,7 @@ class Healing(PlantCase):
         plant = self.running_plant(leaves=6, aggregators=2)
         victim = plant.aggregators[0]
         victim.kill(signal.SIGSTOP)
-        self.await_moved(plant, victim)
+        self.await_moved(plant.leaves, victim)
         wait_until(lambda: plant.online() == 6, 40, "every leaf counted elsewhere")
         victim.kill(signal.SIGCONT)
         wait_until(victim.attached, 30, f"{victim.name} attached again")
@@ -44,9 +34,9 @@ class Healing(PlantCase):
         plant = self.running_plant(leaves=6, aggregators=2)
         victim = plant.aggregators[0]
         victim.kill()
-        self.await_moved(plant, victim)
+        self.await_moved(plant.leaves, victim)
         victim.start()
-        wait_until(lambda: any(parent(leaf) == victim.id for leaf in plant.leaves), 90,
+        wait_until(lambda: any(self.parent(leaf) == victim.id for leaf in plant.leaves), 90,
                    f"a leaf back at {victim.name}")
         wait_until(lambda: plant.online() == 6, 60, "every leaf counted")
 

@@ -184,6 +184,10 @@ class Plant:
     def node(self, name):
         return next(n for n in self.nodes if n.name == name)
 
+    def host_of(self, _node):
+        """Where a node listens."""
+        return "127.0.0.1"
+
     def anchor_arguments(self):
         return ["--speed", self.speed, "--anchor-utc", _rfc3339(self.anchor_utc),
                 "--anchor-market", _rfc3339(self.market_start)]
@@ -208,7 +212,7 @@ class Plant:
         self.run(self.bin / "vppctl", "certs", "init", self.authority)
         base = free_port_block(len(self.aggregators) + 2 + len(self.leaves))
         for i, node in enumerate([self.root, *self.aggregators]):
-            node.address = f"tcp://127.0.0.1:{base + i}"
+            node.address = f"tcp://{self.host_of(node)}:{base + i}"
         self.spare_port = base + len(self.aggregators) + 1  # the market's, when there is one
         self.battery_port = self.spare_port + 1
         with ThreadPoolExecutor(4) as pool:
@@ -265,13 +269,16 @@ class Plant:
     # --- life --------------------------------------------------------------------------------
 
     def start_batteries(self):
-        self.batteries = Process(
-            "vppbattery",
-            [self.bin / "vppbattery", "--count", len(self.leaves), "--port-base",
-             self.battery_port, "--speed", self.speed, "--seed", self.seed, "--start",
-             _rfc3339(self.market_start), "--accounts", self.dir / "batteries.json",
-             *self.battery_arguments], self.dir / "batteries.log", self.env).start()
+        command = self.battery_command(len(self.leaves), self.battery_port, self.seed,
+                                       self.dir / "batteries.json")
+        self.batteries = Process("vppbattery", command, self.dir / "batteries.log",
+                                 self.env).start()
         self._await_ready(self.batteries)
+
+    def battery_command(self, count, port_base, seed, accounts):
+        return [self.bin / "vppbattery", "--count", count, "--port-base", port_base, "--speed",
+                self.speed, "--seed", seed, "--start", _rfc3339(self.market_start), "--accounts",
+                accounts, *self.battery_arguments]
 
     def start_market(self):
         """Before prepare()'s configs are used: the root's config names the market's port."""
