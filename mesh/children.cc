@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::int64_t kJoinBurst = limits::kRejoinsPerSecond / 5;
+constexpr std::size_t kRedirectsAtOnce = 250;  ///< per beacon: a fifth of what a parent admits
 constexpr int kBeaconsPerAlternates = 16;  ///< they change seldom, and metered links pay for them
 
 Instant instant_of(Stamp stamp) {
@@ -20,7 +21,10 @@ Instant instant_of(Stamp stamp) {
 }  // namespace
 
 Children::Children(const ChildrenOptions& options, Rng rng)
-    : options_{options}, rng_{rng}, joins_{limits::kRejoinsPerSecond, kJoinBurst} {
+    : options_{options},
+      rng_{rng},
+      joins_{limits::kRejoinsPerSecond, kJoinBurst},
+      draining_{options.draining} {
   VPP_CHECK(options_.self != kNoNode);
   VPP_CHECK(options_.lease > options_.beacon_interval);
   VPP_CHECK(options_.beacon_interval > Duration{0});
@@ -37,6 +41,7 @@ void Children::advance(const Now& now) {
   if (check_at_ <= now.protocol) expire(now);
   if (next_beacon_ <= now.protocol) {
     send_beacons(now);
+    if (draining_) send_redirects();
     repeat_questions();
     age_locations(now.protocol);
   }
@@ -81,6 +86,12 @@ void Children::dispatch(const Now& now, NodeId child, Dispatch order) {
   effects_.send.push_back({found->second.connection, order});
 }
 
+void Children::drain(const Now& now, bool on) {
+  now_ = now.protocol;
+  draining_ = on;
+  if (on) send_redirects();
+}
+
 std::vector<ChildView> Children::view(const Now& now) const {
   std::vector<ChildView> out;
   out.reserve(children_.size());
@@ -92,6 +103,7 @@ std::vector<ChildView> Children::view(const Now& now) const {
                    .session = child.session,
                    .attached = child.attached && now.protocol < child.lease_until,
                    .counted = counted(child, now.protocol),
+                   .in_transit = in_transit(child, now.protocol),
                    .moved = child.moved,
                    .attached_at = child.attached_at,
                    .lease_until = child.lease_until,
@@ -258,6 +270,17 @@ void Children::send_beacons(const Now& now) {
   for (const auto& [connection, id] : by_connection_) effects_.send.push_back({connection, news});
 }
 
+void Children::send_redirects() {
+  const std::size_t some = std::min(kRedirectsAtOnce, by_connection_.size());
+  const Redirect redirect{RedirectReason::kDraining, alternates_below()};
+  auto next = by_connection_.upper_bound(redirected_);
+  for (std::size_t i = 0; i < some; ++i, ++next) {
+    if (next == by_connection_.end()) next = by_connection_.begin();
+    effects_.send.push_back({next->first, redirect});
+    redirected_ = next->first;
+  }
+}
+
 Beacon Children::beacon(const Now& now, bool with_alternates) {
   return {.stamp = stamp(now.protocol),
           .term = term_,
@@ -293,6 +316,11 @@ bool Children::counted(const Child& child, Instant now) const {
   if (!child.attached || now >= child.lease_until) return false;
   if (child.proof < epoch_) return false;  // says nothing since it learned where this node is
   return child.cleared || now >= child.held_until;
+}
+
+bool Children::in_transit(const Child& child, Instant now) const {
+  if (!child.attached || now >= child.lease_until || counted(child, now)) return false;
+  return child.cleared || now >= child.held_until || now < child.handover_until;
 }
 
 void Children::refresh_counted(Child& child, Instant now) {

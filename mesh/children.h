@@ -55,6 +55,7 @@ struct ChildrenOptions {
   std::size_t children_max = limits::kChildrenMax;
   Duration lease = limits::kLease;
   Duration beacon_interval = limits::kBeaconInterval;
+  bool draining = false;                  ///< as after drain(): it was, before a restart
   std::size_t locations_max = 1'200'000;  ///< a fleet of a million; about 100 B each
 };
 
@@ -91,7 +92,10 @@ struct ChildView {
   Session session = 0;
   bool attached = false;  ///< holds a lease
   bool counted = false;   ///< in this node's sums
-  bool moved = false;     ///< lives below somebody else now: not lost, and not ours
+  /// Not counted for the moment, but still doing its share: it comes from a parent that counts it,
+  /// or has not heard of this node's new path yet. Not to be released.
+  bool in_transit = false;
+  bool moved = false;  ///< lives below somebody else now: not lost, and not ours
   Instant attached_at{};
   Instant lease_until{};
   Instant heard_at{};
@@ -145,6 +149,11 @@ class Children {
   /// Dispatch to one child; nothing is sent to a child that is not attached.
   void dispatch(const Now& now, NodeId child, Dispatch order);
 
+  /// Takes nobody in, and asks everybody attached to find another parent, a few at a time and
+  /// again and again; who finds none stays, counted and dispatched as ever.
+  void drain(const Now& now, bool on);
+  [[nodiscard]] bool draining() const { return draining_; }
+
   /// From the parent: leave older sessions of these out, they moved. Answered in
   /// take_evicted() once nobody below counts them.
   void evict(const Now& now, const std::vector<Attachment>& nodes);
@@ -185,6 +194,7 @@ class Children {
     bool moved = false;        ///< lives below somebody else; no longer ours to show
     Instant attached_at{};
     Instant held_until{};
+    Instant handover_until{};  ///< its former parent may still count it
     Instant lease_until{};
     Instant heard_at{};
     std::uint64_t sequence = 0;
@@ -223,10 +233,12 @@ class Children {
   void end(const Now& now, Entry& entry, bool tell);
   void expire(const Now& now);
   void send_beacons(const Now& now);
+  void send_redirects();
   [[nodiscard]] Beacon beacon(const Now& now, bool with_alternates);
   [[nodiscard]] std::vector<Endpoint> alternates_below() const;
   [[nodiscard]] Stamp stamp(Instant now);
   [[nodiscard]] bool counted(const Child& child, Instant now) const;
+  [[nodiscard]] bool in_transit(const Child& child, Instant now) const;
   void refresh_counted(Child& child, Instant now);
   [[nodiscard]] bool is_attached(NodeId id) const;
 
@@ -252,7 +264,9 @@ class Children {
   std::map<ConnectionId, NodeId> by_connection_;  ///< of attached children
   std::set<NodeId> groups_;                       ///< attached children that take children
   TokenBucket joins_;
-  Instant now_{};  ///< of the last call
+  bool draining_;
+  ConnectionId redirected_ = 0;  ///< last one asked to go
+  Instant now_{};                ///< of the last call
   Stamp last_stamp_ = 0;
   Stamp epoch_ = 0;  ///< first stamp that told the present path
   Instant next_beacon_ = kNever;

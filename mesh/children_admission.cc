@@ -21,6 +21,7 @@ Duration retry_after(NakReason reason) {
     case NakReason::kOldSession:
       return 1s;
     case NakReason::kFull:
+    case NakReason::kDraining:
       return 5s;
     case NakReason::kNotAuthorised:
     case NakReason::kTakesNone:
@@ -33,7 +34,8 @@ Duration retry_after(NakReason reason) {
 
 void Children::on_probe(ConnectionId connection, const Probe& probe) {
   const std::size_t taken = by_connection_.size();
-  const std::size_t free = options_.children_max - std::min(taken, options_.children_max);
+  const std::size_t slots = draining_ ? 0 : options_.children_max;
+  const std::size_t free = slots - std::min(taken, slots);
   effects_.send.push_back({connection, ProbeAck{.nonce = probe.nonce,
                                                 .term = term_,
                                                 .path = path_,
@@ -63,6 +65,7 @@ std::optional<NakReason> Children::refusal(Instant now, const FromChild& event,
   }
   if (hello.role != event.peer->role || hello.role == Role::kRoot) return NakReason::kNotAuthorised;
   if (path_.empty()) return NakReason::kNoRoot;
+  if (draining_) return NakReason::kDraining;
   const NodeId id = event.peer->id;
   if (id == options_.self || std::ranges::find(path_, id) != path_.end()) return NakReason::kLoop;
   const std::size_t levels = path_.size() + (hello.role == Role::kLeaf ? 1 : 2);
@@ -105,6 +108,7 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.cleared = hold == Duration{0};
   child.attached_at = child.heard_at = now.protocol;
   child.held_until = now.protocol + hold;
+  child.handover_until = now.protocol + (hello.handover ? options_.lease : Duration{0});
   child.lease_until = now.protocol + options_.lease;
   child.sequence = 0;
   child.proof = -1;

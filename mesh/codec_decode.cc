@@ -130,6 +130,7 @@ Hello get(wire::Hello::Reader in) {
   if (in.hasLastParent()) m.last_parent = get(in.getLastParent());
   m.hold = Duration{in.getHoldMs()};
   if (in.hasServes()) m.serves = get(in.getServes());
+  m.handover = in.getHandover();
   return m;
 }
 
@@ -206,7 +207,7 @@ HelloAck get(wire::HelloAck::Reader in) {
 }
 
 HelloNak get(wire::HelloNak::Reader in) {
-  return {.reason = get_enum(in.getReason(), NakReason::kTakesNone, "unknown reason"),
+  return {.reason = get_enum(in.getReason(), NakReason::kDraining, "unknown reason"),
           .retry_after = Duration{in.getRetryAfterMs()},
           .alternates = get_alternates(in.getAlternates())};
 }
@@ -217,6 +218,11 @@ Beacon get(wire::Beacon::Reader in) {
           .path = get_path(in.getPath()),
           .market_time = from_ms(in.getMarketTimeMs()),
           .market_speed = in.getMarketSpeed(),
+          .alternates = get_alternates(in.getAlternates())};
+}
+
+Redirect get(wire::Redirect::Reader in) {
+  return {.reason = get_enum(in.getReason(), RedirectReason::kBalance, "unknown reason"),
           .alternates = get_alternates(in.getAlternates())};
 }
 
@@ -269,6 +275,8 @@ Message get(wire::Frame::Reader frame) {
       return Cleared{get_nodes(frame.getCleared().getNodes())};
     case wire::Frame::BYE:
       return Bye{frame.getBye().getSession()};
+    case wire::Frame::REDIRECT:
+      return get(frame.getRedirect());
   }
   throw Refused{"unknown kind of message"};
 }

@@ -90,6 +90,7 @@ void put(const Hello& m, wire::Frame::Builder frame) {
   if (m.last_parent) put(*m.last_parent, out.initLastParent());
   out.setHoldMs(m.hold.count());
   if (m.serves) put(*m.serves, out.initServes());
+  out.setHandover(m.handover);
 }
 
 void put(const SiteDirection& site, wire::SiteDirection::Builder out) {
@@ -209,6 +210,12 @@ void put(const Evict& m, wire::Frame::Builder frame) {
 void put(const Cleared& m, wire::Frame::Builder frame) {
   auto out = frame.initCleared();
   put_list(m.nodes, [&](unsigned n) { return out.initNodes(n); });
+}
+
+void put(const Redirect& m, wire::Frame::Builder frame) {
+  auto out = frame.initRedirect();
+  out.setReason(static_cast<wire::RedirectReason>(m.reason));
+  put_list(m.alternates, [&](unsigned n) { return out.initAlternates(n); });
 }
 
 /// Nothing: the message is too long for one segment of so many words.

@@ -177,7 +177,7 @@ void check(Limits& l, const HelloAck& m) {
 }
 
 void check(Limits& l, const HelloNak& m) {
-  l.require(m.reason <= NakReason::kTakesNone, "unknown reason");
+  l.require(m.reason <= NakReason::kDraining, "unknown reason");
   l.span(m.retry_after, "retry time out of range");
   l.alternates(m.alternates);
 }
@@ -195,6 +195,11 @@ void check(Limits& l, const Dispatch& m) {
   l.market(m.from);
   l.market(m.until);
   l.stamp(m.expires);
+}
+
+void check(Limits& l, const Redirect& m) {
+  l.require(m.reason <= RedirectReason::kBalance, "unknown reason");
+  l.alternates(m.alternates);
 }
 
 void check(Limits& l, const Evict& m) {

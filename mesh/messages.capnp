@@ -24,6 +24,7 @@ struct Frame {
     evict @10 :Nodes;
     cleared @11 :Nodes;
     bye @12 :Bye;
+    redirect @13 :Redirect;
   }
 }
 
@@ -77,6 +78,7 @@ struct Hello {
   lastParent @5 :NodeId;   # absent: none
   holdMs @6 :Int64;
   serves @7 :Endpoint;     # absent: takes no children
+  handover @8 :Bool;
 }
 
 struct SiteDirection {
@@ -169,6 +171,7 @@ enum NakReason {
   notAuthorised @4;
   oldSession @5;
   takesNone @6;
+  draining @7;
 }
 
 struct HelloNak {
@@ -198,6 +201,16 @@ struct Dispatch {
   fromMs @6 :Int64;
   untilMs @7 :Int64;
   expires @8 :Int64;
+}
+
+enum RedirectReason {
+  draining @0;
+  balance @1;
+}
+
+struct Redirect {
+  reason @0 :RedirectReason;
+  alternates @1 :List(Endpoint);
 }
 
 struct Nodes {

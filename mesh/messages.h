@@ -55,6 +55,8 @@ struct Hello {
   /// it 0 for that long, or until it is Cleared. Zero on the very first attach.
   Duration hold{0};
   std::optional<Endpoint> serves;  ///< where this node takes children, to be passed on as alternate
+  /// The old parent still counts and dispatches this node, until it is told otherwise.
+  bool handover = false;
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -166,6 +168,7 @@ enum class NakReason : std::uint8_t {
   kNotAuthorised,  ///< certificate refused
   kOldSession,     ///< a newer session of yours is attached
   kTakesNone,      ///< leaves take no children
+  kDraining,       ///< I am being emptied
 };
 
 struct HelloNak {
@@ -210,7 +213,19 @@ struct Cleared {
   friend bool operator==(const Cleared&, const Cleared&) = default;
 };
 
+enum class RedirectReason : std::uint8_t {
+  kDraining,  ///< go wherever you are taken; repeated until nobody is left
+  kBalance,   ///< a sibling has more room
+};
+
+/// Find another parent, and stay until it has taken you.
+struct Redirect {
+  RedirectReason reason = RedirectReason::kDraining;
+  std::vector<Endpoint> alternates;
+  friend bool operator==(const Redirect&, const Redirect&) = default;
+};
+
 using Message = std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch,
-                             DispatchAck, Evict, Cleared, Bye>;
+                             DispatchAck, Evict, Cleared, Bye, Redirect>;
 
 }  // namespace vpp::mesh

@@ -5,15 +5,10 @@
 #include "config/limits.h"
 
 namespace vpp::mesh {
-namespace {
-
-/// The last quarter of the slots is for those who have no other choice.
 bool crowded(const ProbeAck& answer) {
   const std::uint64_t slots = std::uint64_t{answer.children} + answer.free_slots;
   return std::uint64_t{answer.free_slots} * 4 < slots;
 }
-
-}  // namespace
 
 std::optional<Unfit> unfit_path(const Seeker& seeker, const Path& path, std::uint64_t term) {
   if (path.empty()) return Unfit::kNoRoot;

@@ -39,6 +39,9 @@ struct Offer {
 [[nodiscard]] std::optional<Unfit> unfit_path(const Seeker& seeker, const Path& path,
                                               std::uint64_t term);
 
+/// The last quarter of the slots is for those who have no other choice.
+[[nodiscard]] bool crowded(const ProbeAck& answer);
+
 /// Length of a path as a rank: lower is better. For a leaf the root and a node right below it
 /// are alike: it gains nothing there, and would take the place of an aggregator.
 [[nodiscard]] std::size_t rank_of(Role role, std::size_t path_length);

@@ -34,6 +34,12 @@ class ParentClock {
     return Instant{Duration{bounded(stamp) + offset}};
   }
 
+  /// The other way round; 0, which has passed, while the clock is unknown.
+  [[nodiscard]] Stamp stamp_of(Instant at) const {
+    const std::int64_t offset = std::min(previous_, current_);
+    return offset == kUnknown ? 0 : bounded(at.time_since_epoch().count() - offset);
+  }
+
  private:
   static constexpr std::int64_t kUnknown = std::numeric_limits<std::int64_t>::max();
   static constexpr int kWindow = 64;  ///< beacons: a minute on a LAN

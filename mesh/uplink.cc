@@ -32,6 +32,13 @@ std::optional<std::size_t> advertised_before(const UplinkRecord& record) {
 
 }  // namespace
 
+std::string_view to_string(MoveReason reason) {
+  constexpr std::string_view kNames[] = {
+      "started",    "parent silent", "disconnected", "poisoned",    "parent unfit",
+      "redirected", "newer term",    "better rank",  "more wanted", "left"};
+  return kNames[static_cast<std::size_t>(reason)];
+}
+
 Uplink::Uplink(const UplinkOptions& options, Rng rng, std::optional<UplinkRecord> recovered)
     : options_{options},
       rng_{rng},
@@ -52,6 +59,7 @@ void Uplink::step(const Now& now, const UplinkEvent& event) {
 void Uplink::advance(const Now& now) {
   begin(now.protocol);
   flush_closes();
+  if (former_ && former_->until <= now.protocol) end_former(true);
   if (const auto* orphan = std::get_if<Orphan>(&state_)) {
     if (orphan->until <= now.protocol) search(now.protocol);
   } else if (auto* probing = std::get_if<Probing>(&state_)) {
@@ -80,6 +88,7 @@ Instant Uplink::next_deadline() const {
   const int missed = std::holds_alternative<Suspect>(state_) ? limits::kBeaconsToOrphan
                                                              : limits::kBeaconsToSuspect;
   Instant due = parent.heard_at + parent.beacon_interval * missed + parent.beacon_interval / 4;
+  if (former_) due = std::min(due, former_->until);
   if (!attached->look) return std::min(due, attached->look_at);
   due = std::min({due, attached->look->give_up_at, attached->look->attempt.probe_again});
   return attached->look->petition ? std::min(due, attached->look->petition->hello_again) : due;
@@ -110,7 +119,7 @@ void Uplink::acknowledge(const DispatchAck& ack) {
 
 void Uplink::leave(const Now& now) {
   begin(now.protocol);
-  if (held() != nullptr) lose_parent(now.protocol, true);
+  if (held() != nullptr) lose_parent(now.protocol, Parting::kBye, MoveReason::kLeft);
   if (const auto* probing = std::get_if<Probing>(&state_)) {
     for (const auto& [link, attempt] : probing->asked) close(link);
   }
@@ -157,6 +166,17 @@ std::optional<Instant> Uplink::last_beacon() const {
 
 std::vector<Endpoint> Uplink::alternates() const {
   return candidates_.alternates();
+}
+
+std::vector<Endpoint> Uplink::alternates_below() const {
+  std::vector<Endpoint> out = candidates_.alternates();
+  const Attached* attached = held();
+  if (attached == nullptr) return out;
+  const Endpoint& parent = attached->parent.candidate.to;
+  std::erase(out, parent);
+  if (out.size() >= limits::kAlternatesMax) out.resize(limits::kAlternatesMax - 1);
+  out.push_back(parent);
+  return out;
 }
 
 std::string_view Uplink::state() const {
@@ -218,8 +238,11 @@ void Uplink::on(const Now& now, const LinkLost& event) {
   }
   Attached* attached = held();
   if (attached == nullptr) return;
+  if (former_ && former_->link == event.link) return end_former(false);
   if (attached->look && attached->look->link == event.link) end_look(now.protocol, *attached);
-  if (attached->parent.link == event.link) orphan(now.protocol, false);
+  if (attached->parent.link == event.link) {
+    orphan(now.protocol, Parting::kSilent, MoveReason::kDisconnected);
+  }
 }
 
 void Uplink::on(const Now& now, const FromParent& event) {
@@ -259,6 +282,8 @@ void Uplink::on(const Now& now, const FromParent& event) {
     on_parent(now, event);
   } else if (attached->look && attached->look->link == event.link) {
     on_look(now, *attached, event);
+  } else if (former_ && event.link == former_->link) {
+    on_former(now.protocol, event.message);
   }
 }
 
@@ -290,7 +315,13 @@ void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const
   state_ = Attached{.parent = std::move(parent),
                     .look_at = now.protocol + rng_.jittered(kLookAround),
                     .look = {},
-                    .promising = {}};
+                    .promising = {},
+                    .leaving = {}};
+  if (moves_.empty() || moves_.back().to)
+    moves_.push_back({.at = now.protocol, .from = {}, .to = {}});
+  moves_.back().to = peer;
+  moves_.back().gap = now.protocol - moves_.back().at;
+  if (moves_.size() > kMovesKept) moves_.erase(moves_.begin());
   effects_.attachment_changed = true;
   effects_.path_changed = true;
   effects_.deliver.emplace_back(ack);
@@ -298,6 +329,9 @@ void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const
 
 void Uplink::on_parent(const Now& now, const FromParent& event) {
   if (const auto* beacon = std::get_if<Beacon>(&event.message)) return on_beacon(now, *beacon);
+  if (const auto* redirect = std::get_if<Redirect>(&event.message)) {
+    return on_redirect(now.protocol, *redirect);
+  }
   const bool for_the_node = std::holds_alternative<Dispatch>(event.message) ||
                             std::holds_alternative<Evict>(event.message) ||
                             std::holds_alternative<Cleared>(event.message);
@@ -311,7 +345,8 @@ void Uplink::on_beacon(const Now& now, const Beacon& beacon) {
   if (!obeyable(now.protocol, parent, beacon)) {
     candidates_.learn(beacon.alternates);
     candidates_.avoid(parent.candidate.to, now.protocol + rng_.jittered(limits::kBeaconInterval));
-    lose_parent(now.protocol, true);
+    lose_parent(now.protocol, Parting::kBye,
+                beacon.path.empty() ? MoveReason::kPoisoned : MoveReason::kUnfit);
     return search(now.protocol);
   }
   parent.stamp = beacon.stamp;
@@ -356,23 +391,50 @@ void Uplink::counted_under(Instant now, const Parent& parent) {
   persist();
 }
 
-void Uplink::lose_parent(Instant now, bool say_goodbye) {
+void Uplink::lose_parent(Instant now, Parting how, MoveReason why) {
   Attached& attached = *held();
   if (attached.look) end_look(now, attached);
+  end_former(true);
   const Parent& parent = attached.parent;
-  if (say_goodbye) {
-    effects_.send.push_back({parent.link, Bye{parent.session}});
-    close_next_.push_back(parent.link);  // closes come before sends in a batch
-  } else {
+  if (how == Parting::kSilent) {
     close(parent.link);
+  } else {
+    former_ = Former{parent.link, parent.session, parent.clock, now + parent.lease};
+    if (how == Parting::kBye) end_former(true);
   }
+  moves_.push_back({.at = now, .from = parent.id, .to = {}, .reason = why});
   effects_.attachment_changed = true;
   effects_.path_changed = true;
   state_ = Orphan{now};
 }
 
-void Uplink::orphan(Instant now, bool say_goodbye) {
-  lose_parent(now, say_goodbye);
+/// Its poison says that an ancestor has told it of the move.
+void Uplink::on_former(Instant now, const Message& message) {
+  if (const auto* beacon = std::get_if<Beacon>(&message)) {
+    if (beacon->path.empty()) return end_former(false);
+    former_->clock.heard(now, beacon->stamp);
+  }
+  const Attached* attached = held();
+  const auto* dispatch = std::get_if<Dispatch>(&message);
+  if (attached == nullptr || dispatch == nullptr || dispatch->term != record_.term) return;
+  Dispatch order = *dispatch;  // its expiry told by the clock of the present parent
+  order.expires = attached->parent.clock.stamp_of(former_->clock.local_time_of(order.expires));
+  effects_.deliver.emplace_back(order);
+}
+
+void Uplink::end_former(bool say_goodbye) {
+  if (!former_) return;
+  if (say_goodbye) {
+    effects_.send.push_back({former_->link, Bye{former_->session}});
+    close_next_.push_back(former_->link);  // closes come before sends in a batch
+  } else {
+    close(former_->link);
+  }
+  former_.reset();
+}
+
+void Uplink::orphan(Instant now, Parting how, MoveReason why) {
+  lose_parent(now, how, why);
   if (spread_ > Duration{0}) {
     state_ = Orphan{now + rng_.up_to(spread_)};
   } else {
@@ -383,7 +445,9 @@ void Uplink::orphan(Instant now, bool say_goodbye) {
 void Uplink::advance(Instant now, Attached& attached) {
   const Parent& parent = attached.parent;
   const Duration silence = now - parent.heard_at - parent.beacon_interval / 4;
-  if (silence >= parent.beacon_interval * limits::kBeaconsToOrphan) return orphan(now, true);
+  if (silence >= parent.beacon_interval * limits::kBeaconsToOrphan) {
+    return orphan(now, Parting::kBye, MoveReason::kSilent);
+  }
   advance_look(now, attached);
   const bool suspicious = silence >= parent.beacon_interval * limits::kBeaconsToSuspect;
   if (!suspicious || std::holds_alternative<Suspect>(state_)) return;

@@ -36,6 +36,8 @@ namespace vpp::mesh {
 /// Between two looks at a better parent; also how long a returned seed must have been well.
 inline constexpr Duration kLookAround = std::chrono::seconds{10};
 
+inline constexpr std::size_t kMovesKept = 16;
+
 using LinkId = std::uint64_t;  ///< one socket to one possible parent; never used twice
 
 struct UplinkOptions {
@@ -59,6 +61,29 @@ struct UplinkRecord {
   std::size_t path_length = 0;
   std::vector<Endpoint> alternates;
   friend bool operator==(const UplinkRecord&, const UplinkRecord&) = default;
+};
+
+/// Why a node left its parent.
+enum class MoveReason : std::uint8_t {
+  kStarted,       ///< it had none
+  kSilent,        ///< no beacon for too long
+  kDisconnected,  ///< the link is gone
+  kPoisoned,      ///< the parent lost its root, or says that we live elsewhere
+  kUnfit,         ///< the parent's new path holds us, is too deep, or is of an older root
+  kRedirected,    ///< the parent asked for it
+  kNewerTerm,     ///< elsewhere a newer root is obeyed
+  kBetterRank,    ///< elsewhere is nearer to the root
+  kMoreWanted,    ///< a seed named earlier in the config is back
+  kLeft,          ///< this node stops
+};
+[[nodiscard]] std::string_view to_string(MoveReason reason);
+
+struct Move {
+  Instant at{};  ///< when it left `from`
+  std::optional<NodeId> from;
+  std::optional<NodeId> to;  ///< nothing: not found yet
+  MoveReason reason = MoveReason::kStarted;
+  Duration gap{0};  ///< without a parent in between
 };
 
 // Events.
@@ -90,7 +115,9 @@ struct UplinkEffects {
   std::vector<LinkId> close;
   std::vector<OpenLink> open;
   std::vector<SendUp> send;
-  std::vector<Message> deliver;  ///< Dispatch, Evict, Cleared, HelloAck of the present parent
+  /// Dispatch, Evict, Cleared, HelloAck of the present parent; after a move also a Dispatch of the
+  /// former one, as long as that counts this node.
+  std::vector<Message> deliver;
   bool attachment_changed = false;
   bool path_changed = false;
 };
@@ -133,6 +160,12 @@ class Uplink {
   [[nodiscard]] Session session() const;
   [[nodiscard]] std::optional<Instant> last_beacon() const;
   [[nodiscard]] std::vector<Endpoint> alternates() const;
+  /// What the nodes below may fall back to: the alternates, and the parent itself as the last.
+  [[nodiscard]] std::vector<Endpoint> alternates_below() const;
+  /// The newest last, at most kMovesKept.
+  [[nodiscard]] const std::vector<Move>& moves() const { return moves_; }
+  /// An alternate held ready; nothing: none.
+  [[nodiscard]] std::optional<Endpoint> standby() const { return std::nullopt; }
   [[nodiscard]] std::string_view state() const;  ///< "probe", "joining", ... for people
 
   /// Market time and speed as the newest beacon told them; nothing before the first.
@@ -198,12 +231,30 @@ class Uplink {
     Attempt attempt;
     Instant give_up_at{};
     std::optional<Petition> petition;
+    MoveReason why = MoveReason::kStarted;  ///< of the petition
   };
+  /// The parent asked us to go.
+  struct Leaving {
+    RedirectReason reason = RedirectReason::kDraining;
+    Instant until{};        ///< unless it asks again
+    std::size_t first = 0;  ///< the alternate looked at first: neighbours spread out
+    std::size_t tried = 0;
+  };
+  /// The parent before, after a move that it need not notice: it counts and dispatches this node
+  /// until it is told by an ancestor, which shows as its poison, or its lease ends.
+  struct Former {
+    LinkId link = 0;
+    Session session = 0;
+    ParentClock clock;
+    Instant until{};
+  };
+  enum class Parting : std::uint8_t { kSilent, kBye, kHandover };
   struct Attached {
     Parent parent;
     Instant look_at = kNever;
     std::optional<Look> look;
     std::optional<Endpoint> promising;  ///< a wanted seed that answered the last look
+    std::optional<Leaving> leaving;
   };
   struct Suspect {
     Attached was;
@@ -238,16 +289,22 @@ class Uplink {
   void on_beacon(const Now& now, const Beacon& beacon);
   [[nodiscard]] bool obeyable(Instant now, const Parent& parent, const Beacon& beacon) const;
   void counted_under(Instant now, const Parent& parent);
-  void lose_parent(Instant now, bool say_goodbye);
-  void orphan(Instant now, bool say_goodbye);
+  void lose_parent(Instant now, Parting how, MoveReason why);
+  void orphan(Instant now, Parting how, MoveReason why);
+  void on_former(Instant now, const Message& message);
+  void end_former(bool say_goodbye);
   void advance(Instant now, Attached& attached);
 
   // Looking around while attached: uplink_look.cc.
+  void on_redirect(Instant now, const Redirect& redirect);
   void start_look(Instant now, Attached& attached);
   void end_look(Instant now, Attached& attached);
   void on_look(const Now& now, Attached& attached, const FromParent& event);
   void advance_look(Instant now, Attached& attached);
-  [[nodiscard]] std::optional<Candidate> look_target(Instant now, const Attached& attached);
+  [[nodiscard]] std::optional<Candidate> look_target(Instant now, Attached& attached);
+  [[nodiscard]] Instant next_look(Instant now, const Attached& attached);
+  [[nodiscard]] std::optional<MoveReason> gain(Instant now, const Attached& attached,
+                                               const Offer& offer) const;
 
   [[nodiscard]] Seeker seeker() const;
   [[nodiscard]] Duration hold(Instant now) const;
@@ -274,6 +331,8 @@ class Uplink {
   Instant counted_until_{};         ///< no ancestor counts this node any later
   Instant flush_at_{};              ///< since when closes are pending
   std::vector<LinkId> close_next_;  ///< after the Bye of this batch has been sent
+  std::optional<Former> former_;
+  std::vector<Move> moves_;
   UplinkEffects effects_;
 };
 

@@ -5,12 +5,42 @@
 #include "mesh/uplink.h"
 
 namespace vpp::mesh {
+namespace {
 
-/// The most wanted seed every other time, the rest in turn.
-std::optional<Candidate> Uplink::look_target(Instant now, const Attached& attached) {
-  if (attached.parent.candidate.place == 0) return std::nullopt;  // nothing more is wanted
+using namespace std::chrono_literals;
+
+constexpr Duration kLeaveWithin = 1s;   ///< neighbours were asked in the same moment
+constexpr Duration kLeaveNext = 200ms;  ///< from one alternate that would not to the next
+constexpr Duration kLeaveAgain = 2s;    ///< when none would
+constexpr Duration kLeavingFor = 60s;  ///< a parent with 10,000 children repeats itself within 40 s
+
+}  // namespace
+
+void Uplink::on_redirect(Instant now, const Redirect& redirect) {
+  Attached& attached = *held();
+  if (candidates_.learn(redirect.alternates)) {
+    record_.alternates = candidates_.alternates();
+    persist();
+  }
+  const bool known = attached.leaving && attached.leaving->reason == redirect.reason;
+  if (!known) {
+    attached.leaving = Leaving{.reason = redirect.reason, .first = rng_.below(limits::kSeedsMax)};
+    attached.look_at = std::min(attached.look_at, now + rng_.up_to(kLeaveWithin));
+  }
+  attached.leaving->until = now + kLeavingFor;
+}
+
+/// The most wanted seed every other time, the rest in turn; for one who must go, all in turn.
+std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
+  const bool must_go = attached.leaving.has_value();
+  if (attached.parent.candidate.place == 0 && !must_go)
+    return std::nullopt;  // nothing more is wanted
   const std::vector<Candidate> others = candidates_.others(now, attached.parent.candidate.to);
   if (others.empty()) return std::nullopt;
+  if (must_go) {
+    Leaving& leaving = *attached.leaving;
+    return others[(leaving.first + leaving.tried++) % others.size()];
+  }
   for (const Candidate& one : others) {
     if (one.to == attached.promising) return one;
   }
@@ -18,10 +48,18 @@ std::optional<Candidate> Uplink::look_target(Instant now, const Attached& attach
   return turn % 2 == 0 ? others.front() : others[turn / 2 % others.size()];
 }
 
+Instant Uplink::next_look(Instant now, const Attached& attached) {
+  if (!attached.leaving) return now + rng_.jittered(kLookAround);
+  const std::size_t others = candidates_.others(now, attached.parent.candidate.to).size();
+  const bool round = others == 0 || attached.leaving->tried % others == 0;
+  return now + rng_.jittered(round ? kLeaveAgain : kLeaveNext);
+}
+
 void Uplink::start_look(Instant now, Attached& attached) {
-  attached.look_at = now + rng_.jittered(kLookAround);
-  if (dispatch_active_) return;
-  const auto target = look_target(now, attached);
+  if (attached.leaving && attached.leaving->until <= now) attached.leaving.reset();
+  const bool must_go = attached.leaving && attached.leaving->reason == RedirectReason::kDraining;
+  const auto target = dispatch_active_ && !must_go ? std::nullopt : look_target(now, attached);
+  attached.look_at = next_look(now, attached);
   if (!target) return;
   const LinkId link = next_link_++;
   attached.look = Look{.link = link,
@@ -33,7 +71,7 @@ void Uplink::start_look(Instant now, Attached& attached) {
 void Uplink::end_look(Instant now, Attached& attached) {
   close(attached.look->link);
   attached.look.reset();
-  attached.look_at = now + rng_.jittered(kLookAround);
+  attached.look_at = next_look(now, attached);
 }
 
 void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event) {
@@ -47,26 +85,49 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
     if (ack->session != look.petition->session) return;
     if (!acceptable(now.protocol, event, *ack)) return end_look(now.protocol, attached);
     const Petition petition = *look.petition;
+    const MoveReason why = look.why;
     attached.look.reset();  // its link is the parent's from now on
-    lose_parent(now.protocol, true);
+    // A deposed root's orders end here; any other parent stays until it is told.
+    lose_parent(now.protocol, ack->term > record_.term ? Parting::kBye : Parting::kHandover, why);
     return attach(now, petition, event.peer, *ack);
   }
   const auto* answer = std::get_if<ProbeAck>(&event.message);
   if (answer == nullptr || look.petition || answer->nonce != look.attempt.nonce) return;
-  const Offer offer{*answer, candidate.place};
-  const Parent& parent = attached.parent;
-  const bool wanted = !unfit(seeker(), *answer) && !dispatch_active_ &&
-                      feasibility_.allows(now.protocol, answer->path.size(), answer->term) &&
-                      worth_moving(seeker(), parent.path.size(), parent.candidate.place, offer,
-                                   candidates_.seeds().size());
-  const bool better_rank =
-      rank_of(options_.role, answer->path.size()) < rank_of(options_.role, parent.path.size());
-  const bool stable = better_rank || attached.promising == candidate.to;
-  attached.promising = wanted ? std::optional{candidate.to} : std::nullopt;
-  if (!wanted || !stable) return end_look(now.protocol, attached);
+  const auto why = gain(now.protocol, attached, {*answer, candidate.place});
+  const bool wait = why == MoveReason::kMoreWanted && attached.promising != candidate.to;
+  attached.promising = why ? std::optional{candidate.to} : std::nullopt;
+  if (!why || wait) return end_look(now.protocol, attached);
+  look.why = *why;
   look.attempt.probe_again = kNever;
   look.petition = petition(now.protocol, look.link, candidate, answer->path.size());
   look.give_up_at = look.petition->give_up_at;
+}
+
+/// Why the offer is better than the present parent; nothing: stay.
+std::optional<MoveReason> Uplink::gain(Instant now, const Attached& attached,
+                                       const Offer& offer) const {
+  const ProbeAck& answer = offer.answer;
+  const Parent& parent = attached.parent;
+  if (unfit(seeker(), answer) || !feasibility_.allows(now, answer.path.size(), answer.term)) {
+    return std::nullopt;
+  }
+  const std::size_t held_rank = rank_of(options_.role, parent.path.size());
+  const std::size_t rank = rank_of(options_.role, answer.path.size());
+  if (attached.leaving) {
+    // Deeper only once nobody of this rank would; to even out loads, never.
+    const bool draining = attached.leaving->reason == RedirectReason::kDraining;
+    const bool all_tried =
+        attached.leaving->tried > candidates_.others(now, parent.candidate.to).size();
+    if (rank > held_rank && !(draining && all_tried)) return std::nullopt;
+    if (!draining && (dispatch_active_ || crowded(answer))) return std::nullopt;
+    return MoveReason::kRedirected;
+  }
+  if (dispatch_active_ || !worth_moving(seeker(), parent.path.size(), parent.candidate.place, offer,
+                                        candidates_.seeds().size())) {
+    return std::nullopt;
+  }
+  if (answer.term > record_.term) return MoveReason::kNewerTerm;
+  return rank < held_rank ? MoveReason::kBetterRank : MoveReason::kMoreWanted;
 }
 
 void Uplink::advance_look(Instant now, Attached& attached) {

@@ -149,7 +149,8 @@ void Uplink::send_hello(Instant now, Petition& petition) {
                                                 .session = petition.session,
                                                 .last_parent = record_.last_parent,
                                                 .hold = hold(now),
-                                                .serves = options_.serves}});
+                                                .serves = options_.serves,
+                                                .handover = held() != nullptr}});
 }
 
 void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak) {

@@ -57,6 +57,10 @@ Json to_document(const node::TermRecord& record) {
   return {{"term", record.term}};
 }
 
+Json to_document(const node::DrainRecord& record) {
+  return {{"on", record.on}};
+}
+
 Json to_document(const aggregation::Order& order) {
   return {{"id", order.id.value},
           {"key", order.key},
@@ -104,6 +108,8 @@ node::Record record_of(RecordKind kind, const Json& document) {
       return node::TermRecord{whole<std::uint64_t>(document, "term")};
     case RecordKind::kOrder:
       return order_of(document);
+    case RecordKind::kDrain:
+      return node::DrainRecord{document.at("on").get<bool>()};
     case RecordKind::kFact:
       break;
   }
@@ -115,6 +121,7 @@ node::Record record_of(RecordKind kind, const Json& document) {
 RecordKind kind_of(const node::Record& record) {
   return static_cast<RecordKind>(record.index());
 }
+static_assert(std::is_same_v<std::variant_alternative_t<5, node::Record>, node::DrainRecord>);
 static_assert(std::is_same_v<std::variant_alternative_t<4, node::Record>, bidding::Fact>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 

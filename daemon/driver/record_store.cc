@@ -37,6 +37,7 @@ std::optional<RecordKind> kind_of_key(std::string_view key) {
   if (key == "uplink") return RecordKind::kUplink;
   if (key == "fence") return RecordKind::kFence;
   if (key == "term") return RecordKind::kTerm;
+  if (key == "drain") return RecordKind::kDrain;
   if (key.starts_with(kOrderPrefix)) return RecordKind::kOrder;
   if (key.starts_with(kFactPrefix)) return RecordKind::kFact;
   return std::nullopt;
@@ -48,6 +49,7 @@ void take(node::Recovered& all, node::Record record) {
     void operator()(mesh::UplinkRecord&& r) const { to.uplink = std::move(r); }
     void operator()(const node::Fence& r) const { to.fence = r; }
     void operator()(const node::TermRecord& r) const { to.term = r; }
+    void operator()(const node::DrainRecord& r) const { to.drain = r; }
     void operator()(aggregation::Order&& r) const { to.orders.push_back(std::move(r)); }
     void operator()(bidding::Fact&& r) const { to.facts.push_back(std::move(r)); }
   };
@@ -67,6 +69,8 @@ std::string key_of(const node::Record& record, std::uint64_t& fact) {
       return "fence";
     case RecordKind::kTerm:
       return "term";
+    case RecordKind::kDrain:
+      return "drain";
     case RecordKind::kOrder:
       return numbered(kOrderPrefix, std::get<aggregation::Order>(record).id.value);
     case RecordKind::kFact:

@@ -26,12 +26,13 @@ mesh::UplinkOptions uplink_options(const NodeOptions& options) {
           .join_timeout = limits::kJoinTimeout};
 }
 
-mesh::ChildrenOptions children_options(const NodeOptions& options) {
+mesh::ChildrenOptions children_options(const NodeOptions& options, const Recovered& recovered) {
   mesh::ChildrenOptions out;
   out.self = options.self;
   out.role = options.role;
   out.region = options.region;
   out.certificate = options.certificate;
+  out.draining = recovered.drain.value_or(DrainRecord{}).on;
   return out;
 }
 
@@ -40,7 +41,7 @@ mesh::ChildrenOptions children_options(const NodeOptions& options) {
 AggregatorNode::AggregatorNode(const NodeOptions& options, Rng rng, const Recovered& recovered)
     : options_{options},
       uplink_{uplink_options(options), rng.fork(), recovered.uplink},
-      group_{children_options(options), options.dispatch, rng.fork()},
+      group_{children_options(options, recovered), options.dispatch, rng.fork()},
       fence_{recovered.fence} {}
 
 void AggregatorNode::step(const Now& now, const Event& event) {
@@ -54,6 +55,7 @@ void AggregatorNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<mesh::ChildUnreachable>(&event)) {
     group_.children().step(corrected(now), *e);
   }
+  if (const auto* e = std::get_if<DrainAsked>(&event)) drain(now, *e);
   if (std::holds_alternative<StopAsked>(event)) stop(now);
   collect(now);
 }
@@ -131,6 +133,18 @@ void AggregatorNode::report(const Now& now) {
   uplink_.report(now, std::move(summary), children.attached_below(), children.take_evicted());
 }
 
+void AggregatorNode::drain(const Now& now, const DrainAsked& asked) {
+  mesh::Children& children = group_.children();
+  if (children.draining() != asked.on) {
+    effects_.persist.emplace_back(DrainRecord{asked.on});
+    notice(Severity::kInfo, asked.on ? "VPP_DRAINING" : "VPP_DRAINING_ENDED",
+           asked.on ? "takes no children, and sends those there are elsewhere by an operator"
+                    : "takes children again by an operator");
+  }
+  children.drain(corrected(now), asked.on);
+  effects_.replies.push_back({.request = asked.request, .order = {}, .refused = {}});
+}
+
 void AggregatorNode::stop(const Now& now) {
   group_.children().set_upstream(now, {}, uplink_.term(), {});
   uplink_.leave(now);
@@ -140,9 +154,9 @@ void AggregatorNode::stop(const Now& now) {
 void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
   for (const auto& message : up.deliver) on_parent_message(now, message);
-  if (up.attachment_changed || up.path_changed) {
+  if (up.attachment_changed || up.path_changed || up.persist) {  // or alternates were learned
     group_.children().set_upstream(corrected(now), uplink_.path(), uplink_.term(),
-                                   uplink_.alternates());
+                                   uplink_.alternates_below());
   }
   mesh::ChildrenEffects down = group_.children().take_effects();
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
@@ -178,6 +192,7 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   fill_uplink(out, uplink_, now);
   out.group = group_.summary(now);
   out.children = group_.children().view(now);
+  out.draining = group_.children().draining();
   out.asked = group_.asked_of(out.children);
   out.counters = group_.children().counters();
   if (order_ && order_->until > out.now.market) {

@@ -25,6 +25,7 @@ class AggregatorNode final : public RoleNode {
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
   void report(const Now& now);
   void hurry_report(const Now& now);
+  void drain(const Now& now, const DrainAsked& asked);
   void stop(const Now& now);
   void collect(const Now& now);
 

@@ -179,7 +179,7 @@ Watts Group::dispatch(const Now& now, const Target& target) {
   for (const auto& child : children_.view(now)) {
     if (child.counted) {
       states.push_back(state_of(child));
-    } else if (child.attached) {
+    } else if (child.attached && !child.in_transit) {
       held.push_back(child.id);
     }
   }

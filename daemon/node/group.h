@@ -31,8 +31,9 @@ class Group {
     mesh::Dispatch form;  ///< order, term, sequence, tick, window and expiry for the children
   };
 
-  /// Splits over the children counted; attached children that may not be counted yet are released,
-  /// so that nothing they still do for the plant goes unseen. Returns what could not be placed.
+  /// Splits over the children counted; attached children that may not be counted for some time
+  /// are released, so that nothing they still do for the plant goes unseen. Returns what could not
+  /// be placed.
   Watts dispatch(const Now& now, const Target& target);
 
   /// Tells every attached child that the order is over.

@@ -72,6 +72,9 @@ void LeafNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<mesh::LinkLost>(&event)) uplink_.step(now, *e);
   if (const auto* e = std::get_if<mesh::FromParent>(&event)) uplink_.step(now, *e);
   if (const auto* e = std::get_if<SiteReported>(&event)) on_site(now, e->status);
+  if (const auto* e = std::get_if<DrainAsked>(&event)) {
+    refuse(e->request, "a leaf has no children that could be sent elsewhere");
+  }
   if (std::holds_alternative<StopAsked>(event)) {
     uplink_.leave(now);
     effects_.site = SiteInstruction{};

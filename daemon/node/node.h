@@ -46,14 +46,20 @@ struct TermRecord {
   std::uint64_t term = 0;
   friend constexpr auto operator<=>(const TermRecord&, const TermRecord&) = default;
 };
-using Record =
-    std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order, bidding::Fact>;
+/// Aggregator only: it was asked to empty itself.
+struct DrainRecord {
+  bool on = false;
+  friend constexpr auto operator<=>(const DrainRecord&, const DrainRecord&) = default;
+};
+using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
+                            bidding::Fact, DrainRecord>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
   std::optional<mesh::UplinkRecord> uplink;
   std::optional<Fence> fence;
   std::optional<TermRecord> term;
+  std::optional<DrainRecord> drain;
   std::vector<aggregation::Order> orders;
   std::vector<bidding::Fact> facts;
 };
@@ -81,11 +87,17 @@ struct SiteReported {  ///< leaf: the device thread's newest status
 struct MarketAnswered {
   bidding::MarketAnswer answer;
 };
+/// Take no children, and ask those there are to go elsewhere; `on` false: be as ever. Answered by a
+/// Reply; kept over a restart. Only an aggregator has somewhere to send them.
+struct DrainAsked {
+  RequestId request = 0;
+  bool on = false;
+};
 struct StopAsked {};
 
-using Event =
-    std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened, mesh::LinkLost,
-                 mesh::FromParent, SiteReported, MarketAnswered, OperatorAsked, StopAsked>;
+using Event = std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened,
+                           mesh::LinkLost, mesh::FromParent, SiteReported, MarketAnswered,
+                           OperatorAsked, DrainAsked, StopAsked>;
 
 // --- effects ---------------------------------------------------------------------------------
 
@@ -140,7 +152,10 @@ struct NodeStatus {
   std::uint64_t term = 0;
   std::vector<Endpoint> alternates;
   std::optional<std::chrono::milliseconds> beacon_age;
-  mesh::GroupSummary group;                ///< root and aggregator: the sum below
+  std::optional<Endpoint> standby;  ///< a parent held ready beside the present one
+  std::vector<mesh::Move> moves;    ///< changes of parent, the newest last
+  bool draining = false;            ///< aggregator: DrainAsked; empty once no child is attached
+  mesh::GroupSummary group;         ///< root and aggregator: the sum below
   std::optional<device::SiteStatus> site;  ///< leaf
   std::vector<mesh::ChildView> children;
   std::vector<Watts> asked;  ///< newest share per child, same order; 0 when none

@@ -35,6 +35,9 @@ class RoleNode {
   void notice(Severity severity, std::string code, std::string text) {
     effects_.notices.push_back({severity, std::move(code), std::move(text)});
   }
+  void refuse(RequestId request, std::string why) {
+    effects_.replies.push_back({.request = request, .order = {}, .refused = std::move(why)});
+  }
   /// Drains `from`.
   template <class T>
   static void append(std::vector<T>& to, std::vector<T>& from) {
@@ -86,6 +89,8 @@ inline void fill_uplink(NodeStatus& out, const mesh::Uplink& uplink, const Now& 
   out.path = uplink.path();
   out.term = uplink.term();
   out.alternates = uplink.alternates();
+  out.standby = uplink.standby();
+  out.moves = uplink.moves();
   if (const auto heard = uplink.last_beacon()) out.beacon_age = now.protocol - *heard;
 }
 

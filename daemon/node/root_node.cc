@@ -48,6 +48,9 @@ void RootNode::step(const Now& now, const Event& event) {
     run_workflow(now);
   }
   if (const auto* e = std::get_if<OperatorAsked>(&event)) on_operator(now, *e);
+  if (const auto* e = std::get_if<DrainAsked>(&event)) {
+    refuse(e->request, "the root cannot be drained: there is nobody else to take its children");
+  }
   if (std::holds_alternative<StopAsked>(event)) {
     group_.children().set_upstream(now, {}, term_, {});
     effects_.stopped = true;

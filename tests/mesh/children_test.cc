@@ -432,3 +432,82 @@ TEST_CASE("whatever peers send, a counted child holds a lease and timers move on
     }
   }
 }
+
+TEST_CASE("a parent that empties itself takes nobody and asks everybody to go, again and again",
+          "[mesh][children][drain]") {
+  ChildrenBench bench;
+  for (ConnectionId n = 1; n <= 3; ++n) bench.join(n, leaf(n));
+  bench.children.drain(bench.now, true);
+  CHECK(sent<Redirect>(bench.take()).size() == 3);
+
+  const auto probed = sent<ProbeAck>(bench.from(9, leaf(9), Probe{4}));
+  REQUIRE(probed.size() == 1);
+  CHECK(probed[0].second.free_slots == 0);
+  const auto refused = sent<HelloNak>(bench.hello(9, leaf(9), 1));
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].second.reason == NakReason::kDraining);
+
+  bench.from(1, leaf(1), Bye{1});
+  CHECK(sent<Redirect>(bench.advance(limits::kBeaconInterval)).size() == 2);
+  CHECK(bench.counted(leaf(2)));  // until it is gone
+
+  bench.children.drain(bench.now, false);
+  CHECK(sent<Redirect>(bench.advance(limits::kBeaconInterval)).empty());
+  CHECK(sent<HelloAck>(bench.hello(9, leaf(9), 1)).size() == 1);
+}
+
+TEST_CASE("a parent with many children asks some of them at a time, each in its turn",
+          "[mesh][children][drain]") {
+  ChildrenOptions options = ChildrenBench::options_of(Role::kRoot);
+  options.children_max = 1'000;
+  ChildrenBench bench;
+  bench.children = Children{options, Rng{1}};
+  bench.children.set_upstream(bench.now, {kSelf}, 3, {});
+  for (ConnectionId n = 1; n <= 600; ++n) {
+    if (n % 100 == 0) bench.advance(100ms);  // the token bucket
+    REQUIRE(sent<HelloAck>(bench.hello(n, leaf(n), 1)).size() == 1);
+  }
+  bench.children.drain(bench.now, true);
+  std::set<ConnectionId> asked;
+  std::size_t rounds = 0;
+  const auto note = [&](const ChildrenEffects& effects) {
+    const auto some = sent<Redirect>(effects);
+    CHECK(some.size() <= 250);
+    for (const auto& [to, redirect] : some) asked.insert(to);
+    if (!some.empty()) ++rounds;
+  };
+  note(bench.take());
+  while (asked.size() < 600 && rounds < 5) note(bench.advance(limits::kBeaconInterval));
+  CHECK(rounds == 3);
+}
+
+TEST_CASE("a child handed over is not counted before it is cleared, and not released meanwhile",
+          "[mesh][children][moves]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.from(1, leaf(1),
+             Hello{.certificate = {},
+                   .role = Role::kLeaf,
+                   .name = "child",
+                   .region = {},
+                   .session = 4,
+                   .last_parent = group(1),
+                   .hold = 15s,
+                   .serves = {},
+                   .handover = true});
+  bench.report(1, leaf(1), 4);
+  CHECK_FALSE(bench.counted(leaf(1)));
+  CHECK(bench.view(leaf(1)).in_transit);
+  SECTION("until it is cleared") {
+    bench.children.cleared(bench.now, {{leaf(1), 4}});
+    CHECK(bench.counted(leaf(1)));
+    CHECK_FALSE(bench.view(leaf(1)).in_transit);
+  }
+  SECTION("until its former parent's lease must have ended") {
+    for (int i = 0; i < 5; ++i) {
+      bench.advance(1s);
+      bench.report(1, leaf(1), 4);
+    }
+    CHECK_FALSE(bench.counted(leaf(1)));
+    CHECK_FALSE(bench.view(leaf(1)).in_transit);
+  }
+}

@@ -56,6 +56,7 @@ Faults faults_of(std::uint64_t seed) {
   faults.pauses = coin();
   faults.partitions = coin();
   faults.root_too = coin();
+  faults.drains = coin();
   return faults;
 }
 
@@ -92,6 +93,32 @@ void survive_seeds(const Make& make) {
 TEST_CASE("whatever fails, no leaf is counted twice, no cycle forms, and the tree heals",
           "[mesh][property]") {
   survive_seeds(plant);
+}
+
+TEST_CASE("a drained aggregator empties itself, and leaves out few at a time",
+          "[mesh][property][drain]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    VirtualMesh mesh = plant(seed, {});
+    const std::size_t drained = 1 + seed % 3;
+    REQUIRE_FALSE(mesh.run(30s));
+    REQUIRE(mesh.counted_at_root().size() == mesh.leaves());
+    const auto below = [&] {
+      return std::ranges::count_if(mesh.children_of(drained).view(mesh.clock_of(drained)),
+                                   [](const ChildView& child) { return child.attached; });
+    };
+    mesh.drain(drained, true);
+    std::size_t least = mesh.leaves();
+    while (mesh.now() < 45s) {
+      REQUIRE_FALSE(mesh.run(mesh.now() + 5ms));
+      least = std::min(least, mesh.counted_at_root().size());
+    }
+    INFO("seed " << seed << ", least " << least << "\n" << mesh.describe());
+    CHECK(below() == 0);
+    CHECK(mesh.counted_at_root().size() == mesh.leaves());
+    CHECK(least + 4 >= mesh.leaves());
+    REQUIRE_FALSE(mesh.run(90s));  // and nobody comes back
+    CHECK(below() == 0);
+  }
 }
 
 TEST_CASE("aggregators that all know each other never form a loop", "[mesh][property]") {

@@ -155,6 +155,7 @@ Hello hello(Rng& rng) {
   if (coin(rng)) m.last_parent = node(rng);
   m.hold = span(rng);
   if (coin(rng)) m.serves = endpoint(rng);
+  m.handover = coin(rng);
   return m;
 }
 
@@ -218,7 +219,7 @@ Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Hello>) return hello(rng);
   if constexpr (std::is_same_v<Kind, HelloAck>) return hello_ack(rng);
   if constexpr (std::is_same_v<Kind, HelloNak>) {
-    return {static_cast<NakReason>(rng.below(7)), span(rng), alternates(rng)};
+    return {static_cast<NakReason>(rng.below(8)), span(rng), alternates(rng)};
   }
   if constexpr (std::is_same_v<Kind, Report>) return report(rng);
   if constexpr (std::is_same_v<Kind, Beacon>) return beacon(rng);
@@ -227,6 +228,9 @@ Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Evict>) return {nodes(rng)};
   if constexpr (std::is_same_v<Kind, Cleared>) return {nodes(rng)};
   if constexpr (std::is_same_v<Kind, Bye>) return {rng.next()};
+  if constexpr (std::is_same_v<Kind, Redirect>) {
+    return {static_cast<RedirectReason>(rng.below(2)), alternates(rng)};
+  }
 }
 
 }  // namespace

@@ -346,8 +346,15 @@ TEST_CASE("a wanted parent that is back and stays well is used again", "[mesh][u
   SECTION("yes") {
     const UplinkEffects effects = bench.hear(kFirst, bench.ack(2, kFirstPath));
     CHECK(bench.uplink.parent() == kFirst);
-    REQUIRE(sent<Bye>(effects).size() == 1);
-    CHECK(sent<Bye>(effects)[0] == std::pair{old, Bye{1}});
+    CHECK(sent<Bye>(effects).empty());
+    CHECK(effects.close.empty());  // the old parent goes on until it is told
+    while (bench.now.protocol - since < kLookAround * 4) {
+      const UplinkEffects later = bench.run_to_deadline();
+      if (sent<Bye>(later).empty()) continue;
+      CHECK(sent<Bye>(later)[0] == std::pair{old, Bye{1}});
+      return;
+    }
+    FAIL("the old link was never closed");
   }
   SECTION("no") {
     bench.hear(kFirst, HelloNak{.reason = NakReason::kBusy, .retry_after = 1s, .alternates = {}});
@@ -417,4 +424,119 @@ TEST_CASE("a node that leaves says Bye and stays away", "[mesh][uplink]") {
   CHECK_FALSE(bench.uplink.attached());
   CHECK(bench.run_to_deadline().close.size() == 1);
   CHECK(bench.uplink.next_deadline() == kNever);
+}
+
+namespace {
+
+/// Attached to the first seed, asked to leave it, and the second seed has been asked.
+void redirect(UplinkBench& bench, RedirectReason reason) {
+  bench.attach(kFirst);
+  bench.links.erase(endpoint_of(kSecond));
+  bench.hear(kFirst, Redirect{reason, {}});
+  const Instant since = bench.now.protocol;
+  while (!bench.links.contains(endpoint_of(kSecond)) && bench.now.protocol - since < 10s) {
+    bench.hear(kFirst, bench.beacon(kFirstPath));
+    bench.run_to_deadline();
+  }
+  REQUIRE(bench.links.contains(endpoint_of(kSecond)));
+}
+
+std::vector<Dispatch> delivered(const UplinkEffects& effects) {
+  std::vector<Dispatch> out;
+  for (const Message& message : effects.deliver) {
+    if (const auto* dispatch = std::get_if<Dispatch>(&message)) out.push_back(*dispatch);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("a child of a parent that empties itself moves in the middle of a dispatch",
+          "[mesh][uplink][redirect]") {
+  UplinkBench bench;
+  bench.uplink.set_dispatch_active(true);
+  redirect(bench, RedirectReason::kDraining);
+  const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
+  REQUIRE(hellos.size() == 1);
+  CHECK(hellos[0].second.handover);
+  CHECK(bench.uplink.parent() == kFirst);
+
+  const UplinkEffects moved = bench.hear(kSecond, bench.ack(2, kSecondPath));
+  CHECK(bench.uplink.parent() == kSecond);
+  CHECK(moved.close.empty());
+  REQUIRE(bench.uplink.moves().size() == 2);
+  CHECK(bench.uplink.moves().back().reason == MoveReason::kRedirected);
+  CHECK(bench.uplink.moves().back().from == kFirst);
+  CHECK(bench.uplink.moves().back().to == kSecond);
+  CHECK(bench.uplink.moves().back().gap == 0ms);
+
+  SECTION("the old parent's orders count until it says that it knows") {
+    Dispatch order{.order = {7},
+                   .term = 1,
+                   .sequence = 1,
+                   .tick = 1,
+                   .share = Watts{500},
+                   .from = {},
+                   .until = {},
+                   .expires = bench.stamp() + 30'000};
+    const auto got = delivered(bench.hear(kFirst, order));
+    REQUIRE(got.size() == 1);
+    CHECK(bench.uplink.local_time_of(got[0].expires) == bench.now.protocol + 30s);
+    order.term = 0;
+    CHECK(delivered(bench.hear(kFirst, order)).empty());
+
+    const LinkId old = bench.links.at(endpoint_of(kFirst));
+    CHECK(bench.hear(kFirst, bench.beacon({})).close == std::vector{old});
+    order.term = 1;
+    CHECK(delivered(bench.hear(kFirst, order)).empty());
+    CHECK(bench.uplink.parent() == kSecond);
+  }
+  SECTION("reports go to the new parent only") {
+    bench.uplink.report(bench.now, SiteSummary{}, {}, {});
+    const auto reports = sent<Report>(bench.take());
+    REQUIRE(reports.size() == 1);
+    CHECK(reports[0].first == bench.links.at(endpoint_of(kSecond)));
+  }
+}
+
+TEST_CASE("a child that nobody else takes stays where it is", "[mesh][uplink][redirect]") {
+  UplinkBench bench;
+  redirect(bench, RedirectReason::kDraining);
+  SECTION("the other is full") {
+    const auto probes = sent<Probe>(bench.step(LinkOpened{bench.links.at(endpoint_of(kSecond))}));
+    REQUIRE(probes.size() == 1);
+    ProbeAck full{.nonce = probes[0].second.nonce,
+                  .term = 1,
+                  .path = kSecondPath,
+                  .children = 10,
+                  .free_slots = 0,
+                  .region = {}};
+    CHECK(sent<Hello>(bench.hear(kSecond, full)).empty());
+  }
+  SECTION("the other refuses") {
+    bench.offer(kSecond, kSecondPath);
+    bench.hear(kSecond, HelloNak{.reason = NakReason::kBusy, .retry_after = 1s, .alternates = {}});
+  }
+  SECTION("the other is gone") {
+    bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+  }
+  CHECK(bench.uplink.parent() == kFirst);
+  bench.uplink.report(bench.now, SiteSummary{}, {}, {});
+  CHECK(sent<Report>(bench.take()).size() == 1);
+}
+
+TEST_CASE("to even out loads no child moves in the middle of a dispatch, nor to a crowded parent",
+          "[mesh][uplink][redirect]") {
+  UplinkBench bench;
+  redirect(bench, RedirectReason::kBalance);
+  SECTION("a dispatch began") {
+    bench.uplink.set_dispatch_active(true);
+    CHECK(sent<Hello>(bench.offer(kSecond, kSecondPath)).empty());
+  }
+  SECTION("a worse rank") {
+    CHECK(sent<Hello>(bench.offer(kSecond, {kSecond, kFirst, kRoot})).empty());
+  }
+  SECTION("well") {
+    CHECK(sent<Hello>(bench.offer(kSecond, kSecondPath)).size() == 1);
+  }
 }

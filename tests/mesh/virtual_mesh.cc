@@ -62,6 +62,7 @@ void VirtualMesh::start(std::size_t index) {
     ChildrenOptions options;
     options.self = node.id;
     options.role = node.role;
+    options.draining = node.draining;
     node.children.emplace(options, rng_.fork());
   }
   if (node.role == Role::kRoot) {
@@ -93,6 +94,14 @@ void VirtualMesh::pause(std::size_t index, bool paused) {
   node.due = deadline_of(node);
 }
 
+void VirtualMesh::drain(std::size_t index, bool on) {
+  Node& node = nodes_[index];
+  node.draining = on;
+  if (!node.up || !node.children) return;
+  node.children->drain(local(node), on);
+  collect(node);
+}
+
 void VirtualMesh::cut(std::size_t from, std::size_t to, bool cut) {
   if (cut) {
     cuts_.emplace(from, to);
@@ -109,6 +118,7 @@ void VirtualMesh::heal() {
   for (std::size_t i = 0; i < nodes_.size(); ++i) {
     start(i);
     pause(i, false);
+    drain(i, false);
   }
 }
 
@@ -206,7 +216,7 @@ void VirtualMesh::collect(Node& node) {
   if (node.uplink) {
     UplinkEffects up = node.uplink->take_effects();
     const bool attached = up.attachment_changed && node.uplink->attached();
-    const bool moved = up.attachment_changed || up.path_changed;
+    const bool moved = up.attachment_changed || up.path_changed || up.persist;
     look_ = look_ || moved;
     edges_changed_ = edges_changed_ || moved;
     const std::vector<Message> messages = std::exchange(up.deliver, {});
@@ -214,7 +224,7 @@ void VirtualMesh::collect(Node& node) {
     for (const Message& message : messages) on_parent_message(node, message);
     if (node.children && moved) {
       node.children->set_upstream(now, node.uplink->path(), node.uplink->term(),
-                                  node.uplink->alternates());
+                                  node.uplink->alternates_below());
     }
     if (node.children) node.uplink->set_children(now, node.children->any_attached());
     if (attached) report(node);
@@ -346,6 +356,7 @@ void VirtualMesh::fault() {
   const std::size_t a = first + rng_.below(nodes_.size() - first);
   const std::size_t b = rng_.below(nodes_.size());
   const Duration over = now_ + 1ms + rng_.up_to(faults_.down_max);
+  if (faults_.drains && a != 0 && rng_.below(4) == 0) return drain(a, rng_.below(2) == 0);
   switch (rng_.below(3)) {
     case 0:
       if (!faults_.crashes || !nodes_[a].up) return;

@@ -32,6 +32,7 @@ struct Faults {
   bool crashes = false;
   bool pauses = false;
   bool partitions = false;
+  bool drains = false;
   bool root_too = false;
 };
 
@@ -51,12 +52,14 @@ class VirtualMesh {
   void crash(std::size_t index);
   void start(std::size_t index);
   void pause(std::size_t index, bool paused);
+  void drain(std::size_t index, bool on);
   /// Nothing gets from one to the other; said once for each way.
   void cut(std::size_t from, std::size_t to, bool cut);
 
   /// Leaves in the root's sum, in order; a leaf counted twice is there twice.
   [[nodiscard]] std::vector<NodeId> counted_at_root() const;
   [[nodiscard]] std::size_t leaves() const;
+  [[nodiscard]] Now clock_of(std::size_t index) const { return local(nodes_[index]); }
   [[nodiscard]] std::optional<NodeId> parent_of(std::size_t index) const;
   [[nodiscard]] Path path_of(std::size_t index) const;
   [[nodiscard]] NodeId id_of(std::size_t index) const { return nodes_[index].id; }
@@ -74,6 +77,7 @@ class VirtualMesh {
     std::optional<Endpoint> serves;
     bool up = false;
     bool paused = false;
+    bool draining = false;
     std::uint64_t incarnation = 0;
     Duration boot_offset{0};
     std::int64_t drift_ppm = 0;

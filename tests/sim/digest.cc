@@ -128,6 +128,10 @@ void feed(Digest& out, const mesh::Cleared& m) {
 void feed(Digest& out, const mesh::Bye& m) {
   out.add(m.session);
 }
+void feed(Digest& out, const mesh::Redirect& m) {
+  out.add(std::uint64_t{std::to_underlying(m.reason)});
+  feed(out, m.alternates);
+}
 
 }  // namespace
 

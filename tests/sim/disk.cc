@@ -27,6 +27,10 @@ void Disk::apply(const node::TermRecord& record) {
   content_.term = record;
 }
 
+void Disk::apply(const node::DrainRecord& record) {
+  content_.drain = record;
+}
+
 void Disk::apply(const aggregation::Order& record) {
   if (bug_ == PlantedBug::kOrderForgotten) return;
   const auto [it, is_new] = order_at_.try_emplace(record.id, content_.orders.size());

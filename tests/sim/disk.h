@@ -24,6 +24,7 @@ class Disk {
   void apply(const mesh::UplinkRecord& record);
   void apply(const node::Fence& record);
   void apply(const node::TermRecord& record);
+  void apply(const node::DrainRecord& record);
   void apply(const aggregation::Order& record);
   void apply(const bidding::Fact& record);
 

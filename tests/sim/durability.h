@@ -44,6 +44,7 @@ class Durability {
   void check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& record);
   void check(WorldTime at, NodeIndex node, const node::Fence& record);
   void check(WorldTime at, NodeIndex node, const node::TermRecord& record);
+  void check(WorldTime /*at*/, NodeIndex /*node*/, const node::DrainRecord& /*record*/) {}
   void check(WorldTime at, NodeIndex node, const aggregation::Order& record);
   void check(WorldTime at, NodeIndex node, const bidding::Fact& record);
 

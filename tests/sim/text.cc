@@ -79,6 +79,9 @@ std::string text(const mesh::Cleared& m) {
 std::string text(const mesh::Bye& m) {
   return "Bye session=" + to_string(m.session);
 }
+std::string text(const mesh::Redirect& m) {
+  return "Redirect reason=" + to_string(std::to_underlying(m.reason));
+}
 
 std::string text(const mesh::UplinkRecord& r) {
   return "uplink session=" + to_string(r.session) + " term=" + to_string(r.term) +
@@ -89,6 +92,9 @@ std::string text(const node::Fence& r) {
 }
 std::string text(const node::TermRecord& r) {
   return "term " + to_string(r.term);
+}
+std::string text(const node::DrainRecord& r) {
+  return r.on ? "drain on" : "drain off";
 }
 std::string text(const aggregation::Order& r) {
   return "order " + to_string(r.id.value) + " key=" + r.key + " " + to_string(r.power.count) +
