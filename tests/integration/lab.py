@@ -95,14 +95,13 @@ class Network:
     def deafen(self, host, peer):
         """What `peer` sends no longer reaches `host`; the other way all goes on."""
         self.nft(host, "add", "rule", "inet", "faults", "in", "ip", "saddr", self.addresses[peer],
-                 "drop")
+                 "counter", "drop")
 
     def lose(self, host, percent):
         """Of what the host sends and receives."""
-        for chain in ("in", "out"):
-            self.nft(host, "add", "rule", "inet", "faults", chain, "meta", "iifname" if
-                     chain == "in" else "oifname", "eth0", "numgen", "random", "mod", "100", "<",
-                     percent, "drop")
+        for chain, side in (("in", "iifname"), ("out", "oifname")):
+            self.nft(host, "add", "rule", "inet", "faults", chain, "meta", side, "eth0", "numgen",
+                     "random", "mod", "100", "<", percent, "counter", "drop")
 
     def narrow(self, host, rate):
         """Bandwidth of what the host sends; its queue holds a second."""
@@ -115,9 +114,14 @@ class Network:
         run("tc", "-n", self.namespace(host), "qdisc", "delete", "dev", "eth0", "root")
 
     def dropped(self, host):
-        """Packets that the token bucket had no room for."""
+        """Packets that nft has dropped there."""
+        text = must(*self.command(host, ["nft", "list", "table", "inet", "faults"]))
+        return sum(int(part.split()[0]) for part in text.split("counter packets ")[1:])
+
+    def sent_bytes(self, host):
+        """Through the token bucket."""
         text = must("tc", "-n", self.namespace(host), "-s", "qdisc", "show", "dev", "eth0")
-        return int(text.split("dropped ")[1].split(",")[0])
+        return int(text.split("Sent ")[1].split()[0])
 
     def remove(self):
         for host in reversed(self.names):

@@ -123,7 +123,7 @@ def verdict(soak, witness, length, whole_s):
     growth = soak.growth(length)
     grown = {name: pair for name, pair in growth.items()
              if pair[1] > pair[0] * GROWTH_MAX and pair[1] > pair[0] + GROWTH_FREE_KIB}
-    problems = list(witness.problems)
+    problems = witness.problems[:20]
     if grown:
         problems.append(f"memory grew: {grown}")
     if whole_s is None:
@@ -131,7 +131,7 @@ def verdict(soak, witness, length, whole_s):
     return {"schema": "vppsoak/v1", "seconds": round(length), "leaves": len(soak.plant.leaves),
             "aggregators": len(soak.plant.aggregators), "faults": soak.faults,
             "orders": soak.orders, "looks": witness.samples,
-            "counts_seen": sorted(set(witness.counts)),
+            "story": witness.story(),
             "whole_after_s": whole_s, "resident_kib": growth, "problems": problems}
 
 

@@ -7,6 +7,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import time
 import unittest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -28,9 +29,9 @@ class Witness(threading.Thread):
         super().__init__(daemon=True)
         self.plant = plant
         self.every = every
-        self.leaves = {leaf.id for leaf in plant.leaves}
+        self.leaves = len(plant.leaves)
         self.samples = 0
-        self.counts = []  # what the root counted, whenever that changed
+        self.changes = []  # (second, what the root counted), whenever that changed
         self.problems = []
         self.over = threading.Event()
 
@@ -43,13 +44,13 @@ class Witness(threading.Thread):
     def look(self, tree):
         self.samples += 1
         online = tree["coverage"]["online"]
-        if self.counts[-1:] != [online]:
-            self.counts.append(online)
+        if not self.changes or self.changes[-1][1] != online:
+            self.changes.append((time.monotonic(), online))
         counted = [child for child in tree["children"] if child["counted"]]
         parts = sum(1 if child["role"] == "leaf" else (child["coverage"] or {}).get("online", 0)
                     for child in counted)
-        if max(online, parts) > len(self.leaves):
-            self.problems.append(f"{online} counted, {parts} in parts, of {len(self.leaves)}")
+        if max(online, parts) > self.leaves:
+            self.problems.append(f"{online} counted, {parts} in parts, of {self.leaves}")
         placed = [child["id"] for child in counted] + [
             below["id"] for child in counted for below in child["descendants"] or []]
         twice = {one for one in placed if placed.count(one) > 1}
@@ -59,6 +60,17 @@ class Witness(threading.Thread):
     def stop(self):
         self.over.set()
         self.join()
+
+    def story(self):
+        """For people: how far the count fell, and for how long at the most."""
+        ends = [at for at, _ in self.changes[1:]] + [time.monotonic()]
+        short = longest = 0.0
+        for (begin, online), end in zip(self.changes, ends):
+            short = short + end - begin if online < self.leaves else 0.0
+            longest = max(longest, short)
+        lowest = min((online for _, online in self.changes), default=None)
+        return (f"{self.samples} looks at the root: {lowest} of {self.leaves} counted at the "
+                f"least, fewer than all for {longest:.1f} s at the most")
 
 
 class PlantCase(unittest.TestCase):
@@ -83,6 +95,7 @@ class PlantCase(unittest.TestCase):
     def tearDown(self):
         for witness in self.witnesses:
             witness.stop()
+            print(f"\n{self._testMethodName}: {witness.story()}", file=sys.stderr)
         outcome = self._outcome.result if hasattr(self._outcome, "result") else None
         failed = outcome and any(case is self for case, _ in outcome.failures + outcome.errors)
         for plant in self.plants:

@@ -179,7 +179,7 @@ class Clocks(PlantCase):
     def test_clocks_that_step_by_an_hour_lose_nobody_and_change_no_order(self):
         plant = self.stepped_plant()
         self.watched(plant)
-        number = self.send(plant, 6_000, 2_400, "it-clock")  # 40 s at this plant's speed
+        number = self.send(plant, 6_000, 1_500, "it-clock")  # 25 s at this plant's speed
         self.await_delivery(plant, 6_000)
         sessions = self.sessions(plant)
         for seconds in (3600, -3600, 0):
@@ -194,7 +194,7 @@ class Clocks(PlantCase):
         self.assertEqual(self.sessions(plant), sessions, "nobody had to join again")
         self.await_order_over(plant, number)
         delivered = self.order(plant, number)["delivered_wh"]
-        self.assertAlmostEqual(delivered, 4_000, delta=200)
+        self.assertAlmostEqual(delivered, 2_500, delta=125)
 
 
 class DamagedState(PlantCase):

@@ -1,5 +1,6 @@
 """Links that lose, starve or work one way only: namespaces, a bridge, nft and a token bucket."""
 
+import sys
 import tempfile
 import unittest
 
@@ -7,6 +8,7 @@ from lab import LabPlant, Network
 from support import BIN, PlantCase, wait_until
 
 LEAVES = 4
+LOST_MIN = 100  # packets of each aggregator
 
 
 class Links(PlantCase):
@@ -37,6 +39,7 @@ class Links(PlantCase):
         network.deafen(leaf.name, parent.name)
         self.await_moved([leaf], parent)
         self.await_count(plant, LEAVES)
+        self.assertGreater(network.dropped(leaf.name), 0)
         network.heal(leaf.name)
 
     def test_a_leaf_that_its_parent_no_longer_hears_finds_another(self):
@@ -45,6 +48,7 @@ class Links(PlantCase):
         network.deafen(parent.name, leaf.name)
         self.await_moved([leaf], parent)
         self.await_count(plant, LEAVES)
+        self.assertGreater(network.dropped(parent.name), 0)
         network.heal(parent.name)
 
     def test_an_aggregator_that_hears_no_root_or_is_not_heard_by_it_loses_its_leaves(self):
@@ -62,9 +66,14 @@ class Links(PlantCase):
         plant, network = self.lab()
         for aggregator in plant.aggregators:
             network.lose(aggregator.name, 20)
-        self.send(plant, 4_000, 3600, "it-loss")
-        self.await_delivery(plant, 4_000, tolerance=0.05, timeout=90)
+        sent = 0
+        while any(network.dropped(a.name) < LOST_MIN for a in plant.aggregators):
+            sent += 1
+            power_w = 4_000 if sent % 2 else -3_000
+            self.send(plant, power_w, 3600, f"it-loss-{sent}")
+            self.await_delivery(plant, power_w, tolerance=0.05, timeout=90)
         self.await_count(plant, LEAVES)
+        print(f"\n{sent} orders delivered meanwhile", file=sys.stderr)
 
     def test_64_kbit_per_s_carry_a_leaf_and_an_aggregator(self):
         plant, network = self.lab()
@@ -75,6 +84,7 @@ class Links(PlantCase):
         self.send(plant, 4_000, 3600, "it-narrow")
         self.await_delivery(plant, 4_000, tolerance=0.05, timeout=60)
         self.await_count(plant, LEAVES)
+        self.assertTrue(all(network.sent_bytes(node.name) > 0 for node in narrow))
         now = {node.name: node.get("/v1/status")["uplink"]["session"] for node in narrow}
         self.assertEqual(now, sessions, "a narrow link is no reason to leave")
 
