@@ -1,5 +1,6 @@
 """What the integration tests share: a plant in a directory of its own, torn down afterwards."""
 
+import collections
 import json
 import os
 import pathlib
@@ -25,11 +26,11 @@ __all__ = ["BIN", "Node", "Plant", "PlantCase", "PlantError", "Process", "TOP", 
 class Witness(threading.Thread):
     """Looks at the root's tree again and again, for whoever is counted more often than once."""
 
-    def __init__(self, plant, every=0.1):
+    def __init__(self, plant, leaves=None, every=0.1):
         super().__init__(daemon=True)
         self.plant = plant
         self.every = every
-        self.leaves = len(plant.leaves)
+        self.leaves = len(plant.leaves) if leaves is None else leaves
         self.samples = 0
         self.changes = []  # (second, what the root counted), whenever that changed
         self.problems = []
@@ -53,9 +54,9 @@ class Witness(threading.Thread):
             self.problems.append(f"{online} counted, {parts} in parts, of {self.leaves}")
         placed = [child["id"] for child in counted] + [
             below["id"] for child in counted for below in child["descendants"] or []]
-        twice = {one for one in placed if placed.count(one) > 1}
+        twice = [one for one, times in collections.Counter(placed).items() if times > 1]
         if twice:
-            self.problems.append(f"in two places: {sorted(twice)}")
+            self.problems.append(f"in two places: {twice}")
 
     def stop(self):
         self.over.set()
