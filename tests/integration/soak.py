@@ -23,7 +23,7 @@ os.environ.setdefault("VPP_BIN", str(pathlib.Path(__file__).resolve().parents[2]
 
 from support import BIN, Plant, Witness, wait_until  # noqa: E402
 
-GROWTH_MAX = 1.25  # of a survivor's memory, from a tenth of the time to the end
+GROWTH_MAX = 1.1  # of a survivor's memory, from the second tenth of the time to the last
 GROWTH_FREE_KIB = 2_048  # a heap's own steps
 WHOLE_S = 120
 
@@ -107,22 +107,23 @@ class Soak:
         self.mend(float("inf"))
         self.weigh(time.monotonic() - begin)
 
-    def growth(self, length):
-        """Of each survivor: KiB after a tenth of the time and at the end."""
+    def resident(self, length):
+        """Of each survivor: mean KiB in each tenth of the time."""
         out = {}
         for name, samples in self.memory.items():
             if name in self.touched:
                 continue
-            warm = [kib for second, kib in samples if second >= length / 10]
-            early, late = warm[:max(1, len(warm) // 6)], warm[-max(1, len(warm) // 6):]
-            out[name] = (round(sum(early) / len(early)), round(sum(late) / len(late)))
+            tenths = [[] for _ in range(10)]
+            for second, kib in samples:
+                tenths[min(9, int(10 * second / length))].append(kib)
+            out[name] = [round(sum(part) / len(part)) for part in tenths if part]
         return out
 
 
 def verdict(soak, witness, length, whole_s):
-    growth = soak.growth(length)
-    grown = {name: pair for name, pair in growth.items()
-             if pair[1] > pair[0] * GROWTH_MAX and pair[1] > pair[0] + GROWTH_FREE_KIB}
+    resident = soak.resident(length)
+    grown = {name: kib for name, kib in resident.items()
+             if kib[-1] > max(kib[1] * GROWTH_MAX, kib[1] + GROWTH_FREE_KIB)}
     problems = witness.problems[:20]
     if grown:
         problems.append(f"memory grew: {grown}")
@@ -132,7 +133,7 @@ def verdict(soak, witness, length, whole_s):
             "aggregators": len(soak.plant.aggregators), "faults": soak.faults,
             "orders": soak.orders, "looks": witness.samples,
             "story": witness.story(),
-            "whole_after_s": whole_s, "resident_kib": growth, "problems": problems}
+            "whole_after_s": whole_s, "resident_kib": resident, "problems": problems}
 
 
 def main():

@@ -83,7 +83,7 @@ TEST_CASE("only reports, beacons and shares may be replaced", "[mesh][outbox]") 
   CHECK(lane_of(Beacon{}) == Lane::kLive);
   CHECK(lane_of(Dispatch{}) == Lane::kShare);
   const std::vector<Message> control{Probe{},       ProbeAck{}, Hello{},   HelloAck{}, HelloNak{},
-                                     DispatchAck{}, Evict{},    Cleared{}, Bye{}};
+                                     DispatchAck{}, Evict{},    Cleared{}, Bye{},      Redirect{}};
   for (const Message& message : control) CHECK(lane_of(message) == Lane::kControl);
 }
 
