@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "config/check.h"
+#include "config/planted_bug.h"
 
 namespace vpp::mesh {
 namespace {
@@ -65,8 +66,8 @@ void Children::set_upstream(const Now& now, const Path& path, std::uint64_t term
   term_ = term;
   if (path_ != path) {
     path_ = path;
-    epoch_ = last_stamp_ =
-        std::max<Stamp>(now.protocol.time_since_epoch().count(), last_stamp_ + 1);
+    last_stamp_ = std::max<Stamp>(now.protocol.time_since_epoch().count(), last_stamp_ + 1);
+    if (!planted(Bug::kEpochKept)) epoch_ = last_stamp_;
     for (auto& [id, child] : children_) refresh_counted(child, now.protocol);
   }
   if (!by_connection_.empty()) send_beacons(now);
@@ -174,7 +175,8 @@ void Children::on_report(const Now& now, Entry& entry, const Report& report) {
   child.sequence = report.sequence;
   child.heard_at = now.protocol;
   child.proof = report.beacon;
-  child.lease_until = instant_of(report.beacon) + options_.lease;
+  const bool on_arrival = planted(Bug::kLeaseFromArrival);
+  child.lease_until = (on_arrival ? now.protocol : instant_of(report.beacon)) + options_.lease;
   check_at_ = std::min(check_at_, child.lease_until);
   child.summary = report.summary;
   if (auto* site = std::get_if<SiteSummary>(&*child.summary)) {

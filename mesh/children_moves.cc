@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/planted_bug.h"
 #include "mesh/children.h"
 
 namespace vpp::mesh {
@@ -152,7 +153,8 @@ void Children::settle(NodeId node) {
   const auto found = locations_.find(node);
   if (found == locations_.end() || found->second.acknowledged) return;
   Location& at = found->second;
-  if (!at.settled && evictions_.open(node, at.via)) return;
+  const bool open = evictions_.open(node, at.via) && !planted(Bug::kClearedEarly);
+  if (!at.settled && open) return;
   if (options_.role != Role::kRoot && !at.cleared_above) return;
   at.acknowledged = at.settled = true;
   at.acknowledged_at = now_;
@@ -174,7 +176,8 @@ void Children::confirm(NodeId node, const Location& at) {
 
 void Children::try_answer(NodeId node) {
   const auto found = answering_.find(node);
-  if (found == answering_.end() || evictions_.open(node, kNoNode)) return;
+  const bool open = evictions_.open(node, kNoNode) && !planted(Bug::kEvictAnsweredEarly);
+  if (found == answering_.end() || open) return;
   evicted_.push_back({node, found->second});
   answering_.erase(found);
 }

@@ -15,6 +15,7 @@
 
 #include "config/ids.h"
 #include "config/limits.h"
+#include "config/planted_bug.h"
 #include "config/time.h"
 
 namespace vpp::mesh {
@@ -27,7 +28,8 @@ class Feasibility {
 
   [[nodiscard]] bool allows(Instant now, std::size_t parent_path, std::uint64_t term) const {
     if (!takes_children_ || term > term_ || forgotten(now)) return true;
-    return !bound_ || parent_path < *bound_;
+    const std::size_t slack = planted(Bug::kFeasibleWhenEqual) ? 1 : 0;
+    return !bound_ || parent_path < *bound_ + slack;
   }
 
   /// This node now advertises a path one longer than its parent's.

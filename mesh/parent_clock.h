@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "config/planted_bug.h"
 #include "config/time.h"
 #include "mesh/messages.h"
 
@@ -24,7 +25,9 @@ class ParentClock {
       current_ = kUnknown;
       in_window_ = 1;
     }
-    current_ = std::min(current_, now.time_since_epoch().count() - bounded(stamp));
+    const std::int64_t late = now.time_since_epoch().count() - bounded(stamp);
+    const bool worse = planted(Bug::kClockTakesLatest) && current_ != kUnknown;
+    current_ = worse ? std::max(current_, late) : std::min(current_, late);
   }
 
   /// Earliest estimate; an unknown clock has passed.

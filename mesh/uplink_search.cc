@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/planted_bug.h"
 #include "mesh/uplink.h"
 
 namespace vpp::mesh {
@@ -126,6 +127,7 @@ void Uplink::rest(Instant now) {
   const Duration most = std::min(cap, limits::kBackoffMin * (1 << failures_));
   failures_ = std::min(failures_ + 1, kDoublingsMax);
   state_ = Orphan{now + std::max(rng_.up_to(most), Duration{1})};
+  if (planted(Bug::kBackoffEnds) && failures_ > 5) state_ = Orphan{kNever};
 }
 
 Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& candidate,
@@ -133,7 +135,7 @@ Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& can
   ++record_.session;
   const auto leases = (hold(now) + limits::kLease - Duration{1}) / limits::kLease;
   record_.path_length = std::max(path_length, static_cast<std::size_t>(leases));
-  persist();
+  if (!planted(Bug::kSessionNotPersisted)) persist();
   Petition petition{.link = link, .candidate = candidate, .session = record_.session};
   petition.give_up_at = now + std::max(options_.join_timeout, spread_ * 2);
   send_hello(now, petition);
@@ -142,15 +144,16 @@ Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& can
 
 void Uplink::send_hello(Instant now, Petition& petition) {
   petition.hello_again = now + rng_.jittered(kRepeatAfter);
-  effects_.send.push_back({petition.link, Hello{.certificate = options_.certificate,
-                                                .role = options_.role,
-                                                .name = options_.name,
-                                                .region = options_.region,
-                                                .session = petition.session,
-                                                .last_parent = record_.last_parent,
-                                                .hold = hold(now),
-                                                .serves = options_.serves,
-                                                .handover = held() != nullptr}});
+  effects_.send.push_back(
+      {petition.link, Hello{.certificate = options_.certificate,
+                            .role = options_.role,
+                            .name = options_.name,
+                            .region = options_.region,
+                            .session = petition.session,
+                            .last_parent = record_.last_parent,
+                            .hold = planted(Bug::kHoldForgotten) ? Duration{0} : hold(now),
+                            .serves = options_.serves,
+                            .handover = held() != nullptr}});
 }
 
 void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak) {

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "config/limits.h"
+#include "config/planted_bug.h"
 
 namespace vpp::node {
 namespace {
@@ -84,7 +85,7 @@ class Summing {
       ++out_.coverage.online;
       age(site.measured_at, site.measured_at);
     }
-    if (!child.counted) return;
+    if (!child.counted && !planted(Bug::kSumsUncounted)) return;
     const Curves curves = curves_of(site);
     sum_.discharge += curves.discharge;
     sum_.charge += curves.charge;
@@ -193,10 +194,11 @@ Watts Group::dispatch(const Now& now, const Target& target) {
   mesh::Dispatch form = target.form;
   for (const auto& share : plan.shares) {
     asked_[share.child] = share.power;
-    form.share = share.power;
+    form.share = share.power + Watts{planted(Bug::kWattGained) ? 1 : 0};
     children_.dispatch(now, share.child, form);
   }
   form.share = std::nullopt;
+  if (planted(Bug::kUncountedNotReleased)) held.clear();
   for (const NodeId child : held) children_.dispatch(now, child, form);
   target_ = target.power;
   shortfall_ = plan.shortfall;

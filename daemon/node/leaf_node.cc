@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "config/limits.h"
+#include "config/planted_bug.h"
 
 namespace vpp::node {
 namespace {
@@ -65,7 +66,7 @@ bool worth_telling(const device::SiteStatus& now, const device::SiteStatus& told
 LeafNode::LeafNode(const NodeOptions& options, Rng rng, const Recovered& recovered)
     : options_{options},
       uplink_{uplink_options(options), rng, recovered.uplink},
-      fence_{recovered.fence} {}
+      fence_{planted(Bug::kFenceNotRecovered) ? std::nullopt : recovered.fence} {}
 
 void LeafNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<mesh::LinkOpened>(&event)) uplink_.step(now, *e);
@@ -119,7 +120,8 @@ void LeafNode::report(const Now& now) {
 void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
   const Instant expires =
       std::min(uplink_.local_time_of(dispatch.expires), now.protocol + limits::kSetPointTtlMax);
-  const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
+  const bool late = expires <= now.protocol && !planted(Bug::kExpiryIgnored);
+  const bool over = late || dispatch.until <= corrected(now).market;
   const auto verdict = over ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});

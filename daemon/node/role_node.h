@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/planted_bug.h"
 #include "daemon/node/node.h"
 
 namespace vpp::node {
@@ -58,7 +59,8 @@ class OrderFence {
   Verdict accept(const mesh::Dispatch& dispatch) {
     const Fence offered{dispatch.term, dispatch.sequence};
     if (offered < fence_) return Verdict::kRefused;
-    if (offered == fence_ && dispatch.tick <= tick_) return Verdict::kRefused;
+    const bool again = dispatch.tick == tick_ && !planted(Bug::kFenceTakesEqual);
+    if (offered == fence_ && (dispatch.tick < tick_ || again)) return Verdict::kRefused;
     const bool is_new = offered > fence_;
     fence_ = offered;
     tick_ = dispatch.tick;

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "config/limits.h"
+#include "config/planted_bug.h"
 
 namespace vpp::node {
 namespace {
@@ -33,7 +34,7 @@ RootNode::RootNode(const NodeOptions& options, Rng rng, const Now& now, const Re
       orders_{recovered.orders},
       workflow_{options.bidding, recovered.facts} {
   // The new term is durable before anybody hears of it: a node never obeys two roots of one term.
-  effects_.persist.emplace_back(TermRecord{term_});
+  if (!planted(Bug::kTermNotPersisted)) effects_.persist.emplace_back(TermRecord{term_});
   group_.children().set_upstream(now, {options_.self}, term_, {});
   tick_due_ = now.protocol;
 }
@@ -81,7 +82,8 @@ void RootNode::on_operator(const Now& now, const OperatorAsked& asked) {
     reply = cancel_order(now, cancel->order);
   }
   reply.request = asked.request;
-  if (reply.order) effects_.persist.emplace_back(*reply.order);
+  const bool stored = reply.order && !planted(Bug::kOrderNotPersisted);
+  if (stored) effects_.persist.emplace_back(*reply.order);
   effects_.replies.push_back(std::move(reply));
   tick(now);
 }

@@ -3,6 +3,8 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/driver/record_json.h"
+
 namespace vpp::sim {
 namespace {
 
@@ -159,6 +161,10 @@ std::uint64_t digest_of(const device::SiteStatus& status) {
   out.add(std::uint64_t{std::to_underlying(status.mode)});
   out.add(status.measured ? status.measured->count : INT64_MIN);
   return out.value();
+}
+
+std::uint64_t digest_of(const node::Record& record) {
+  return Digest::of(driver::to_json(record));
 }
 
 }  // namespace vpp::sim

@@ -25,6 +25,11 @@ class Digest {
     add(id.low);
   }
   [[nodiscard]] std::uint64_t value() const { return state_; }
+  [[nodiscard]] static std::uint64_t of(std::string_view text) {
+    Digest digest;
+    digest.add(text);
+    return digest.value();
+  }
 
  private:
   std::uint64_t state_ = 0xcbf29ce484222325U;
@@ -34,6 +39,7 @@ class Digest {
 [[nodiscard]] std::uint64_t digest_of(
     const std::variant<mesh::SiteSummary, mesh::GroupSummary>& summary);
 [[nodiscard]] std::uint64_t digest_of(const device::SiteStatus& status);
+[[nodiscard]] std::uint64_t digest_of(const node::Record& record);
 
 /// One line for people.
 [[nodiscard]] std::string text_of(const mesh::Message& message);

@@ -1,36 +1,56 @@
-// The virtual disk of one node: typed records, a batch at a time, and what a restart reads back.
+// The virtual disk of one node, behind the interface that LMDB's file has: sealed texts, all or
+// nothing per write. RecordStore, which the daemon uses, sits on top.
+//
+// A write lies in sectors of 512 B. A crash amid a write takes any of them; as with LMDB, whose
+// pages are copied and whose meta page is written last, a write counts only when every sector of it
+// has reached the platter. So the outcome of an interrupted write is nothing or all of it, and
+// which one nobody can know.
 #pragma once
 
-#include <map>
-#include <variant>
+#include <cstdint>
+#include <string>
+#include <utility>
 #include <vector>
 
-#include "daemon/node/node.h"
+#include "config/rng.h"
+#include "daemon/driver/text_file.h"
 #include "tests/sim/scenario.h"
 
 namespace vpp::sim {
 
-/// A batch is durable when commit() returns. With a planted bug it says so and loses a part.
-class Disk {
+class Disk final : public driver::TextFile {
  public:
-  explicit Disk(PlantedBug bug) : bug_{bug} {}
+  enum class Trouble : std::uint8_t { kNone, kError, kFull };
 
-  void commit(const std::vector<node::Record>& batch);
-  [[nodiscard]] node::Recovered recover() const;
-  /// What was read is what is now there: truth for the checkers.
-  [[nodiscard]] const node::Recovered& content() const { return content_; }
+  explicit Disk(PlantedBug bug);
+
+  [[nodiscard]] std::expected<void, std::string> walk(const Visit& visit) const override;
+  [[nodiscard]] std::expected<void, std::string> write(
+      std::span<const driver::Change> changes) override;
+  [[nodiscard]] std::string name() const override { return "disk"; }
+
+  // Fate.
+  void set_trouble(Trouble trouble) { trouble_ = trouble; }
+  /// The next write does not return: the crash comes before it does.
+  void interrupt_next() { interrupted_ = true; }
+  /// The crash: of what is not synced each sector is lost with this chance.
+  void crash(Rng& rng, std::uint32_t lost_permille);
+  /// Changes one bit of what is stored; false when there is nothing.
+  bool flip_bit(Rng& rng);
+  void wipe() { records_.clear(); }
 
  private:
-  void apply(const mesh::UplinkRecord& record);
-  void apply(const node::Fence& record);
-  void apply(const node::TermRecord& record);
-  void apply(const node::DrainRecord& record);
-  void apply(const aggregation::Order& record);
-  void apply(const bidding::Fact& record);
+  using Records = std::vector<std::pair<std::string, std::string>>;  ///< by key; values sealed
+
+  [[nodiscard]] bool loses(const std::string& key) const;
+  static void apply(Records& records, std::span<const driver::Change> changes);
+  void tear(std::span<const driver::Change> changes, Rng& rng, std::uint32_t lost_permille);
 
   PlantedBug bug_;
-  node::Recovered content_;
-  std::map<OrderId, std::size_t> order_at_;
+  Trouble trouble_ = Trouble::kNone;
+  bool interrupted_ = false;
+  Records records_;
+  std::vector<std::vector<driver::Change>> unsynced_;
 };
 
 }  // namespace vpp::sim

@@ -39,7 +39,7 @@ bidding::WorkflowOptions MarketModel::workflow_options(bool enabled) const {
   return out;
 }
 
-void MarketModel::persisted(const std::vector<node::Record>& batch) {
+void MarketModel::persisted(WorldTime at, const std::vector<node::Record>& batch) {
   for (const auto& record : batch) {
     if (const auto* order = std::get_if<aggregation::Order>(&record)) {
       ordered_.try_emplace(order->key, order->id);
@@ -47,11 +47,24 @@ void MarketModel::persisted(const std::vector<node::Record>& batch) {
     const auto* fact = std::get_if<bidding::Fact>(&record);
     if (fact == nullptr) continue;
     if (const auto* decided = std::get_if<bidding::BidDecided>(fact)) {
-      decided_[decided->bid.key] = decided->bid;
+      const auto [it, is_new] = decided_.try_emplace(decided->bid.key, decided->bid);
+      if (is_new) continue;
+      findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
+                       "decides a second time on " + decided->bid.key);
     }
     if (const auto* award = std::get_if<bidding::AwardKnown>(fact)) {
       known_[award->award.key] = award->award;
     }
+  }
+}
+
+void MarketModel::recovered(const node::Recovered& all) {
+  for (const auto& order : all.orders) ordered_.try_emplace(order.key, order.id);
+  for (const auto& fact : all.facts) {
+    const auto* decided = std::get_if<bidding::BidDecided>(&fact);
+    if (decided != nullptr) decided_.try_emplace(decided->bid.key, decided->bid);
+    const auto* award = std::get_if<bidding::AwardKnown>(&fact);
+    if (award != nullptr) known_.try_emplace(award->award.key, award->award);
   }
 }
 

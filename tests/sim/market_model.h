@@ -37,7 +37,11 @@ class MarketModel {
   [[nodiscard]] bidding::WorkflowOptions workflow_options(bool enabled) const;
 
   /// What the root made durable: the other side of the books.
-  void persisted(const std::vector<node::Record>& batch);
+  void persisted(WorldTime at, const std::vector<node::Record>& batch);
+
+  /// What the root read back when it started; also what a crash interrupted and was whole after
+  /// all.
+  void recovered(const node::Recovered& all);
 
   struct Answer {
     Duration after;  ///< protocol time

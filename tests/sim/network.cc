@@ -22,6 +22,10 @@ Duration Network::delay() {
   return rng_.up_to(faults_.delay_mean) + rng_.up_to(faults_.delay_mean);
 }
 
+WorldTime Network::free_at(const Connection& over) const {
+  return std::max(hosts_[over.child].clogged_until, hosts_[over.parent].clogged_until);
+}
+
 mesh::ConnectionId Network::open(NodeIndex child, mesh::LinkId link, NodeIndex parent) {
   const mesh::ConnectionId id = connections_.size() + 1;
   Connection& made = connections_.emplace_back();
@@ -34,7 +38,7 @@ mesh::ConnectionId Network::open(NodeIndex child, mesh::LinkId link, NodeIndex p
   if (parent == kNobody || blocked(child, parent) || blocked(parent, child)) {
     queue_.push(queue_.now() + kConnectTimeout, ChildHearsLoss{id});
   } else {
-    queue_.push(queue_.now() + delay(), AttemptArrives{id});
+    queue_.push(std::max(queue_.now() + delay(), free_at(made)), AttemptArrives{id});
   }
   return id;
 }
@@ -136,7 +140,7 @@ void Network::send_copy(mesh::ConnectionId id, Way way, const mesh::Message& mes
   if (chance(faults_.clog_permille)) {
     over.clogged_until[way] = queue_.now() + rng_.up_to(faults_.clog_max);
   }
-  arrival = std::max(arrival, over.clogged_until[way]);
+  arrival = std::max({arrival, over.clogged_until[way], free_at(over)});
   if (const auto free_at = blocked(from, to)) {
     if (chance(500)) {
       ++counters_.dropped;
@@ -228,6 +232,7 @@ void Network::end_partition(std::uint32_t slot, std::uint32_t number) {
 
 void Network::heal() {
   for (Partition& partition : partitions_) partition.active = false;
+  for (Host& host : hosts_) host.clogged_until = {};
   faults_ = Faults{};
 }
 

@@ -79,6 +79,8 @@ class Network {
   /// Cuts the `isolated` off from the rest until then; nothing when no slot is free.
   void partition(const std::vector<NodeIndex>& isolated, bool one_way, WorldTime until);
   void end_partition(std::uint32_t slot, std::uint32_t number);
+  /// Until then nothing that this node sends or is sent arrives; nothing is lost either.
+  void clog(NodeIndex node, WorldTime until) { hosts_[node].clogged_until = until; }
   /// From now on a good network.
   void heal();
 
@@ -101,6 +103,7 @@ class Network {
     bool silent = false;  ///< down without a word
     Incarnation incarnation = 0;
     std::uint8_t sides = 0;  ///< bit per partition slot
+    WorldTime clogged_until{};
     std::set<mesh::ConnectionId> connections;
     std::size_t connections_peak = 0;
   };
@@ -117,6 +120,7 @@ class Network {
   void send_copy(mesh::ConnectionId id, Way way, const mesh::Message& message);
   [[nodiscard]] bool chance(std::uint32_t permille) { return rng_.below(1000) < permille; }
   [[nodiscard]] Duration delay();
+  [[nodiscard]] WorldTime free_at(const Connection& over) const;
   void tell_child_of_loss(mesh::ConnectionId id, Duration after);
   void release(mesh::ConnectionId id);
 

@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "config/limits.h"
 #include "tests/sim/runner.h"
 
+using namespace vpp;
 using namespace vpp::sim;
 
 namespace {
@@ -59,14 +61,36 @@ std::optional<std::uint64_t> seeds_to_find(PlantedBug bug, std::vector<Invariant
 
 }  // namespace
 
-TEST_CASE("fresh seeds keep every invariant, part 1 of 3", "[sim]") {
+// Ten cases, so that ctest runs them side by side: a thousand seeds in all.
+TEST_CASE("fresh seeds keep every invariant, part 1 of 10", "[sim]") {
   run_part(0);
 }
-TEST_CASE("fresh seeds keep every invariant, part 2 of 3", "[sim]") {
+TEST_CASE("fresh seeds keep every invariant, part 2 of 10", "[sim]") {
   run_part(1);
 }
-TEST_CASE("fresh seeds keep every invariant, part 3 of 3", "[sim]") {
+TEST_CASE("fresh seeds keep every invariant, part 3 of 10", "[sim]") {
   run_part(2);
+}
+TEST_CASE("fresh seeds keep every invariant, part 4 of 10", "[sim]") {
+  run_part(3);
+}
+TEST_CASE("fresh seeds keep every invariant, part 5 of 10", "[sim]") {
+  run_part(4);
+}
+TEST_CASE("fresh seeds keep every invariant, part 6 of 10", "[sim]") {
+  run_part(5);
+}
+TEST_CASE("fresh seeds keep every invariant, part 7 of 10", "[sim]") {
+  run_part(6);
+}
+TEST_CASE("fresh seeds keep every invariant, part 8 of 10", "[sim]") {
+  run_part(7);
+}
+TEST_CASE("fresh seeds keep every invariant, part 9 of 10", "[sim]") {
+  run_part(8);
+}
+TEST_CASE("fresh seeds keep every invariant, part 10 of 10", "[sim]") {
+  run_part(9);
 }
 
 TEST_CASE("every seed that once failed keeps every invariant now", "[sim]") {
@@ -93,6 +117,43 @@ TEST_CASE("a root that forgets its term is found out", "[sim][planted]") {
 
 TEST_CASE("a disk that loses acknowledged orders is found out", "[sim][planted]") {
   CHECK(seeds_to_find(PlantedBug::kOrderForgotten, {Invariant::kAcknowledgedSurvives}, 20));
+}
+
+TEST_CASE("a disk that acknowledges before it syncs is found out", "[sim][planted]") {
+  CHECK(seeds_to_find(PlantedBug::kSyncForgotten,
+                      {Invariant::kAcknowledgedSurvives, Invariant::kOneTerm}, 20));
+}
+
+TEST_CASE("a disk that overwrites in place is torn, and the tags of the records tell",
+          "[sim][planted]") {
+  CHECK(seeds_to_find(PlantedBug::kTornInPlace, {Invariant::kAcknowledgedSurvives}, 40));
+}
+
+TEST_CASE("a disk that loses the bidder's facts is found out", "[sim][planted]") {
+  CHECK(seeds_to_find(PlantedBug::kBidForgotten, {Invariant::kAcknowledgedSurvives}, 40));
+}
+
+TEST_CASE("faults and workloads are named one by one, and what is not there yet is refused",
+          "[sim]") {
+  CHECK(parse_faults("none")->empty());
+  CHECK(*parse_faults("drop,crash") == FaultSet{Fault::kDrop, Fault::kCrash});
+  CHECK_FALSE(parse_faults("all")->contains(Fault::kLyingLeaf));
+  CHECK(parse_faults("drop,lying-leaf").error().find("not there yet") != std::string::npos);
+  CHECK(parse_faults("rain").error().find("'rain' is not known") != std::string::npos);
+  CHECK(parse_workloads("all")->size() == 5);
+}
+
+TEST_CASE("trees of every depth come together and deliver", "[sim]") {
+  for (std::uint32_t depth = 2; depth <= limits::kDepthMax; ++depth) {
+    Overrides overrides;
+    overrides.depth = depth;
+    overrides.faults = FaultSet{};
+    overrides.workloads = WorkloadSet{};
+    const Outcome outcome = run_once(depth, overrides);
+    INFO(depth << " levels: " << explain(depth, overrides, outcome));
+    CHECK(!outcome.violation);
+    CHECK(outcome.delivered_w > 0);
+  }
 }
 
 TEST_CASE("a watt that is added on the way down is found out", "[sim][planted]") {

@@ -23,7 +23,7 @@ class Trace {
              const Detail& detail) {
     digest_.add(std::int64_t{at.time_since_epoch().count()});
     digest_.add(std::uint64_t{node});
-    digest_.add(std::uint64_t{static_cast<unsigned char>(kind.front())});
+    digest_.add(kind);
     digest_.add(content);
     ++events_;
     if (lines_max_ > 0) write(at, node, kind, detail());
@@ -31,6 +31,9 @@ class Trace {
   void event(WorldTime at, NodeIndex node, std::string_view kind) {
     event(at, node, kind, 0, [] { return std::string{}; });
   }
+
+  /// For what is no event: hashed, never written.
+  void fold(std::uint64_t word) { digest_.add(word); }
 
   [[nodiscard]] std::uint64_t hash() const { return digest_.value(); }
   [[nodiscard]] std::uint64_t events() const { return events_; }

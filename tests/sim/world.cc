@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "config/check.h"
+#include "config/limits.h"
 
 namespace vpp::sim {
 namespace {
@@ -16,7 +17,8 @@ constexpr MarketTime kMarketBegin{Duration{1'748'779'200'000}};  // 2025-06-01 1
 constexpr Duration kPollInterval = 1s;
 constexpr std::uint32_t kStepsAtOnceMax = 2'000;  // of one node in one millisecond: a busy loop
 constexpr std::size_t kStoryLines = 50;
-constexpr Duration kMoveMax = 5s;  // a move on a good network is over long before
+constexpr std::size_t kEvenHomes = 1'000;  // nodes; with more, homes are dealt out in turn
+constexpr Duration kMoveMax = 5s;          // a move on a good network is over long before
 
 Endpoint endpoint_of(NodeIndex index) {
   Endpoint out{"sim://" + std::to_string(index), {}};
@@ -49,14 +51,14 @@ World::World(const Scenario& scenario, std::size_t lines_max, std::uint64_t nois
       noise_{noise},
       rng_{scenario.random},
       trace_{lines_max},
-      nodes_(1 + scenario.aggregators + scenario.leaves),
+      nodes_(1 + scenario.aggregators() + scenario.leaves),
       network_{scenario.faults, rng_.fork(), nodes_.size(), queue_},
       market_{{scenario.speed, scenario.faults.market_failure_permille, kMarketBegin},
               rng_.fork(),
               findings_},
       counted_once_{numbers_, nodes_.size(), findings_},
       order_rules_{nodes_.size(), findings_},
-      durability_{nodes_.size(), findings_},
+      promises_{nodes_.size(), findings_},
       tree_shape_{numbers_, nodes_.size(), findings_},
       energy_books_{nodes_.size(), findings_} {
   build();
@@ -65,48 +67,41 @@ World::World(const Scenario& scenario, std::size_t lines_max, std::uint64_t nois
 void World::build() {
   Rng rng = rng_.fork();
   for (NodeIndex index = 0; index < nodes_.size(); ++index) build_node(index, rng);
-  for (NodeIndex index = 0; index < nodes_.size(); ++index) start(index);
+  const Duration spread = scenario_.start_spread;
+  for (NodeIndex index = 0; index < nodes_.size(); ++index) {
+    if (index < groups() || spread == Duration{0}) {
+      start(index);
+    } else {
+      queue_.push(WorldTime{rng.up_to(spread)}, FirstStart{index});
+    }
+  }
   schedule_faults();
 }
 
 void World::build_node(NodeIndex index, Rng& rng) {
-  const std::uint32_t aggregators = scenario_.aggregators;
   SimNode& made = nodes_[index];
   node::NodeOptions& options = made.options;
   options.self = {rng.next(), rng.next()};
   numbers_[options.self] = index;
   made.rng = rng.fork();
   made.disk.emplace(scenario_.bug);
-  made.clock.offset = Duration{static_cast<Duration::rep>(rng.below(864'000'000))};
-  made.clock.drift_ppm = static_cast<std::int64_t>(rng.below(2001)) - 1000;
-  const Duration error_max = scenario_.faults.wall_clock_error_max;
-  if (index != kRootIndex) made.clock.wall_error = rng.up_to(2 * error_max) - error_max;
+  made.records.emplace(*made.disk);
+  set_clock(index, rng);
   options.region = rng.below(2) == 0 ? "north" : "south";
-  const auto other = [&] { return 1 + static_cast<NodeIndex>(rng.below(aggregators)); };
   if (index == kRootIndex) {
     made.role = Role::kRoot;
     options.name = "root";
     options.bidding = market_.workflow_options(scenario_.market && scenario_.speed > 1);
-  } else if (index <= aggregators) {
+  } else if (index < groups()) {
     made.role = Role::kAggregator;
     options.name = "aggregator-" + std::to_string(index);
-    const bool below = scenario_.nested && aggregators >= 3 && index == aggregators;
-    if (!below) options.seeds = {endpoint_of(kRootIndex)};
-    if (below) options.seeds = {endpoint_of(1), endpoint_of(2)};
     if (scenario_.bug == PlantedBug::kSlowParentClock) made.clock.drift_ppm = -750'000;
   } else {
     options.name = "leaf-" + std::to_string(index);
-    const NodeIndex home = aggregators == 0 ? kRootIndex : other();
-    options.seeds = {endpoint_of(home)};
-    if (aggregators > 1) {
-      options.seeds.push_back(endpoint_of(home % aggregators + 1));
-      if (rng.below(4) == 0) options.seeds.push_back(endpoint_of(kRootIndex));
-    } else if (aggregators == 1) {
-      options.seeds.push_back(endpoint_of(kRootIndex));
-    }
     made.site.emplace(rng.fork(), kMarketBegin);
   }
   options.role = made.role;
+  choose_parents(index, rng);
   if (made.role != Role::kLeaf) options.serves = endpoint_of(index);
   for (const std::uint64_t word : {options.self.high, options.self.low}) {
     for (unsigned shift = 0; shift < 64; shift += 8) {
@@ -115,20 +110,95 @@ void World::build_node(NodeIndex index, Rng& rng) {
   }
 }
 
+void World::set_clock(NodeIndex index, Rng& rng) {
+  NodeClock& clock = nodes_[index].clock;
+  const Faults& faults = scenario_.faults;
+  const std::int64_t drift = faults.drift_ppm_max;
+  clock.offset = Duration{static_cast<Duration::rep>(rng.below(864'000'000))};
+  clock.drift_ppm =
+      static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(2 * drift + 1))) - drift;
+  const Duration error = rng.up_to(2 * faults.wall_clock_error_max) - faults.wall_clock_error_max;
+  const bool in_1970 = rng.below(1000) < faults.boot_1970_permille;
+  if (index == kRootIndex) return;  // the plant's time is the root's
+  clock.wall_error = in_1970 ? -kMarketBegin.time_since_epoch() : error;
+}
+
+/// Seeds: a home one level up, its neighbour, and for some leaves of small plants the root.
+void World::choose_parents(NodeIndex index, Rng& rng) {
+  if (index == kRootIndex) return;
+  SimNode& self = nodes_[index];
+  const bool is_leaf = index >= groups();
+  NodeIndex first = 1;  // of the level that holds this node
+  NodeIndex above = 0;  // first of the level above it
+  std::uint32_t above_count = 1;
+  for (const std::uint32_t count : scenario_.levels) {
+    if (!is_leaf && index < first + count) break;
+    above = first;
+    above_count = count;
+    first += count;
+  }
+  if (is_leaf && scenario_.mixed_homes && rng.below(2) == 0) {
+    above = 1;
+    above_count = scenario_.aggregators();
+  }
+  // In a large plant every home has as many children as the others.
+  const std::uint32_t number = index - first;
+  const bool even = scenario_.start_spread > Duration{0} || nodes_.size() > kEvenHomes;
+  const std::uint32_t place =
+      even ? number % above_count : static_cast<std::uint32_t>(rng.below(above_count));
+  self.home = above + place;
+  self.options.seeds = {endpoint_of(self.home)};
+  if (above_count > 1) self.options.seeds.push_back(endpoint_of(above + (place + 1) % above_count));
+  const bool to_root = rng.below(4) == 0 && nodes_.size() <= kEvenHomes;
+  if (self.home != kRootIndex && (to_root || above_count == 1)) {
+    self.options.seeds.push_back(endpoint_of(kRootIndex));
+  }
+}
+
+/// Nothing: the store is damaged, and the node refuses to start.
+std::optional<node::Recovered> World::recover(NodeIndex index) {
+  SimNode& self = nodes_[index];
+  const auto settled = self.records->settle();
+  auto loaded = self.records->load();
+  if (settled && loaded) return *std::move(loaded);
+  trace_.event(queue_.now(), index, "refuses-to-start", 0,
+               [&] { return settled ? loaded.error() : settled.error(); });
+  ++outcome_.damaged;
+  if (!self.flipped) {
+    fail(Invariant::kAcknowledgedSurvives, index, "its store is damaged, and no bit had flipped");
+  }
+  return std::nullopt;
+}
+
 void World::start(NodeIndex index) {
   SimNode& self = nodes_[index];
+  const auto recovered = recover(index);
+  if (!recovered) {
+    // As the hint says: the store is put aside, by people, who take their time.
+    queue_.push(std::max(queue_.now(), self.fell_at) + kStorePutAside, Restart{index});
+    return;
+  }
+  promises_.recovered(index, *recovered);
+  for (const auto& order : recovered->orders) order_rules_.booked(order);
+  if (index == kRootIndex) market_.recovered(*recovered);
   network_.start(index);
   self.crash_at = CrashPoint::kNone;
+  self.serving = false;
   self.wake_at = self.poll_at = kEndOfWorld;
+  self.durability = {};
   trace_.event(queue_.now(), index, "start");
-  self.running = std::make_unique<node::Node>(self.options, self.rng.fork(), now_of(index),
-                                              self.disk->recover());
+  self.running =
+      std::make_unique<node::Node>(self.options, self.rng.fork(), now_of(index), *recovered);
   if (self.site) {
     self.site->start();
     self.next_round = queue_.now() + rng_.up_to(kPollInterval);
   }
   finish_step(index, nullptr);
   schedule_poll(index);
+}
+
+void World::on(const FirstStart& event) {
+  if (!nodes_[event.node].running) start(event.node);
 }
 
 MarketTime World::market() const {
@@ -153,6 +223,10 @@ Outcome World::run() {
     if (!whole) fail(Invariant::kWholeAgain, kRootIndex, why_not_whole());
     market_.check_nothing_forgotten(queue_.now());
   }
+  // Whoever drew one number more or fewer, and whatever was sent and lost, shows here.
+  trace_.fold(rng_.next());
+  trace_.fold(network_.counters().frames);
+  trace_.fold(network_.counters().dropped);
   outcome_.violation = findings_.first();
   outcome_.hash = trace_.hash();
   outcome_.events = trace_.events();
@@ -171,7 +245,51 @@ void World::handle(WorldEvent event) {
     if (!timer) nodes_[reader].inbox.push_back(std::move(event));
     return;
   }
+  if (reader != kNobody && nodes_[reader].slow > Duration{0} && put_off(reader, event)) return;
+  visit(event);
+}
+
+void World::visit(const WorldEvent& event) {
   std::visit([&](const auto& typed) { on(typed); }, event);
+}
+
+/// A slow node takes one thing after the other. The device has a thread of its own.
+bool World::put_off(NodeIndex index, WorldEvent& event) {
+  SimNode& self = nodes_[index];
+  if (std::holds_alternative<PollSite>(event)) return false;
+  const auto* wake = std::get_if<Wake>(&event);
+  const bool waiting = wake == nullptr && !self.inbox.empty();
+  if (self.busy_until <= queue_.now() && !waiting) {
+    self.busy_until = queue_.now() + self.slow;
+    return false;
+  }
+  const WorldTime free_at = std::max(self.busy_until, queue_.now() + 1ms);
+  if (wake != nullptr) {
+    const bool mine = wake->incarnation == network_.incarnation(index);
+    if (mine && self.wake_at == queue_.now()) {
+      self.wake_at = free_at;
+      queue_.push(free_at, std::move(event));
+    }
+    return true;
+  }
+  self.inbox.push_back(std::move(event));
+  if (!std::exchange(self.serving, true)) {
+    queue_.push(free_at, Serve{index, network_.incarnation(index)});
+  }
+  return true;
+}
+
+void World::on(const Serve& event) {
+  SimNode& self = nodes_[event.node];
+  if (network_.incarnation(event.node) != event.incarnation || !self.serving) return;
+  self.serving = false;
+  if (!self.running || network_.paused(event.node) || self.inbox.empty()) return;
+  const WorldEvent next = std::move(self.inbox.front());
+  self.inbox.erase(self.inbox.begin());
+  self.busy_until = queue_.now() + self.slow;
+  visit(next);
+  if (!self.running || self.inbox.empty() || std::exchange(self.serving, true)) return;
+  queue_.push(std::max(self.busy_until, queue_.now() + 1ms), event);
 }
 
 // --- a node runs -----------------------------------------------------------------------------

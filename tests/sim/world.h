@@ -16,17 +16,20 @@
 #include <string>
 #include <vector>
 
+#include "config/limits.h"
 #include "config/rng.h"
+#include "daemon/driver/durability.h"
+#include "daemon/driver/record_store.h"
 #include "daemon/node/node.h"
 #include "tests/sim/counted_once.h"
 #include "tests/sim/disk.h"
-#include "tests/sim/durability.h"
 #include "tests/sim/energy_books.h"
 #include "tests/sim/findings.h"
 #include "tests/sim/market_model.h"
 #include "tests/sim/network.h"
 #include "tests/sim/node_clock.h"
 #include "tests/sim/order_rules.h"
+#include "tests/sim/promises.h"
 #include "tests/sim/scenario.h"
 #include "tests/sim/site.h"
 #include "tests/sim/trace.h"
@@ -35,19 +38,27 @@
 
 namespace vpp::sim {
 
+/// When people come to put a damaged store aside: the node has long been given up by then.
+inline constexpr Duration kStorePutAside = (limits::kDepthMax + 1) * limits::kLease;
+
 struct Outcome {
   std::optional<Violation> violation;
   std::uint64_t hash = 0;
   std::uint64_t events = 0;
   std::uint64_t steps = 0;  ///< of nodes
   Duration simulated{0};
+  std::optional<Duration> joined_at;    ///< when the root first counted every leaf
   std::optional<Duration> whole_after;  ///< since faults stopped
+  std::int64_t asked_w = 0;             ///< mean over the final order
+  std::int64_t delivered_w = 0;
   NetworkCounters network;
   MarketCounters market;
   std::uint64_t crashes = 0;
   std::uint64_t pauses = 0;
   std::uint64_t partitions = 0;
   std::uint64_t orders = 0;
+  std::uint64_t disk_errors = 0;
+  std::uint64_t damaged = 0;       ///< nodes that refused to start on a flipped bit
   std::vector<std::string> story;  ///< the last lines that concern the violation
 };
 
@@ -61,7 +72,14 @@ class World {
 
  private:
   /// Where an armed crash strikes, so that every gap between two effects is visited.
-  enum class CrashPoint : std::uint8_t { kNone, kBeforePersist, kAfterPersist, kAmongSends };
+  enum class CrashPoint : std::uint8_t {
+    kNone,
+    kBeforePersist,
+    kAmidPersist,
+    kAfterPersist,
+    kAmongSends
+  };
+  enum class Fall : std::uint8_t { kKilled, kPowerCut, kStopped };
 
   struct SimNode {
     node::NodeOptions options;
@@ -70,11 +88,20 @@ class World {
     Rng rng{0};
     std::unique_ptr<node::Node> running;  ///< empty: down
     std::optional<Disk> disk;
+    std::optional<driver::RecordStore> records;  ///< on the disk
+    driver::Durability durability;               ///< what waits for the disk
     std::optional<Site> site;
+    NodeIndex home = kNobody;  ///< the most wanted parent
     std::map<mesh::LinkId, mesh::ConnectionId> links;
-    std::vector<WorldEvent> inbox;  ///< while paused
+    std::vector<WorldEvent> inbox;  ///< while paused or busy
     CrashPoint crash_at = CrashPoint::kNone;
     bool dead_for_good = false;
+    bool flipped = false;  ///< its disk has lost a bit
+    bool serving = false;  ///< a Serve is in the queue
+    Duration slow{0};      ///< what each event takes
+    WorldTime busy_until{};
+    WorldTime full_until{};  ///< its disk
+    WorldTime fell_at{};
     std::uint32_t pauses = 0;
     WorldTime wake_at = kEndOfWorld;  ///< the earliest Wake in the queue
     WorldTime poll_at = kEndOfWorld;  ///< likewise of PollSite
@@ -86,9 +113,13 @@ class World {
   // world.cc: the loop, and how a node is driven.
   void build();
   void build_node(NodeIndex index, Rng& rng);
+  void choose_parents(NodeIndex index, Rng& rng);
+  void set_clock(NodeIndex index, Rng& rng);
   void start(NodeIndex index);
+  [[nodiscard]] std::optional<node::Recovered> recover(NodeIndex index);
   void handle(WorldEvent event);
-  [[nodiscard]] NodeIndex reader_of(const WorldEvent& event) const;
+  [[nodiscard]] bool put_off(NodeIndex index, WorldEvent& event);
+  void visit(const WorldEvent& event);
   void step(NodeIndex index, const node::Event& event);
   void advance(NodeIndex index);
   void finish_step(NodeIndex index, const mesh::Dispatch* trigger);
@@ -100,6 +131,18 @@ class World {
 
   void on(const Wake& event);
   void on(const PollSite& event);
+  void on(const Serve& event);
+  void on(const RetryStore& event);
+  void on(const SwizzleTurn& event);
+  void on(const Clog& event);
+  void on(const FlapTurn& event);
+  void on(const DiskTurn& event);
+  void on(const ClockTurn& event);
+  void on(const JoinStorm& event);
+  void on(const RegionalOutage& event);
+  void on(const UpgradeTurn& event);
+  void on(const RootFails& event);
+  void on(const FirstStart& event);
   void on(const AttemptArrives& event);
   void on(const ChildHearsOpen& event);
   void on(const ChildHearsLoss& event);
@@ -120,7 +163,8 @@ class World {
 
   // world_effects.cc: what a node wants done, and the checkers that watch it.
   void carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispatch* trigger);
-  [[nodiscard]] bool persist(NodeIndex index, const std::vector<node::Record>& batch);
+  [[nodiscard]] bool persist(NodeIndex index, std::vector<node::Record> batch);
+  [[nodiscard]] bool write_pending(NodeIndex index);
   void change_links(NodeIndex index, const node::Effects& effects);
   void instruct(NodeIndex index, const node::Effects& effects, const mesh::Dispatch* trigger);
   [[nodiscard]] bool send(NodeIndex index, const node::Effects& effects);
@@ -132,16 +176,24 @@ class World {
   void check_site(NodeIndex index, const Poll& poll);
   [[nodiscard]] std::optional<mesh::Peer> peer_of(const Connection& connection) const;
 
-  // world_fate.cc: faults, the operator, and the end.
+  // world_faults.cc: what befalls nodes, and the workloads.
   void schedule_faults();
+  void schedule_hosts();
+  void schedule_workloads();
   void crash(NodeIndex index, Duration down);
+  void fall(NodeIndex index, Fall how, Duration down);
   void pause(NodeIndex index, Duration duration);
   [[nodiscard]] NodeIndex draw_victim();
+  [[nodiscard]] NodeIndex draw_child();
+  [[nodiscard]] std::uint32_t groups() const { return 1 + scenario_.aggregators(); }
+  [[nodiscard]] bool is_below(NodeIndex node, NodeIndex ancestor) const;
+  [[nodiscard]] Duration turn_after(std::uint32_t permille_per_minute_and_node);
+
+  // world_fate.cc: the operator, and the end.
   void ask(const std::variant<node::SendOrder, node::CancelOrder>& command);
   void ask_something();
   [[nodiscard]] std::string why_not_whole();
   void watch_delivery(const node::NodeStatus& root);
-  [[nodiscard]] Duration turn_after(std::uint32_t permille_per_minute_and_node);
 
   Scenario scenario_;
   std::uint64_t noise_;
@@ -155,7 +207,7 @@ class World {
   MarketModel market_;
   CountedOnce counted_once_;
   OrderRules order_rules_;
-  Durability durability_;
+  Promises promises_;
   TreeShape tree_shape_;
   EnergyBooks energy_books_;
   Outcome outcome_;

@@ -17,6 +17,11 @@ constexpr std::size_t kLinksMax = 32;
 constexpr std::size_t kNoticesMax = 256;
 constexpr std::size_t kDownPerConnectionMax = 8;
 
+using namespace std::chrono_literals;
+constexpr Duration kStoreRetry = 1s;   // as the daemon
+constexpr Duration kHeldAnswer = 1ms;  // a call to the market that was held back has failed
+constexpr Duration kUpgradeMax = 2s;   // a new version is there
+
 NodeIndex index_of(const Endpoint& endpoint) {
   const std::string_view scheme = "sim://";
   if (!endpoint.address.starts_with(scheme)) return kNobody;
@@ -45,7 +50,11 @@ bool within_limits(const mesh::Message& message) {
 
 void World::carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispatch* trigger) {
   check_bounds(index, effects);
-  if (!persist(index, effects.persist)) return;
+  if (!persist(index, std::move(effects.persist))) return;
+  for (auto& answer : nodes_[index].durability.hold_back(effects)) {
+    queue_.push(queue_.now() + kHeldAnswer,
+                MarketReplies{index, network_.incarnation(index), std::move(answer)});
+  }
   view(index);
   change_links(index, effects);
   instruct(index, effects, trigger);
@@ -53,34 +62,72 @@ void World::carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispa
   finish_effects(index, effects);
 }
 
-bool World::persist(NodeIndex index, const std::vector<node::Record>& batch) {
+bool World::persist(NodeIndex index, std::vector<node::Record> batch) {
   SimNode& self = nodes_[index];
   if (batch.empty()) return true;
+  const auto crash_now = [&] { crash(index, rng_.up_to(scenario_.faults.down_max)); };
   if (self.crash_at == CrashPoint::kBeforePersist) {
-    crash(index, rng_.up_to(scenario_.faults.down_max));
+    crash_now();
     return false;
   }
-  for (const auto& record : batch) {
-    trace_.event(queue_.now(), index, "persist", record.index(), [&] { return text_of(record); });
-    if (const auto* order = std::get_if<aggregation::Order>(&record)) order_rules_.booked(*order);
-  }
-  self.disk->commit(batch);
-  durability_.persisted(queue_.now(), index, batch);
-  if (self.role == Role::kRoot) market_.persisted(batch);
-  if (self.crash_at == CrashPoint::kAfterPersist) {
-    crash(index, rng_.up_to(scenario_.faults.down_max));
+  const bool amid = self.crash_at == CrashPoint::kAmidPersist;
+  if (amid) self.disk->interrupt_next();
+  self.durability.add(std::move(batch));
+  if (amid) (void)self.records->persist(self.durability.pending());
+  if (amid || (write_pending(index) && self.crash_at == CrashPoint::kAfterPersist)) {
+    crash_now();
     return false;
   }
   return true;
+}
+
+/// As the daemon does it: everything that waits, in one transaction. False: it waits on.
+bool World::write_pending(NodeIndex index) {
+  SimNode& self = nodes_[index];
+  const Faults& faults = scenario_.faults;
+  using enum Disk::Trouble;
+  Disk::Trouble trouble = self.full_until > queue_.now() ? kFull : kNone;
+  if (!faults_over_ && faults.disk_error_permille > 0 &&
+      rng_.below(1000) < faults.disk_error_permille) {
+    trouble = kError;
+  }
+  self.disk->set_trouble(trouble);
+  const std::vector<node::Record> batch = self.durability.pending();
+  if (!self.records->persist(batch)) {
+    ++outcome_.disk_errors;
+    trace_.event(queue_.now(), index, "disk-fails", batch.size(),
+                 [&] { return trouble == kFull ? "full" : "error"; });
+    queue_.push(queue_.now() + kStoreRetry, RetryStore{index, network_.incarnation(index)});
+    return false;
+  }
+  for (const auto& record : batch) {
+    trace_.event(queue_.now(), index, "persist", digest_of(record),
+                 [&] { return text_of(record); });
+    if (const auto* order = std::get_if<aggregation::Order>(&record)) order_rules_.booked(*order);
+  }
+  self.durability.written();
+  promises_.persisted(queue_.now(), index, batch);
+  if (self.role == Role::kRoot) market_.persisted(queue_.now(), batch);
+  return true;
+}
+
+void World::on(const RetryStore& event) {
+  SimNode& self = nodes_[event.node];
+  const bool mine = self.running && network_.incarnation(event.node) == event.incarnation;
+  if (mine && !self.durability.pending().empty()) (void)write_pending(event.node);
 }
 
 void World::view(NodeIndex index) {
   SimNode& self = nodes_[index];
   const WorldTime at = queue_.now();
   const node::NodeStatus status = self.running->status(now_of(index));
-  durability_.viewed(at, index, status);
+  promises_.viewed(at, index, status, self.durability.pending().empty());
   if (self.role != Role::kRoot) tree_shape_.viewed(at, index, status);
   if (self.role == Role::kLeaf) return;
+  if (index == kRootIndex && !outcome_.joined_at &&
+      status.group.coverage.online == scenario_.leaves) {
+    outcome_.joined_at = at.time_since_epoch();
+  }
   std::vector<WorldTime> lease_ends;
   lease_ends.reserve(status.children.size());
   for (const auto& child : status.children) {
@@ -157,7 +204,7 @@ bool World::send(NodeIndex index, const node::Effects& effects) {
 void World::send_up(NodeIndex index, const mesh::SendUp& sent) {
   const SimNode& self = nodes_[index];
   if (!within_limits(sent.message)) fail(Invariant::kBounded, index, "sends too much up");
-  durability_.sent_up(queue_.now(), index, network_.incarnation(index), sent);
+  promises_.sent_up(queue_.now(), index, network_.incarnation(index), sent);
   const auto* report = std::get_if<mesh::Report>(&sent.message);
   if (report != nullptr) counted_once_.sent(index, *report);
   const auto link = self.links.find(sent.link);
@@ -176,7 +223,8 @@ void World::send_up(NodeIndex index, const mesh::SendUp& sent) {
 
 void World::send_down(NodeIndex index, const mesh::SendDown& sent) {
   if (!within_limits(sent.message)) fail(Invariant::kBounded, index, "sends too much down");
-  durability_.sent_down(queue_.now(), index, sent.message);
+  promises_.sent_down(queue_.now(), index, sent.message,
+                      nodes_[index].durability.pending().empty());
   mesh::Message message = sent.message;
   auto* dispatch = std::get_if<mesh::Dispatch>(&message);
   if (dispatch != nullptr && dispatch->share) {
@@ -204,16 +252,17 @@ void World::finish_effects(NodeIndex index, const node::Effects& effects) {
     }
   }
   for (const auto& reply : effects.replies) {
-    durability_.replied(queue_.now(), reply);
+    promises_.replied(queue_.now(), reply);
     trace_.event(queue_.now(), index, "reply", reply.request, [&] { return reply.refused; });
     if (reply.order) known_orders_.push_back(reply.order->id);
   }
   for (const auto& notice : effects.notices) {
-    trace_.event(queue_.now(), index, "notice", notice.code.size(),
+    trace_.event(queue_.now(), index, "notice", Digest::of(notice.code + notice.text),
                  [&] { return notice.code + ": " + notice.text; });
     if (notice.severity != node::Severity::kError) continue;
     fail(Invariant::kNoErrors, index, notice.code + ": " + notice.text);
   }
+  if (effects.stopped) fall(index, Fall::kStopped, rng_.up_to(kUpgradeMax));
 }
 
 std::optional<mesh::Peer> World::peer_of(const Connection& connection) const {

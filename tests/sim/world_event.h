@@ -22,6 +22,15 @@ struct PollSite {
   Incarnation incarnation = 0;
 };
 
+struct Serve {  ///< a slow node has time for the next event of its inbox
+  NodeIndex node = 0;
+  Incarnation incarnation = 0;
+};
+struct RetryStore {  ///< records wait for the disk
+  NodeIndex node = 0;
+  Incarnation incarnation = 0;
+};
+
 // The network.
 struct AttemptArrives {  ///< at the parent's host
   mesh::ConnectionId connection = 0;
@@ -55,6 +64,25 @@ struct PartitionEnds {
   std::uint32_t slot = 0;
   std::uint32_t number = 0;  ///< slots are used again
 };
+struct SwizzleTurn {};
+struct Clog {
+  NodeIndex node = 0;
+  WorldTime until{};
+};
+struct FlapTurn {
+  NodeIndex node = 0;
+};
+struct DiskTurn {};  ///< some disk is full, or has room again
+struct ClockTurn {};
+struct JoinStorm {};
+struct RegionalOutage {};
+struct UpgradeTurn {
+  NodeIndex node = 0;
+};
+struct RootFails {};
+struct FirstStart {
+  NodeIndex node = 0;
+};
 struct Restart {
   NodeIndex node = 0;
 };
@@ -72,9 +100,11 @@ struct MarketReplies {
 };
 
 using WorldEvent =
-    std::variant<Wake, PollSite, AttemptArrives, ChildHearsOpen, ChildHearsLoss, ParentHearsClose,
-                 ParentSendFails, FrameUp, FrameDown, CrashTurn, PauseTurn, PartitionTurn,
-                 PartitionEnds, Restart, Resume, FaultsEnd, OperatorTurn, Inspect, MarketReplies>;
+    std::variant<Wake, PollSite, Serve, RetryStore, SwizzleTurn, Clog, FlapTurn, DiskTurn,
+                 ClockTurn, JoinStorm, RegionalOutage, UpgradeTurn, RootFails, FirstStart,
+                 AttemptArrives, ChildHearsOpen, ChildHearsLoss, ParentHearsClose, ParentSendFails,
+                 FrameUp, FrameDown, CrashTurn, PauseTurn, PartitionTurn, PartitionEnds, Restart,
+                 Resume, FaultsEnd, OperatorTurn, Inspect, MarketReplies>;
 using WorldQueue = EventQueue<WorldEvent>;
 
 }  // namespace vpp::sim

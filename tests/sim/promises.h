@@ -15,15 +15,22 @@
 
 namespace vpp::sim {
 
-class Durability {
+class Promises {
  public:
-  Durability(std::size_t nodes, Findings& findings) : findings_{findings}, nodes_(nodes) {}
+  Promises(std::size_t nodes, Findings& findings) : findings_{findings}, nodes_(nodes) {}
 
   void persisted(WorldTime at, NodeIndex node, const std::vector<node::Record>& batch);
   void sent_up(WorldTime at, NodeIndex node, Incarnation incarnation, const mesh::SendUp& sent);
-  void sent_down(WorldTime at, NodeIndex node, const mesh::Message& message);
+  /// What a restart reads back: also a write that a crash interrupted and that was whole all the
+  /// same.
+  void recovered(NodeIndex node, const node::Recovered& all);
+  /// `durable`: nothing waits for the node's disk. While something does, a node may pass on a term
+  /// that it would not remember; nobody was promised anything on its strength.
+  void sent_down(WorldTime at, NodeIndex node, const mesh::Message& message, bool durable);
   void replied(WorldTime at, const node::Reply& reply);
-  void viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status);
+  void viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status, bool durable);
+  /// Its store was put aside: it begins as new.
+  void forgot_all(NodeIndex node) { nodes_[node] = {}; }
 
   [[nodiscard]] const std::map<OrderId, aggregation::Order>& acknowledged() const {
     return acknowledged_;

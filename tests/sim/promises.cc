@@ -1,4 +1,4 @@
-#include "tests/sim/durability.h"
+#include "tests/sim/promises.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,13 +6,27 @@
 
 namespace vpp::sim {
 
-void Durability::persisted(WorldTime at, NodeIndex node, const std::vector<node::Record>& batch) {
+void Promises::persisted(WorldTime at, NodeIndex node, const std::vector<node::Record>& batch) {
   for (const auto& record : batch) {
     std::visit([&](const auto& typed) { check(at, node, typed); }, record);
   }
 }
 
-void Durability::check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& record) {
+void Promises::recovered(NodeIndex node, const node::Recovered& all) {
+  Promised& promised = nodes_[node];
+  if (all.uplink) {
+    promised.session = std::max(promised.session, all.uplink->session);
+    promised.uplink_term = std::max(promised.uplink_term, all.uplink->term);
+  }
+  if (all.fence) promised.fence = std::max(promised.fence, *all.fence);
+  if (all.term) promised.root_term = std::max(promised.root_term, all.term->term);
+  for (const auto& order : all.orders) {
+    durable_orders_.try_emplace(order.id, order);
+    order_of_key_.try_emplace(order.key, order.id);
+  }
+}
+
+void Promises::check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& record) {
   Promised& promised = nodes_[node];
   if (record.session < promised.session) {
     findings_.report(Invariant::kAcknowledgedSurvives, node, at,
@@ -31,14 +45,14 @@ void Durability::check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& r
   promised.uplink_term = record.term;
 }
 
-void Durability::check(WorldTime at, NodeIndex node, const node::Fence& record) {
+void Promises::check(WorldTime at, NodeIndex node, const node::Fence& record) {
   if (record <= nodes_[node].fence) {
     findings_.report(Invariant::kNoStaleOrder, node, at, "its fence did not rise");
   }
   nodes_[node].fence = record;
 }
 
-void Durability::check(WorldTime at, NodeIndex node, const node::TermRecord& record) {
+void Promises::check(WorldTime at, NodeIndex node, const node::TermRecord& record) {
   if (record.term <= nodes_[node].root_term) {
     findings_.report(Invariant::kOneTerm, node, at,
                      "root term " + std::to_string(record.term) + " after " +
@@ -47,7 +61,7 @@ void Durability::check(WorldTime at, NodeIndex node, const node::TermRecord& rec
   nodes_[node].root_term = record.term;
 }
 
-void Durability::check(WorldTime at, NodeIndex node, const aggregation::Order& record) {
+void Promises::check(WorldTime at, NodeIndex node, const aggregation::Order& record) {
   const auto [it, is_new] = durable_orders_.try_emplace(record.id, record);
   if (!is_new && (it->second.key != record.key || it->second.power != record.power)) {
     findings_.report(Invariant::kAcknowledgedSurvives, node, at,
@@ -61,10 +75,10 @@ void Durability::check(WorldTime at, NodeIndex node, const aggregation::Order& r
   it->second = record;
 }
 
-void Durability::check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Fact& /*record*/) {}
+void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Fact& /*record*/) {}
 
-void Durability::sent_up(WorldTime at, NodeIndex node, Incarnation incarnation,
-                         const mesh::SendUp& sent) {
+void Promises::sent_up(WorldTime at, NodeIndex node, Incarnation incarnation,
+                       const mesh::SendUp& sent) {
   const auto* hello = std::get_if<mesh::Hello>(&sent.message);
   if (hello == nullptr) return;
   Promised& promised = nodes_[node];
@@ -84,26 +98,27 @@ void Durability::sent_up(WorldTime at, NodeIndex node, Incarnation incarnation,
   promised.hello_link = sent.link;
 }
 
-void Durability::sent_down(WorldTime at, NodeIndex node, const mesh::Message& message) {
+void Promises::sent_down(WorldTime at, NodeIndex node, const mesh::Message& message, bool durable) {
   std::uint64_t term = 0;
   if (const auto* beacon = std::get_if<mesh::Beacon>(&message)) term = beacon->term;
   if (const auto* ack = std::get_if<mesh::HelloAck>(&message)) term = ack->term;
   if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) {
     term = dispatch->term;
     const node::Fence order{dispatch->term, dispatch->sequence};
-    if (node != kRootIndex && order > nodes_[node].fence) {
+    const bool asks = dispatch->share.has_value();  // a release can only make things safer
+    if (node != kRootIndex && asks && order > nodes_[node].fence) {
       findings_.report(Invariant::kNoStaleOrder, node, at, "passes on what its fence lacks");
     }
   }
-  const std::uint64_t durable =
-      node == kRootIndex ? nodes_[node].root_term : nodes_[node].uplink_term;
-  if (term > durable) {
+  const bool is_root = node == kRootIndex;
+  const std::uint64_t written = is_root ? nodes_[node].root_term : nodes_[node].uplink_term;
+  if (term > written && (durable || is_root)) {
     findings_.report(Invariant::kOneTerm, node, at,
                      "tells term " + std::to_string(term) + " before it is durable");
   }
 }
 
-void Durability::replied(WorldTime at, const node::Reply& reply) {
+void Promises::replied(WorldTime at, const node::Reply& reply) {
   if (!reply.order) return;
   if (!durable_orders_.contains(reply.order->id)) {
     findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
@@ -112,14 +127,14 @@ void Durability::replied(WorldTime at, const node::Reply& reply) {
   acknowledged_[reply.order->id] = *reply.order;
 }
 
-void Durability::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status) {
+void Promises::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status, bool durable) {
   Promised& promised = nodes_[node];
   if (status.term < promised.seen_term) {
     findings_.report(Invariant::kOneTerm, node, at,
                      "obeys term " + std::to_string(status.term) + " after " +
                          std::to_string(promised.seen_term));
   }
-  promised.seen_term = status.term;
+  if (durable) promised.seen_term = status.term;
   if (node != kRootIndex) return;
   for (const auto& [id, order] : acknowledged_) {
     const bool known =

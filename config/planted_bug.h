@@ -1,0 +1,48 @@
+// Mistakes that a real engineer could have made in a core, for the simulator to find: a build
+// option (VPP_PLANTED_BUGS) and the name of one of them bring it in. In every other build planted()
+// is false at compile time and nothing of it is left in the code.
+#pragma once
+
+#include <cstdint>
+
+namespace vpp {
+
+enum class Bug : std::uint8_t {
+  kNone,
+  kHoldForgotten,         ///< a mover does not say how long it may still be counted elsewhere
+  kSessionNotPersisted,   ///< the Hello leaves before its session is durable
+  kEvictAnsweredEarly,    ///< "nobody counts it" before everybody below has said so
+  kClearedEarly,          ///< a mover is counted before the other branches have answered
+  kFeasibleWhenEqual,     ///< a path as long as the one advertised is accepted: <= for <
+  kEpochKept,             ///< children stay counted though this node's path has changed
+  kLeaseFromArrival,      ///< the lease begins when the report came, not at the stamp it echoes
+  kBackoffEnds,           ///< after five searches a node without a parent gives up
+  kSumsUncounted,         ///< the sum takes in children that may not be counted yet
+  kUncountedNotReleased,  ///< who may not be counted keeps doing what it was asked before
+  kWattGained,            ///< rounding the shares up gives one watt too many
+  kTermNotPersisted,      ///< the root's new term is used, not stored
+  kOrderNotPersisted,     ///< the operator is answered, the order is not stored
+  kFenceTakesEqual,       ///< an order of the same tick is obeyed again: >= for >
+  kFenceNotRecovered,     ///< after a restart any order is new
+  kExpiryIgnored,         ///< an order that came too late is obeyed
+  kClockTakesLatest,      ///< the parent's clock is guessed from the slowest beacon
+  kBidForgotten,          ///< after a restart the bidder decides again
+  kHoldBackForgotten,     ///< the disk fails, and what rests on it is sent all the same
+};
+
+#ifdef VPP_PLANTED_BUGS
+/// The one that is in; the simulator sets it before a run.
+inline Bug& planted_bug() {
+  static Bug bug = Bug::kNone;
+  return bug;
+}
+inline bool planted(Bug bug) {
+  return planted_bug() == bug;
+}
+#else
+[[nodiscard]] constexpr bool planted(Bug /*bug*/) {
+  return false;
+}
+#endif
+
+}  // namespace vpp
