@@ -61,9 +61,9 @@ TEST_CASE("mistakes planted in the mesh are found by the invariant they break", 
   require_found({
       {Bug::kHoldForgotten, "hold forgotten", {Invariant::kCountedOnce}, 20},
       {Bug::kSessionNotPersisted, "session not persisted", {Invariant::kAcknowledgedSurvives}, 5},
-      {Bug::kEvictAnsweredEarly, "evict answered early", {Invariant::kCountedOnce}, 60},
+      {Bug::kEvictAnsweredEarly, "evict answered early", {Invariant::kCountedOnce}, 120},
       {Bug::kClearedEarly, "cleared early", {Invariant::kCountedOnce}, 60},
-      {Bug::kLeaseFromArrival, "lease from arrival", {Invariant::kCountedOnce}, 60},
+      {Bug::kLeaseFromArrival, "lease from arrival", {Invariant::kCountedOnce}, 120},
       {Bug::kBackoffEnds, "back-off ends", {Invariant::kWholeAgain}, 60},
   });
 }
@@ -78,8 +78,8 @@ TEST_CASE("mistakes planted in nodes and bidder are found by the invariant they 
       {Bug::kOrderNotPersisted, "order not persisted", {Invariant::kAcknowledgedSurvives}, 5},
       {Bug::kFenceTakesEqual, "fence takes equal", {Invariant::kNoStaleOrder}, 20},
       {Bug::kFenceNotRecovered, "fence not recovered", {Invariant::kNoStaleOrder}, 60},
-      {Bug::kClockTakesLatest, "clock takes latest", {Invariant::kNoStaleOrder}, 60},
-      {Bug::kBidForgotten, "bid forgotten", {Invariant::kAcknowledgedSurvives}, 60},
+      {Bug::kClockTakesLatest, "clock takes latest", {Invariant::kNoStaleOrder}, 120},
+      {Bug::kBidForgotten, "bid forgotten", {Invariant::kAcknowledgedSurvives}, 120},
       {Bug::kHoldBackForgotten,
        "hold-back forgotten",
        {Invariant::kAcknowledgedSurvives, Invariant::kNoStaleOrder, Invariant::kOneTerm},
