@@ -1,5 +1,6 @@
 #include "mesh/zmq_link.h"
 
+#include <atomic>
 #include <cerrno>
 #include <string>
 
@@ -9,6 +10,10 @@ namespace {
 constexpr int kConnectMs = 3'000;
 // An aggregator's report may take 12 kB: more than a few wait where the newest replaces the others.
 constexpr int kSendQueue = 4;
+// The back-stop for a parent that went without a word. Without a TTL, so that the parent only
+// answers and keeps no timer for it (see zmq_socket.cc).
+constexpr int kHeartbeatMs = 15'000;
+constexpr int kHeartbeatTimeoutMs = 10'000;
 constexpr int kByeMs = 200;  // for a last message to leave, on a link that works
 constexpr int kWatched =
     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | kHandshakeFailed | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
@@ -25,8 +30,10 @@ bool is_from_anyone(const Message& message) {
   return std::holds_alternative<ProbeAck>(message) || std::holds_alternative<HelloNak>(message);
 }
 
-std::string link_name(LinkId id) {
-  return "link." + std::to_string(id);
+/// Unique within the process: a context may carry the links of many nodes.
+std::string next_monitor_name() {
+  static std::atomic<std::uint64_t> made = 0;
+  return "link." + std::to_string(++made);
 }
 
 }  // namespace
@@ -36,7 +43,7 @@ ZmqLink::ZmqLink(zmq::context_t& context, TransportShared& shared, LinkId id, co
       id_{id},
       server_key_{to.server_key},
       dealer_{context, zmq::socket_type::dealer},
-      monitor_{context, dealer_, link_name(id), kWatched} {}
+      monitor_{context, dealer_, next_monitor_name(), kWatched} {}
 
 ZmqLink::~ZmqLink() {
   if (open_) set_option(dealer_, ZMQ_LINGER, kByeMs);
@@ -54,6 +61,8 @@ std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared&
   set_option(dealer, ZMQ_IMMEDIATE, 1);
   set_option(dealer, ZMQ_SNDHWM, kSendQueue);
   set_option(dealer, ZMQ_CONNECT_TIMEOUT, kConnectMs);
+  set_option(dealer, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
+  set_option(dealer, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
   if (zmq_connect(dealer.handle(), to.address.c_str()) != 0) {
     shared.warn("cannot connect", to.address + ": " + zmq_strerror(errno));
     return nullptr;

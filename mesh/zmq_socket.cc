@@ -12,10 +12,11 @@ namespace {
 // A frame a little too long still reaches us, to be counted; beyond, libzmq cuts the link.
 constexpr int kOversizeSeen = 4096;
 constexpr int kHandshakeMs = 5'000;
-// Our beacons are the heartbeat; ZMTP's are the back-stop for a peer that went without a word.
-constexpr int kHeartbeatMs = 15'000;
-constexpr int kHeartbeatTimeoutMs = 10'000;
-constexpr int kHeartbeatTtlMs = 45'000;  // above 65.5 s it overflows
+// Beacons and leases are the heartbeat; a peer that went without a word is TCP's to find: an idle
+// connection by keep-alive, one with something unacknowledged by this. No ZMTP heartbeats here:
+// libzmq cancels a timer by walking through all of them, and each of a parent's connections would
+// have two (at 10,000 children that took more than a core, and the parent lost them all).
+constexpr int kUnacknowledgedMs = 45'000;
 constexpr int kKeepAliveIdleS = 60;
 constexpr int kKeepAliveIntervalS = 15;
 constexpr int kKeepAliveCount = 4;
@@ -65,9 +66,7 @@ void set_common_options(zmq::socket_t& socket, const NodeKeys& keys, const std::
   set_option(socket, ZMQ_RCVHWM, kReceiveQueue);
   set_option(socket, ZMQ_SNDBUF, kSendBufferBytes);
   set_option(socket, ZMQ_LINGER, 0);
-  set_option(socket, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
-  set_option(socket, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
-  set_option(socket, ZMQ_HEARTBEAT_TTL, kHeartbeatTtlMs);
+  set_option(socket, ZMQ_TCP_MAXRT, kUnacknowledgedMs);
   set_option(socket, ZMQ_TCP_KEEPALIVE, 1);
   set_option(socket, ZMQ_TCP_KEEPALIVE_IDLE, kKeepAliveIdleS);
   set_option(socket, ZMQ_TCP_KEEPALIVE_INTVL, kKeepAliveIntervalS);

@@ -22,7 +22,7 @@ enum class Sent : std::uint8_t { kYes, kFull, kUnreachable };
 void set_option(zmq::socket_t& socket, int option, int value);
 void set_option(zmq::socket_t& socket, int option, const std::array<std::uint8_t, 32>& key);
 
-/// What both ends of a link share: limits, secret key, back-stop heartbeats, keep-alive.
+/// What both ends of a link share: limits, secret key, keep-alive.
 void set_common_options(zmq::socket_t& socket, const NodeKeys& keys, const std::string& address);
 
 /// Makes libzmq handle what its threads have told `socket`: a send just after the monitor said
