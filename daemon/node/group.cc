@@ -187,8 +187,8 @@ Watts Group::dispatch(const Now& now, const Target& target) {
   const aggregation::DispatchPlan plan = dispatcher_.tick(now, target.power, states);
   if (waiting_for_ != target.form.order) {
     waiting_for_ = target.form.order;
-    acknowledged_.clear();
-    for (const auto& share : plan.shares) acknowledged_[share.child] = false;
+    unacknowledged_.clear();
+    for (const auto& share : plan.shares) unacknowledged_.insert(share.child);
   }
   asked_.clear();
   mesh::Dispatch form = target.form;
@@ -220,10 +220,7 @@ void Group::release(const Now& now, const mesh::Dispatch& form) {
 
 bool Group::acknowledged(NodeId child, const mesh::DispatchAck& ack) {
   if (ack.order != waiting_for_ || waiting_for_ == kNoOrder) return false;
-  const auto it = acknowledged_.find(child);
-  if (it == acknowledged_.end() || it->second) return false;
-  it->second = true;
-  return std::ranges::all_of(acknowledged_, [](const auto& entry) { return entry.second; });
+  return unacknowledged_.erase(child) > 0 && unacknowledged_.empty();
 }
 
 std::vector<Watts> Group::asked_of(const std::vector<mesh::ChildView>& view) const {

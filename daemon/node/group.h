@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -55,8 +56,8 @@ class Group {
   std::map<NodeId, Watts> asked_;
   Watts target_;
   Watts shortfall_;
-  OrderId waiting_for_;                  ///< order whose acknowledgements are awaited
-  std::map<NodeId, bool> acknowledged_;  ///< of waiting_for_
+  OrderId waiting_for_;              ///< order whose acknowledgements are awaited
+  std::set<NodeId> unacknowledged_;  ///< children that owe one
   std::vector<NodeId> invalid_;
 };
 
