@@ -6,85 +6,19 @@ Everything runs on this machine, in this run: real processes on loopback, throug
 import json
 import pathlib
 import re
-import shutil
 import signal
 import statistics
 import subprocess
-import tempfile
 import time
 
-from plant.plant import Plant, PlantError, wait_until
+from measuring import (RAM, RunningPlant, Scratch, order_times, percentile, processor_ms, row,
+                       rounded)
+from peers import peers
+from plant.plant import PlantError, wait_until
 from plant.watch import Healing
+from scale import scale
 
 FANOUT_TIMES_BARE_MAX = 3
-ACKNOWLEDGED = re.compile(r"order (\d+) by every child after (\d+) ms")
-RAM = pathlib.Path("/dev/shm")
-
-
-def row(name, measured, unit, **more):
-    """`aim`: the most it should be. `peer`, `peer_name`: what else was measured. `times_peer_max`:
-    an aim as a multiple of the peer. The ratio is measured/aim, or measured/peer."""
-    out = {"name": name, "measured": _rounded(measured), "unit": unit,
-           **{key: _rounded(value) for key, value in more.items()}}
-    if "aim" in more:
-        out["ratio"] = round(measured / more["aim"], 2)
-        out["verdict"] = "held" if measured <= more["aim"] else "missed"
-    elif "peer" in more:
-        out["ratio"] = round(measured / more["peer"], 2)
-        out["verdict"] = "-"
-        if "times_peer_max" in more:
-            held = measured <= more["times_peer_max"] * more["peer"]
-            out["verdict"] = "held" if held else "missed"
-    else:
-        out["ratio"], out["verdict"] = None, "-"
-    return out
-
-
-def _rounded(value):
-    return round(value, 4) if isinstance(value, float) else value
-
-
-def percentile(values, percent):
-    """The smallest value that at least that share of the values does not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
-
-
-class Scratch:
-    """A directory for a plant, removed afterwards; kept, and named, when something went wrong."""
-
-    def __init__(self, say, below=None):
-        self.path = pathlib.Path(tempfile.mkdtemp(prefix="vpp-bench-", dir=below))
-        self.say = say
-
-    def __enter__(self):
-        return self.path
-
-    def __exit__(self, kind, *_):
-        if kind is None:
-            shutil.rmtree(self.path, ignore_errors=True)
-        else:
-            self.say(f"kept for a look: {self.path}")
-
-
-class RunningPlant:
-    """A plant, stopped at the end whatever happens. Market time runs as fast as ours."""
-
-    def __init__(self, directory, build, **options):
-        self.plant = Plant(directory / "plant", build / "bin", speed=1, **options)
-        self.plant.leaf_poll_ms = 1000  # what a config without `poll_ms` gets
-
-    def __enter__(self):
-        try:
-            self.plant.prepare()
-            self.plant.start_batteries()
-        except BaseException:
-            self.plant.stop()
-            raise
-        return self.plant
-
-    def __exit__(self, *_):
-        self.plant.stop()
 
 
 # --- split and merge -----------------------------------------------------------------------------
@@ -108,10 +42,10 @@ def aggregation(build, sizes, say):
     levels = {name: ms for name, ms in medians.items() if name.startswith("level_of_million")}
     return [
         row("split of 1M sites, hardest case", max(splits.values()), "ms", aim=30,
-            cases={name: _rounded(ms) for name, ms in splits.items()}),
+            cases={name: rounded(ms) for name, ms in splits.items()}),
         row("its level alone, hardest case", max(levels.values()), "ms",
             peer=medians["peer_sort_of_million_sites"], peer_name="sorting the 1M by time to go",
-            cases={name: _rounded(ms) for name, ms in levels.items()}),
+            cases={name: rounded(ms) for name, ms in levels.items()}),
         row("sketch of 1M sites", medians["sketch_million_sites"], "ms", peer=9,
             peer_name="design's trial"),
         row("merge of 1,000 curves", medians["merge_thousand_curves"] * 1000, "us", peer=6,
@@ -131,39 +65,6 @@ def bare_fanout(build, sizes, sync_dir=None):
     return [us / 1000 for us in json.loads(done.stdout)["us"]]
 
 
-def order_times(plant, count, say):
-    """For each of `count` orders: milliseconds from the root's activation to the last
-    acknowledgement, and from before the request was posted to the same."""
-    inside, outside, seen = [], [], 0
-    for number in range(count):
-        # Not in step with the control tick, the beacons or the polls, which all have 1 s.
-        time.sleep(0.4 + number * 0.137 % 0.5)
-        posted_ms = time.time() * 1000
-        answer = plant.root.post("/v1/orders", {
-            "key": f"bench-{number}", "power_w": (500 + 7 * number) * len(plant.leaves),
-            "duration_s": 600})
-        order = answer["order"]["id"]
-
-        def acknowledged(wanted=order, after=seen):
-            text = plant.root.get(f"/v1/events?follow=0&after={after}")
-            for event in map(json.loads, filter(None, text.splitlines())):
-                found = ACKNOWLEDGED.match(event["text"])
-                if found and int(found[1]) == wanted:
-                    return event["seq"], int(found[2]), event["utc_ms"]
-            return None
-
-        seen, took_ms, utc_ms = wait_until(acknowledged, 20, f"acknowledgement of order {order}",
-                                           every=0.05)
-        inside.append(took_ms)
-        outside.append(utc_ms - posted_ms)
-        if number == 0:
-            shares = plant.root.get(f"/v1/orders/{order}")["order"]["shares"]
-            if len(shares) != len(plant.leaves):
-                raise PlantError(f"{len(shares)} of {len(plant.leaves)} leaves had a share")
-    say(f"  {count} orders, p50 {percentile(inside, 50)} ms, p95 {percentile(inside, 95)} ms")
-    return inside, outside
-
-
 def dispatch_on(directory, build, sizes, say, idle=None):
     """Times of orders, with state in `directory`; `idle(plant)` is called before the first."""
     with RunningPlant(directory, build, leaves=sizes["fanout_leaves"], aggregators=0) as plant:
@@ -171,7 +72,7 @@ def dispatch_on(directory, build, sizes, say, idle=None):
         say(f"  {len(plant.leaves)} leaves counted after {plant.await_whole(timeout=300):.1f} s")
         time.sleep(sizes["idle_s"])
         result = idle(plant) if idle else None
-        return *order_times(plant, sizes["orders"], say), result
+        return *order_times(plant.root, len(plant.leaves), sizes["orders"], say), result
 
 
 def dispatch(build, sizes, say):
@@ -249,12 +150,6 @@ def ready(build, sizes, say):
                 processor_ms=statistics.median(cpu), samples=len(times))]
 
 
-def processor_ms(pid):
-    """What all threads of a process have used so far."""
-    return sum(int(file.read_text().split()[0])
-               for file in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e6
-
-
 # --- healing -------------------------------------------------------------------------------------
 
 
@@ -309,7 +204,14 @@ def kill_one(plant):
 
 
 FULL = {"repetitions": 3, "fanout_leaves": 200, "bare_rounds": 200, "orders": 40, "idle_s": 10,
-        "starts": 20, "healing_leaves": 60, "aggregators": 3, "kills": 12, "settle_s": 3}
+        "starts": 20, "healing_leaves": 60, "aggregators": 3, "kills": 12, "settle_s": 3,
+        "scale_leaves": [100, 1_000, 5_000, 10_000], "scale_orders": 15, "scale_settle_s": 3,
+        "scale_idle_s": 10, "scale_flood_s": 8, "scale_trips": 300, "heal_leaves": [1_000, 3_000],
+        "silent_leaves": [1_000], "heal_kills": 3, "commit_seconds": 3, "peer_rounds": 20, "peer_seconds": 5}
 QUICK = {"repetitions": 1, "fanout_leaves": 8, "bare_rounds": 10, "orders": 3, "idle_s": 1,
-         "starts": 3, "healing_leaves": 6, "aggregators": 2, "kills": 2, "settle_s": 1}
-SECTIONS = {"aggregation": aggregation, "dispatch": dispatch, "ready": ready, "healing": healing}
+         "starts": 3, "healing_leaves": 6, "aggregators": 2, "kills": 2, "settle_s": 1,
+         "scale_leaves": [20], "scale_orders": 2, "scale_settle_s": 1, "scale_idle_s": 1,
+         "scale_flood_s": 1, "scale_trips": 3, "heal_leaves": [20], "silent_leaves": [20],
+         "heal_kills": 1, "commit_seconds": 1, "peer_rounds": 3, "peer_seconds": 1}
+SECTIONS = {"aggregation": aggregation, "dispatch": dispatch, "ready": ready, "healing": healing,
+            "scale": scale, "peers": peers}

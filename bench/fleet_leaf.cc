@@ -1,0 +1,199 @@
+#include "bench/fleet_leaf.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <utility>
+
+#include "config/check.h"
+#include "daemon/driver/clock.h"
+#include "daemon/driver/parts_of_config.h"
+
+namespace vpp::bench {
+namespace {
+
+/// Nonces of the flood's probes; one in a million of the node's own, random ones looks the same.
+constexpr std::uint64_t kFloodMark = 0xf100'd000'0000'0000U;
+constexpr std::uint64_t kFloodMask = 0xffff'f000'0000'0000U;
+
+mesh::TransportOptions transport_options(const driver::Identity& identity) {
+  mesh::TransportOptions out;
+  out.keys = identity.keys;
+  out.fleet = identity.fleet;
+  out.utc_ms = [] { return driver::Clock::utc_ms(); };
+  return out;
+}
+
+node::Recovered recovered(const std::unique_ptr<driver::Store>& store) {
+  if (!store) return {};
+  auto loaded = store->load();
+  if (!loaded) throw std::runtime_error{loaded.error()};
+  return *std::move(loaded);
+}
+
+Duration poll_interval(const RoleConfig& config) {
+  return std::get<LeafConfig>(config.of_role).device.poll;
+}
+
+}  // namespace
+
+Leaf::Leaf(std::size_t index, LeafWorld& world, const RoleConfig& config,
+           const driver::Identity& identity, Rng rng, const Now& now,
+           std::unique_ptr<driver::Store> store)
+    : index_{index},
+      world_{world},
+      shared_{transport_options(identity)},
+      node_{driver::node_options(config, identity), rng.fork(), now, recovered(store)},
+      site_{rng.fork(), now.market},
+      store_{std::move(store)},
+      poll_{poll_interval(config)},
+      poll_at_{now.protocol + rng.up_to(poll_)} {
+  site_.start();
+  site_.plant_heard(now);
+}
+
+Leaf::~Leaf() {
+  for (auto& [id, link] : links_) world_.on_link(index_, *link, false);
+}
+
+void Leaf::serve(const Now& now) {
+  // A send may take in what a descriptor would have told of; so look again after each.
+  do {
+    sent_ = false;
+    while (drain()) take_events(now);
+  } while (sent_);
+}
+
+bool Leaf::drain() {
+  std::vector<mesh::LinkId> lost;
+  for (auto& [id, link] : links_) {
+    if (!link->drain()) lost.push_back(id);
+  }
+  for (const mesh::LinkId id : lost) close(id);
+  return !shared_.events.empty();
+}
+
+void Leaf::take_events(const Now& now) {
+  for (auto& event : std::exchange(shared_.events, {})) {
+    if (const auto* from = std::get_if<mesh::FromParent>(&event)) {
+      if (swallow(from->message)) continue;
+      if (const auto* dispatch = std::get_if<mesh::Dispatch>(&from->message)) {
+        record_.order = dispatch->order;
+        record_.dispatched_at = monotonic();
+      }
+      if (std::holds_alternative<mesh::HelloAck>(from->message)) parent_may_change_ = true;
+    }
+    if (std::holds_alternative<mesh::LinkLost>(event)) parent_may_change_ = true;
+    node_.step(now, std::visit([](auto& e) { return node::Event{std::move(e)}; }, event));
+    carry_out(now);
+  }
+}
+
+void Leaf::advance(const Now& now) {
+  node_.advance(now);
+  carry_out(now);
+  const Now market = node_.corrected(now);
+  if (poll_at_ <= now.protocol || site_.next_deadline(market) <= now.protocol) poll_site(now);
+  serve(now);
+}
+
+Instant Leaf::deadline(const Now& now) const {
+  const Now market = node_.corrected(now);
+  return std::min({node_.next_deadline(now), poll_at_, site_.next_deadline(market)});
+}
+
+void Leaf::poll_site(const Now& now) {
+  poll_at_ = now.protocol + poll_;
+  const Now market = node_.corrected(now);
+  node_.step(now, node::SiteReported{site_.poll(market, market.market).effects.status});
+  carry_out(now);
+}
+
+void Leaf::carry_out(const Now& now) {
+  node::Effects effects = node_.take_effects();
+  if (store_ && !effects.persist.empty()) {
+    if (auto written = store_->persist(effects.persist); !written) {
+      throw std::runtime_error{written.error()};
+    }
+  }
+  for (const mesh::LinkId id : effects.close) close(id);
+  for (const mesh::OpenLink& each : effects.open) open(each);
+  if (effects.site) {
+    site_.set_order(node_.corrected(now), effects.site->order);
+    poll_at_ = now.protocol;  // the device's own thread acts at once
+  }
+  for (const mesh::SendUp& each : effects.up) send(each);
+  if (effects.plant_heard) site_.plant_heard(node_.corrected(now));
+  if (parent_may_change_) look_at_parent(now);
+}
+
+void Leaf::open(const mesh::OpenLink& wanted) {
+  auto link = mesh::ZmqLink::open(world_.context, shared_, wanted.link, wanted.to);
+  if (!link) {
+    shared_.events.emplace_back(mesh::LinkLost{wanted.link});
+    return;
+  }
+  world_.on_link(index_, *link, true);
+  links_.emplace(wanted.link, std::move(link));
+}
+
+void Leaf::close(mesh::LinkId id) {
+  const auto found = links_.find(id);
+  if (found == links_.end()) return;
+  world_.on_link(index_, *found->second, false);
+  links_.erase(found);
+  parent_may_change_ = true;
+}
+
+void Leaf::send(const mesh::SendUp& wanted) {
+  const auto link = links_.find(wanted.link);
+  if (link == links_.end()) return;
+  mesh::Message message = wanted.message;
+  if (auto* report = std::get_if<mesh::Report>(&message)) {
+    if (++muted_ < world_.report_every) return;
+    muted_ = 0;
+    if (!newest_ || newest_->session != report->session) added_ = 0;
+    newest_ = *report;
+    newest_link_ = wanted.link;
+    report->sequence += added_;
+  }
+  if (std::holds_alternative<mesh::DispatchAck>(message)) record_.acknowledged_at = monotonic();
+  if (std::holds_alternative<mesh::Bye>(message)) parent_may_change_ = true;
+  link->second->send(message);
+  sent_ = true;
+}
+
+void Leaf::look_at_parent(const Now& now) {
+  parent_may_change_ = false;
+  const node::NodeStatus status = node_.status(now);
+  const bool attached = status.parent.has_value();
+  const NodeId parent = status.parent.value_or(kNoNode);
+  if (attached == record_.attached && parent == record_.parent) return;
+  if (record_.attached) record_.lost_at = monotonic();
+  if (attached) record_.attached_at = monotonic();
+  record_.attached = attached;
+  record_.parent = parent;
+}
+
+bool Leaf::flood(const FloodWindow& window) {
+  const auto link = links_.find(newest_link_);
+  if (!record_.attached || !newest_ || link == links_.end()) return false;
+  if (flooded_ - flood_answered_ >= window.unanswered_max) return false;
+  mesh::Report report = *newest_;
+  report.sequence += ++added_;
+  link->second->send(report);
+  if (++flooded_ % window.probe_every == 0) {
+    mesh::Probe probe;
+    probe.nonce = kFloodMark | flooded_;
+    link->second->send(probe);
+  }
+  return true;
+}
+
+bool Leaf::swallow(const mesh::Message& message) {
+  const auto* answer = std::get_if<mesh::ProbeAck>(&message);
+  if (answer == nullptr || (answer->nonce & kFloodMask) != kFloodMark) return false;
+  flood_answered_ = answer->nonce & ~kFloodMask;
+  return true;
+}
+
+}  // namespace vpp::bench

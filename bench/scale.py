@@ -1,0 +1,237 @@
+"""What one parent bears: up to 10,000 leaves over CURVE, and what happens to them when it dies.
+
+The parent is a `vppd`; its children are the leaves of `vppfleet`: real nodes, keys and links, many
+in a process. Aims are the design's, for this machine.
+"""
+
+import contextlib
+import json
+import re
+import signal
+import statistics
+import subprocess
+import time
+
+from fleets import Fleets
+from measuring import (RAM, RunningPlant, Scratch, memory_mb, order_times, percentile,
+                       processor_ms, row)
+from plant.plant import PlantError, wait_until
+
+PROBED = 8  # reports that a leaf sends without an answer
+FAN_IN_LEAST = {1_000: 60_000, 10_000: 40_000}
+FAN_OUT_MOST_MS = {100: 4, 1_000: 30, 10_000: 400}
+HEALED_MOST_S = {1_000: 1.5, 3_000: 4}
+
+
+def await_counted(plant, leaves, timeout):
+    """Until the root counts them all."""
+    wait_until(lambda: plant.online() == leaves, timeout, f"{leaves} leaves counted", every=0.5)
+
+
+@contextlib.contextmanager
+def fleet_of(build, say, leaves, aggregators=0, links_max=2, leaf_extra=""):
+    """A plant whose state is in RAM, and its leaves; all counted."""
+    with Scratch(say, RAM if RAM.is_dir() else None) as directory, \
+            RunningPlant(directory, build, leaves=1, aggregators=aggregators,
+                         batteries=False) as plant:
+        config = plant.leaves[0].dir / "vppd.toml"
+        config.write_text(config.read_text() + leaf_extra)
+        plant.start([plant.root, *plant.aggregators])
+        for node in plant.aggregators:
+            wait_until(node.attached, 30, f"{node.name} attached")
+        wait_until(lambda: plant.online() is not None, 30, "the root's answer")
+        plant.memory_before_mb = memory_mb(plant.root.popen.pid)
+        began = time.monotonic()
+        with Fleets(plant, build, leaves, links_max) as fleets:
+            fleets.await_attached(120 + leaves / 50)
+            await_counted(plant, leaves, 120)
+            say(f"  {leaves} leaves counted after {time.monotonic() - began:.1f} s")
+            yield plant, fleets
+
+
+# --- one parent ----------------------------------------------------------------------------------
+
+
+def one_parent(build, sizes, say):
+    rows = []
+    for leaves in sizes["scale_leaves"]:
+        say(f"one parent with {leaves} leaves")
+        with fleet_of(build, say, leaves, links_max=1) as (plant, fleets):
+            pid = plant.root.popen.pid
+            rows.append(memory_row(plant, leaves))
+            time.sleep(sizes["scale_settle_s"])
+            rows.append(fan_out_row(plant, fleets, leaves, sizes, say))
+            rows.append(idle_row(plant, fleets, leaves, sizes))
+            rows.append(fan_in_row(plant, fleets, leaves, sizes))
+            say(f"  {rows[-1]['measured']} msg/s in, {memory_mb(pid):.0f} MB after that")
+    return rows
+
+
+def memory_row(plant, leaves):
+    now = memory_mb(plant.root.popen.pid)
+    return row(f"parent of {leaves}: memory per child",
+               (now - plant.memory_before_mb) * 1024 / leaves, "kB", aim=48, resident_mb=now)
+
+
+def fan_out_row(plant, fleets, leaves, sizes, say):
+    times, posted = order_times(plant.root, leaves, sizes["scale_orders"], say)
+    status = fleets.ask("status")
+    last_ms = (max(s["acknowledged_ns"] for s in status)
+               - max(s["dispatched_ns"] for s in status)) / 1e6
+    return row(f"fan-out to the last acknowledgement, {leaves}", float(percentile(times, 50)), "ms",
+               **({"aim": FAN_OUT_MOST_MS[leaves]} if leaves in FAN_OUT_MOST_MS else {}),
+               p95=percentile(times, 95), posted_p50=percentile(posted, 50), samples=len(times),
+               last_leaf_ms=last_ms)
+
+
+def idle_row(plant, fleets, leaves, sizes):
+    """What children cost that only hear beacons and report once a second, then once in four."""
+    shares = {}
+    for every in (1, 4):
+        fleets.ask(f"report-every {every}")
+        time.sleep(1)
+        shares[every] = processor_share(plant.root.popen.pid, sizes["scale_idle_s"])
+    fleets.ask("report-every 1")
+    time.sleep(2)
+    # Both hold all beacons; the second a quarter of the reports.
+    beacons = max(0.0, shares[4] - (shares[1] - shares[4]) / 3)
+    return row(f"beacons to {leaves} at 1 s", 100 * beacons, "% of a core",
+               **({"aim": 15} if leaves == 5_000 else {}), with_reports_each_s=100 * shares[1],
+               with_reports_each_4s=100 * shares[4])
+
+
+def processor_share(pid, lasts_s):
+    used, began = processor_ms(pid), time.monotonic()
+    time.sleep(lasts_s)
+    return (processor_ms(pid) - used) / 1000 / (time.monotonic() - began)
+
+
+def fan_in_row(plant, fleets, leaves, sizes):
+    """Reports that the parent has handled: a probe behind every few comes back answered."""
+    pid = plant.root.popen.pid
+    fleets.ask(f"flood {PROBED}")
+    time.sleep(2)
+    lost = plant.root.get("/v1/status")
+    before, used = fleets.ask("status"), processor_ms(pid)
+    time.sleep(sizes["scale_flood_s"])
+    after, used = fleets.ask("status"), processor_ms(pid) - used
+    now = plant.root.get("/v1/status")
+    fleets.ask("flood 0")
+    time.sleep(2)
+    refused = {key: now[part][key] - lost[part][key] for part, key in (
+        ("membership", "replayed"), ("membership", "leases_lost"), ("wire", "malformed"))}
+    handled = fleets.total("flood_answered", after) - fleets.total("flood_answered", before)
+    took = statistics.mean((b["now_ns"] - a["now_ns"]) / 1e9 for a, b in zip(before, after))
+    clients = sum(b["processor_ns"] - a["processor_ns"] for a, b in zip(before, after)) / 1e9
+    return row(f"fan-in, {leaves} leaves", handled / took, "msg/s",
+               **({"least": FAN_IN_LEAST[leaves]} if leaves in FAN_IN_LEAST else {}),
+               parent_us=used * 1000 / max(1, handled), parent_cores=used / 1000 / took,
+               leaves_cores=clients / took, frames=now["wire"]["frames_in"] - lost["wire"]["frames_in"],
+               handled=handled, **refused)
+
+
+# --- three levels --------------------------------------------------------------------------------
+
+LOG_LINE = re.compile(r"^(\S+)Z \w+ (VPP_ORDER_\w+): order (\d+)", re.MULTILINE)
+
+
+def seconds_of(stamp):
+    clock = stamp.split("T")[1]
+    hours, minutes, seconds = clock.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+def three_levels(build, sizes, say):
+    """Root, aggregator, leaf, and back: from the root's log, which is stamped in microseconds."""
+    say("three levels: one order after the other through an aggregator to one leaf")
+    with fleet_of(build, say, 1, aggregators=1) as (plant, _):
+        order_times(plant.root, 1, sizes["scale_trips"], say, pause=0.02)
+        begun, trips = {}, []
+        for stamp, code, order in LOG_LINE.findall(plant.root.log_text()):
+            if code == "VPP_ORDER_STARTED":
+                begun[order] = seconds_of(stamp)
+            if code == "VPP_ORDER_ACKNOWLEDGED" and order in begun:
+                trips.append((seconds_of(stamp) - begun[order]) * 1000)
+    return [row("three levels and back, median", percentile(trips, 50), "ms", aim=0.5,
+                samples=len(trips)),
+            row("three levels and back, 99th percentile", percentile(trips, 99), "ms", aim=1.5,
+                max=max(trips))]
+
+
+# --- the store -----------------------------------------------------------------------------------
+
+
+def order_commits(build, sizes, say):
+    """On the disk that holds the temporary files."""
+    say("durable order commits")
+    with Scratch(say) as directory:
+        done = subprocess.run([build / "bench" / "order_commits", "--dir", directory, "--seconds",
+                               str(sizes["commit_seconds"])], capture_output=True, text=True,
+                              check=True)
+    found = json.loads(done.stdout)
+    return [row("durable order commits", found["commits"], "1/s", least=1_900,
+                bare_fdatasync=found["bare"])]
+
+
+# --- when the parent dies ------------------------------------------------------------------------
+
+def healing(build, sizes, say):
+    rows = []
+    for leaves in sizes["heal_leaves"]:
+        rows += healed_rows(build, sizes, say, leaves)
+    return rows
+
+
+def healed_rows(build, sizes, say, leaves):
+    say(f"{leaves} leaves lose their parent")
+    times, counted, silent = [], [], []
+    with fleet_of(build, say, leaves, aggregators=2) as (plant, fleets):
+        for number in range(sizes["heal_kills"]):
+            time.sleep(sizes["scale_settle_s"] + number * 0.137 % 1.0)
+            moved, again = lose_parent(plant, fleets, leaves, signal.SIGKILL)
+            times += moved
+            counted.append(again)
+            say(f"  SIGKILL: {len(moved)} moved, half after {percentile(moved, 50):.2f} s, "
+                f"the last after {moved[-1]:.2f} s; all counted after {again:.2f} s")
+        if leaves in sizes["silent_leaves"]:
+            silent, again = lose_parent(plant, fleets, leaves, signal.SIGSTOP)
+            say(f"  SIGSTOP: {len(silent)} moved, the last after {silent[-1]:.2f} s")
+    rows = [row(f"healed after SIGKILL, all of {leaves}", max(times), "s",
+                **({"aim": HEALED_MOST_S[leaves]} if leaves in HEALED_MOST_S else {}),
+                p50=percentile(times, 50), p99=percentile(times, 99), samples=len(times),
+                counted_again_max=max(counted))]
+    if silent:
+        rows.append(row(f"silent parent, all of {leaves}", max(silent), "s", aim=5,
+                        p50=percentile(silent, 50), samples=len(silent)))
+    return rows
+
+
+def lose_parent(plant, fleets, leaves, sig):
+    """Takes the aggregator with most leaves away; seconds until each had another, and until the
+    root counted all again. It comes back at the end."""
+    parents = fleets.parents()
+    victim = max(plant.aggregators, key=lambda node: parents.get(node.id, 0))
+    others = leaves - parents.get(victim.id, 0)
+    fleets.ask("mark")
+    began_ns = time.monotonic_ns()
+    victim.kill(sig)
+
+    def all_elsewhere():
+        now = fleets.parents()
+        return sum(now.values()) == leaves and not now.get(victim.id)
+    wait_until(all_elsewhere, 120, f"{leaves} leaves without {victim.name}", every=0.02)
+    moved = fleets.moved_s(began_ns)
+    if len(moved) < leaves - others:
+        raise PlantError(f"{len(moved)} of {leaves - others} leaves told of a move")
+    wait_until(lambda: plant.online() == leaves, 120, "every leaf counted again", every=0.02)
+    counted = (time.monotonic_ns() - began_ns) / 1e9
+    victim.kill(signal.SIGKILL)
+    victim.wait()
+    victim.start()
+    wait_until(victim.attached, 30, f"{victim.name} attached again")
+    return moved, counted
+
+
+def scale(build, sizes, say):
+    return [*one_parent(build, sizes, say), *three_levels(build, sizes, say),
+            *order_commits(build, sizes, say), *healing(build, sizes, say)]
