@@ -11,8 +11,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::int64_t kJoinBurst = limits::kRejoinsPerSecond / 5;
 constexpr std::size_t kRedirectsAtOnce = 250;  ///< per beacon: a fifth of what a parent admits
+/// Orphans come at kRejoinsPerSecond, but a parent that lets children in is late itself and finds
+/// half a second's worth at once. Turning them away costs it a second handshake each, several times
+/// what letting them in does.
+constexpr std::int64_t kJoinsPerSecond = 2 * limits::kRejoinsPerSecond;
+constexpr std::int64_t kJoinBurst = limits::kRejoinsPerSecond / 2;
 constexpr int kBeaconsPerAlternates = 16;  ///< they change seldom, and metered links pay for them
 
 Instant instant_of(Stamp stamp) {
@@ -24,7 +28,7 @@ Instant instant_of(Stamp stamp) {
 Children::Children(const ChildrenOptions& options, Rng rng)
     : options_{options},
       rng_{rng},
-      joins_{limits::kRejoinsPerSecond, kJoinBurst},
+      joins_{kJoinsPerSecond, kJoinBurst},
       draining_{options.draining} {
   VPP_CHECK(options_.self != kNoNode);
   VPP_CHECK(options_.lease > options_.beacon_interval);

@@ -126,7 +126,11 @@ void Uplink::rest(Instant now) {
   const Duration cap = std::exchange(heard_somebody_, false) ? kBackoffHeard : limits::kBackoffMax;
   const Duration most = std::min(cap, limits::kBackoffMin * (1 << failures_));
   failures_ = std::min(failures_ + 1, kDoublingsMax);
-  state_ = Orphan{now + std::max(rng_.up_to(most), Duration{1})};
+  Instant until = now + std::max(rng_.up_to(most), Duration{1});
+  // Who was told when to come back need not wait for longer.
+  const Instant told = candidates_.next_usable(now);
+  if (told != kNever) until = std::min(until, told + rng_.up_to(limits::kBackoffMin));
+  state_ = Orphan{until};
   if (planted(Bug::kBackoffEnds) && failures_ > 5) state_ = Orphan{kNever};
 }
 

@@ -122,6 +122,33 @@ TEST_CASE("a storm of joins is spread by refusals that say when to come back",
   CHECK(retries.size() > 50);
 }
 
+TEST_CASE(
+    "orphans that keep to the spread they were told are let in, even by a parent that is late",
+    "[mesh][children][admission]") {
+  ChildrenOptions options = ChildrenBench::options_of(Role::kRoot);
+  options.children_max = 10'000;
+  constexpr std::int64_t kOrphans = 5'000;
+  Rng rng{GENERATE(1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U)};
+  Children children{options, rng.fork()};
+  Now now{Instant{1000s}, MarketTime{}, 1};
+  children.set_upstream(now, {kSelf}, 1, {});
+  std::multiset<Instant> arrivals;
+  constexpr Duration kLate = 400ms;  // between two looks at what has arrived
+  for (std::int64_t i = 0; i < kOrphans; ++i) {
+    const Duration after = rng.up_to(Duration{kOrphans * 1000 / limits::kRejoinsPerSecond});
+    arrivals.insert(now.protocol + (after / kLate + 1) * kLate);
+  }
+  std::uint64_t next = 1;
+  for (const Instant at : arrivals) {
+    now.protocol = at;
+    Hello hello;
+    hello.session = 1;
+    children.step(now, FromChild{next, ChildrenBench::peer_of(leaf(next)), hello});
+    CHECK(sent<HelloAck>(children.take_effects()).size() == 1);
+    ++next;
+  }
+}
+
 TEST_CASE("every attached child hears a beacon each interval", "[mesh][children]") {
   ChildrenBench bench;
   bench.join(1, leaf(1));

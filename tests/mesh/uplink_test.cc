@@ -247,6 +247,30 @@ TEST_CASE("a refusal leads to the next offer, and back only when its time has co
   CHECK(effects.open.size() == 2);
 }
 
+TEST_CASE("who is told when to come back does so, however often and whoever else is away",
+          "[mesh][uplink]") {
+  UplinkBench bench;
+  constexpr Duration kAway = 400ms;
+  for (int turn = 0; turn < 12; ++turn) {
+    bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+    bench.offer(kFirst, kFirstPath);
+    const Instant refused = bench.now.protocol;
+    bench.hear(kFirst,
+               HelloNak{.reason = NakReason::kBusy, .retry_after = kAway, .alternates = {}});
+    bench.links.clear();
+    while (!bench.links.contains(endpoint_of(kFirst))) {
+      if (bench.links.contains(endpoint_of(kSecond))) {
+        bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+        bench.links.clear();
+      }
+      bench.run_to_deadline();
+      REQUIRE(bench.now.protocol <= refused + kAway + 2 * limits::kBackoffMin);
+    }
+    CHECK(bench.now.protocol >= refused + kAway);
+    if (!bench.links.contains(endpoint_of(kSecond))) break;
+  }
+}
+
 TEST_CASE("a Hello that is not answered is repeated, then given up", "[mesh][uplink]") {
   UplinkBench bench;
   bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
