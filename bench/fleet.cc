@@ -222,6 +222,7 @@ std::string Fleet::status() const {
     sum.frames_in += leaf->counters().frames_in;
     sum.frames_out += leaf->counters().frames_out;
     sum.slow_peer += leaf->counters().slow_peer;
+    sum.conflated += leaf->counters().conflated;
     sum.handshakes_failed += leaf->counters().handshakes_failed;
     flooded += leaf->flood_answered();
     links += leaf->links();
@@ -252,6 +253,7 @@ std::string Fleet::status() const {
               {"frames_in", sum.frames_in},
               {"frames_out", sum.frames_out},
               {"slow_peer", sum.slow_peer},
+              {"conflated", sum.conflated},
               {"handshakes_failed", sum.handshakes_failed}}
       .dump();
 }

@@ -11,6 +11,10 @@
 namespace vpp::bench {
 namespace {
 
+/// From an instruction to what the device does about it: they answer in 50 to 80 ms over Modbus.
+constexpr Duration kDeviceDelay{60};
+constexpr Duration kRoundMin{10};  // as daemon/driver/device_loop.cc
+
 /// Nonces of the flood's probes; one in a million of the node's own, random ones looks the same.
 constexpr std::uint64_t kFloodMark = 0xf100'd000'0000'0000U;
 constexpr std::uint64_t kFloodMask = 0xffff'f000'0000'0000U;
@@ -66,7 +70,10 @@ void Leaf::serve(const Now& now) {
 bool Leaf::drain() {
   std::vector<mesh::LinkId> lost;
   for (auto& [id, link] : links_) {
-    if (!link->drain()) lost.push_back(id);
+    poll_items_.clear();
+    link->add_to_poll(poll_items_);
+    for (zmq_pollitem_t& item : poll_items_) item.revents = item.events;  // ask all
+    if (!link->drain(poll_items_)) lost.push_back(id);
   }
   for (const mesh::LinkId id : lost) close(id);
   return !shared_.events.empty();
@@ -91,20 +98,20 @@ void Leaf::take_events(const Now& now) {
 void Leaf::advance(const Now& now) {
   node_.advance(now);
   carry_out(now);
-  const Now market = node_.corrected(now);
-  if (poll_at_ <= now.protocol || site_.next_deadline(market) <= now.protocol) poll_site(now);
+  if (poll_at_ <= now.protocol) poll_site(now);
   serve(now);
 }
 
 Instant Leaf::deadline(const Now& now) const {
-  const Now market = node_.corrected(now);
-  return std::min({node_.next_deadline(now), poll_at_, site_.next_deadline(market)});
+  return std::min(node_.next_deadline(now), poll_at_);
 }
 
 void Leaf::poll_site(const Now& now) {
-  poll_at_ = now.protocol + poll_;
   const Now market = node_.corrected(now);
   node_.step(now, node::SiteReported{site_.poll(market, market.market).effects.status});
+  // A ramp asks for more rounds than that.
+  poll_at_ = std::min(now.protocol + poll_, site_.next_deadline(market));
+  poll_at_ = std::max(poll_at_, now.protocol + kRoundMin);
   carry_out(now);
 }
 
@@ -119,7 +126,7 @@ void Leaf::carry_out(const Now& now) {
   for (const mesh::OpenLink& each : effects.open) open(each);
   if (effects.site) {
     site_.set_order(node_.corrected(now), effects.site->order);
-    poll_at_ = now.protocol;  // the device's own thread acts at once
+    poll_at_ = std::min(poll_at_, now.protocol + kDeviceDelay);
   }
   for (const mesh::SendUp& each : effects.up) send(each);
   if (effects.plant_heard) site_.plant_heard(node_.corrected(now));

@@ -98,6 +98,7 @@ class Leaf {
   LeafWorld& world_;
   mesh::TransportShared shared_;
   std::map<mesh::LinkId, std::unique_ptr<mesh::ZmqLink>> links_;
+  std::vector<zmq_pollitem_t> poll_items_;
   node::Node node_;
   sim::Site site_;
   std::unique_ptr<driver::Store> store_;

@@ -107,27 +107,32 @@ def processor_share(pid, lasts_s):
 
 
 def fan_in_row(plant, fleets, leaves, sizes):
-    """Reports that the parent has handled: a probe behind every few comes back answered."""
+    """Reports that the parent has taken: a probe behind every few comes back answered. Those that
+    a newer one replaced on the leaf's side are none; those that the parent has decoded are."""
     pid = plant.root.popen.pid
+
+    def look():
+        return fleets.ask("status"), plant.root.get("/v1/status"), processor_ms(pid)
     fleets.ask(f"flood {PROBED}")
     time.sleep(2)
-    lost = plant.root.get("/v1/status")
-    before, used = fleets.ask("status"), processor_ms(pid)
+    before, root_before, used_before = look()
     time.sleep(sizes["scale_flood_s"])
-    after, used = fleets.ask("status"), processor_ms(pid) - used
-    now = plant.root.get("/v1/status")
+    after, root_after, used = look()
     fleets.ask("flood 0")
     time.sleep(2)
-    refused = {key: now[part][key] - lost[part][key] for part, key in (
-        ("membership", "replayed"), ("membership", "leases_lost"), ("wire", "malformed"))}
-    handled = fleets.total("flood_answered", after) - fleets.total("flood_answered", before)
+
+    def grown(key):
+        return fleets.total(key, after) - fleets.total(key, before)
+    changed = {key: root_after[part][key] - root_before[part][key] for part, key in (
+        ("wire", "frames_in"), ("wire", "conflated"), ("membership", "replayed"),
+        ("membership", "leases_lost"))}
+    handled = grown("flood_answered") - grown("conflated")
     took = statistics.mean((b["now_ns"] - a["now_ns"]) / 1e9 for a, b in zip(before, after))
-    clients = sum(b["processor_ns"] - a["processor_ns"] for a, b in zip(before, after)) / 1e9
+    used -= used_before
     return row(f"fan-in, {leaves} leaves", handled / took, "msg/s",
                **({"least": FAN_IN_LEAST[leaves]} if leaves in FAN_IN_LEAST else {}),
                parent_us=used * 1000 / max(1, handled), parent_cores=used / 1000 / took,
-               leaves_cores=clients / took, frames=now["wire"]["frames_in"] - lost["wire"]["frames_in"],
-               handled=handled, **refused)
+               leaves_cores=grown("processor_ns") / 1e9 / took, handled=handled, **changed)
 
 
 # --- three levels --------------------------------------------------------------------------------
