@@ -29,13 +29,14 @@ def await_counted(plant, leaves, timeout):
 
 
 @contextlib.contextmanager
-def fleet_of(build, say, leaves, aggregators=0, links_max=2, leaf_extra=""):
+def fleet_of(build, say, leaves, aggregators=0, links_max=2, leaf_extra="", root_arguments=()):
     """A plant whose state is in RAM, and its leaves; all counted."""
     with Scratch(say, RAM if RAM.is_dir() else None) as directory, \
             RunningPlant(directory, build, leaves=1, aggregators=aggregators,
                          batteries=False) as plant:
         config = plant.leaves[0].dir / "vppd.toml"
         config.write_text(config.read_text() + leaf_extra)
+        plant.root.command += root_arguments
         plant.start([plant.root, *plant.aggregators])
         for node in plant.aggregators:
             wait_until(node.attached, 30, f"{node.name} attached")
@@ -107,8 +108,9 @@ def processor_share(pid, lasts_s):
 
 
 def fan_in_row(plant, fleets, leaves, sizes):
-    """Reports that the parent has taken: a probe behind every few comes back answered. Those that
-    a newer one replaced on the leaf's side are none; those that the parent has decoded are."""
+    """Messages that the parent took in: reports, and a probe behind every few of a leaf, which it
+    answers, so that no leaf runs ahead. `reports`: without those that a newer one replaced before
+    they left; `conflated`: those that the parent decoded, but found a newer one beside."""
     pid = plant.root.popen.pid
 
     def look():
@@ -126,13 +128,14 @@ def fan_in_row(plant, fleets, leaves, sizes):
     changed = {key: root_after[part][key] - root_before[part][key] for part, key in (
         ("wire", "frames_in"), ("wire", "conflated"), ("membership", "replayed"),
         ("membership", "leases_lost"))}
-    handled = grown("flood_answered") - grown("conflated")
+    reports = grown("flood_answered") - grown("conflated")
+    taken = changed.pop("frames_in")
     took = statistics.mean((b["now_ns"] - a["now_ns"]) / 1e9 for a, b in zip(before, after))
     used -= used_before
-    return row(f"fan-in, {leaves} leaves", handled / took, "msg/s",
+    return row(f"fan-in, {leaves} leaves", taken / took, "msg/s",
                **({"least": FAN_IN_LEAST[leaves]} if leaves in FAN_IN_LEAST else {}),
-               parent_us=used * 1000 / max(1, handled), parent_cores=used / 1000 / took,
-               leaves_cores=grown("processor_ns") / 1e9 / took, handled=handled, **changed)
+               parent_us=used * 1000 / max(1, taken), parent_cores=used / 1000 / took,
+               leaves_cores=grown("processor_ns") / 1e9 / took, reports_per_s=reports / took, **changed)
 
 
 # --- three levels --------------------------------------------------------------------------------
@@ -149,7 +152,8 @@ def seconds_of(stamp):
 def three_levels(build, sizes, say):
     """Root, aggregator, leaf, and back: from the root's log, which is stamped in microseconds."""
     say("three levels: one order after the other through an aggregator to one leaf")
-    with fleet_of(build, say, 1, aggregators=1) as (plant, _):
+    with fleet_of(build, say, 1, aggregators=1,
+                  root_arguments=["--log-level", "debug"]) as (plant, _):
         order_times(plant.root, 1, sizes["scale_trips"], say, pause=0.02)
         begun, trips = {}, []
         for stamp, code, order in LOG_LINE.findall(plant.root.log_text()):

@@ -1,5 +1,6 @@
 #include "config/z85.h"
 
+#include <array>
 #include <cstdint>
 
 namespace vpp {
@@ -8,6 +9,16 @@ namespace {
 constexpr std::string_view kAlphabet =
     "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 static_assert(kAlphabet.size() == 85);
+
+/// Of each character; a parent reads a key with every frame. 85: none.
+constexpr std::array<std::uint8_t, 256> kDigits = [] {
+  std::array<std::uint8_t, 256> out{};
+  out.fill(85);
+  for (std::size_t i = 0; i < kAlphabet.size(); ++i) {
+    out[static_cast<unsigned char>(kAlphabet[i])] = static_cast<std::uint8_t>(i);
+  }
+  return out;
+}();
 
 constexpr std::size_t kGroupChars = 5;  // of 85 values each
 constexpr std::size_t kGroupBytes = 4;  // big-endian
@@ -33,8 +44,8 @@ std::optional<CurveKey> parse_z85(std::string_view text) {
   for (std::size_t group = 0; group < key.size() / kGroupBytes; ++group) {
     std::uint64_t word = 0;
     for (const char c : text.substr(group * kGroupChars, kGroupChars)) {
-      const std::size_t digit = kAlphabet.find(c);
-      if (digit == std::string_view::npos) return std::nullopt;
+      const std::uint8_t digit = kDigits[static_cast<unsigned char>(c)];
+      if (digit >= kAlphabet.size()) return std::nullopt;
       word = word * 85U + digit;
     }
     if (word > 0xffff'ffffU) return std::nullopt;

@@ -10,8 +10,8 @@ void NoticeSink::take(const Now& now, std::int64_t utc_ms, const node::Notice& n
   ring_.add(utc_ms, now.market, notice);
   added_();
   const auto verdict = limiter_.ask(notice.code, now.protocol);
-  if (!verdict.speak) return;
   std::string line = notice.code + ": " + notice.text;
+  if (!verdict.speak) return log::debug(line);
   if (verdict.held_back > 0) {
     line += " (" + std::to_string(verdict.held_back) + " more of it held back)";
   }
