@@ -1,15 +1,18 @@
 // The peer that vppd's dispatch is measured against: what bare libzmq needs for the same shape.
 //
-// One ROUTER, as many DEALERs as there are leaves, each in a process of its own, CURVE on every
-// link. A round sends every child one frame as long as a Dispatch and waits until each has sent
-// back one as long as a DispatchAck. Nothing is encoded, decided, or checked.
-//   bare_fanout --children 200 --rounds 100 [--gap-ms 50] [--sync DIR]
+// One ROUTER, as many DEALERs as there are leaves, each in a process of its own (or many in one, on
+// one thread that waits for all of them), CURVE on every link. A round sends every child one frame
+// as long as a Dispatch and waits until each has sent back one as long as a DispatchAck. Nothing is
+// encoded, decided, or checked.
+//   bare_fanout --children 200 --rounds 100 [--gap-ms 50] [--sync DIR] [--per-process 1]
 //     --gap-ms  rest between rounds, so that no process finds its caches warm
 //     --sync    each child also makes 4 KiB durable in a file of its own in DIR before it answers,
 //               the least that a node does which promises to remember an order
 // Prints one JSON object; "us" holds the time of each round, in microseconds.
 #include <fcntl.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +47,7 @@ struct Options {
   int children = 200;
   int rounds = 100;
   int gap_ms = 50;
+  int per_process = 1;
   std::string sync_dir;
 };
 
@@ -101,43 +105,74 @@ class DurableFile {
   std::array<unsigned char, kPage> page_{};
 };
 
-void serve_child(int number, const std::string& address, const Keys& parent,
-                 const Options& options) {
+zmq::socket_t join(zmq::context_t& context, const std::string& address, const Keys& parent) {
   const Keys own = make_keys();
-  zmq::context_t context{1};
   zmq::socket_t dealer{context, zmq::socket_type::dealer};
   dealer.set(zmq::sockopt::curve_serverkey, parent.open);
   dealer.set(zmq::sockopt::curve_publickey, own.open);
   dealer.set(zmq::sockopt::curve_secretkey, own.secret);
   dealer.set(zmq::sockopt::linger, 0);
   dealer.connect(address);
-  std::unique_ptr<DurableFile> file;
-  if (!options.sync_dir.empty()) {
-    file = std::make_unique<DurableFile>(options.sync_dir + "/" + std::to_string(number));
-  }
-  const mesh::Frame ack = ack_frame();
-  dealer.send(zmq::buffer(ack), zmq::send_flags::none);  // joins
-  while (true) {
-    zmq::message_t order;
-    if (!dealer.recv(order, zmq::recv_flags::none)) continue;
-    if (order.to_string_view() == kStop) return;
-    if (file) file->write();
+  dealer.send(zmq::buffer(ack_frame()), zmq::send_flags::none);
+  return dealer;
+}
+
+/// Answers whatever waits. False: the end.
+bool answer_all(zmq::socket_t& dealer, const mesh::Frame& ack, DurableFile* file) {
+  zmq::message_t order;
+  while (dealer.recv(order, zmq::recv_flags::dontwait)) {
+    if (order.to_string_view() == kStop) return false;
+    if (file != nullptr) file->write();
     dealer.send(zmq::buffer(ack), zmq::send_flags::none);
   }
+  return true;
+}
+
+void serve_children(int first, int count, const std::string& address, const Keys& parent,
+                    const Options& options) {
+  zmq::context_t context{1, 2 * count + 16};
+  std::vector<zmq::socket_t> dealers;
+  std::unique_ptr<DurableFile> file;
+  if (!options.sync_dir.empty()) {
+    file = std::make_unique<DurableFile>(options.sync_dir + "/" + std::to_string(first));
+  }
+  const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
+  VPP_CHECK(epoll >= 0);
+  for (int i = 0; i < count; ++i) {
+    dealers.push_back(join(context, address, parent));
+    epoll_event event{.events = EPOLLIN, .data = {.u64 = dealers.size() - 1}};
+    VPP_CHECK(::epoll_ctl(epoll, EPOLL_CTL_ADD, dealers.back().get(zmq::sockopt::fd), &event) == 0);
+  }
+  const mesh::Frame ack = ack_frame();
+  for (auto& dealer : dealers) (void)answer_all(dealer, ack, file.get());  // arms the descriptors
+  std::array<epoll_event, 1'024> ready{};
+  for (bool more = true; more;) {
+    const int found = ::epoll_wait(epoll, ready.data(), static_cast<int>(ready.size()), -1);
+    for (int i = 0; i < found; ++i) {
+      const auto who = ready.at(static_cast<std::size_t>(i)).data.u64;
+      more = answer_all(dealers.at(who), ack, file.get()) && more;
+    }
+  }
+  ::close(epoll);
 }
 
 /// Before any libzmq context: it does not survive a fork. Each child reads the port from `port`.
-void fork_children(const Options& options, const Keys& parent, int port_pipe) {
-  for (int number = 0; number < options.children; ++number) {
+/// Returns how many there are.
+int fork_children(const Options& options, const Keys& parent, int port_pipe) {
+  int made = 0;
+  for (int first = 0; first < options.children; first += options.per_process) {
+    ++made;
     const pid_t pid = ::fork();
     VPP_CHECK(pid >= 0);
     if (pid > 0) continue;
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     std::uint16_t port = 0;
     if (::read(port_pipe, &port, sizeof port) != sizeof port) ::_exit(1);
-    serve_child(number, "tcp://127.0.0.1:" + std::to_string(port), parent, options);
+    serve_children(first, std::min(options.per_process, options.children - first),
+                   "tcp://127.0.0.1:" + std::to_string(port), parent, options);
     ::_exit(0);
   }
+  return made;
 }
 
 // --- the parent ----------------------------------------------------------------------------------
@@ -195,10 +230,15 @@ class Parent {
 };
 
 void run(const Options& options) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  }
   std::array<int, 2> pipe{};
   VPP_CHECK(::pipe(pipe.data()) == 0);
   const Keys keys = make_keys();
-  fork_children(options, keys, pipe[0]);
+  const int processes = fork_children(options, keys, pipe[0]);
   const mesh::Frame frame = dispatch_frame();
   std::cout << "{\"children\": " << options.children
             << ", \"durable\": " << (options.sync_dir.empty() ? "false" : "true")
@@ -207,7 +247,7 @@ void run(const Options& options) {
   {
     Parent parent{keys};
     const std::uint16_t port = parent.port();
-    for (int i = 0; i < options.children; ++i) {
+    for (int i = 0; i < processes; ++i) {
       VPP_CHECK(::write(pipe[1], &port, sizeof port) == sizeof port);
     }
     parent.await_children(options.children);
@@ -232,13 +272,16 @@ bool parse(int argc, char** argv, Options& options) {
       options.rounds = std::stoi(value);
     } else if (name == "--gap-ms") {
       options.gap_ms = std::stoi(value);
+    } else if (name == "--per-process") {
+      options.per_process = std::stoi(value);
     } else if (name == "--sync") {
       options.sync_dir = value;
     } else {
       return false;
     }
   }
-  return argc % 2 == 1 && options.children > 0 && options.rounds > 0 && options.gap_ms >= 0;
+  return argc % 2 == 1 && options.children > 0 && options.per_process > 0 && options.rounds > 0 &&
+         options.gap_ms >= 0;
 }
 
 }  // namespace
@@ -247,7 +290,8 @@ int main(int argc, char** argv) {
   Options options;
   try {
     if (!parse(argc, argv, options)) {
-      std::cerr << "bare_fanout --children N --rounds N [--gap-ms N] [--sync DIR]\n";
+      std::cerr
+          << "bare_fanout --children N --rounds N [--gap-ms N] [--sync DIR] [--per-process N]\n";
       return 2;
     }
     run(options);

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import time
 
-from measuring import (RAM, RunningPlant, Scratch, order_times, percentile, processor_ms, row,
+from measuring import (RAM, RunningPlant, Scratch, bare_fanout, order_times, percentile, processor_ms, row,
                        rounded)
 from peers import peers
 from plant.plant import PlantError, wait_until
@@ -56,15 +56,6 @@ def aggregation(build, sizes, say):
 # --- dispatch ------------------------------------------------------------------------------------
 
 
-def bare_fanout(build, sizes, sync_dir=None):
-    """Round times in milliseconds."""
-    done = subprocess.run(
-        [build / "bench" / "bare_fanout", "--children", str(sizes["fanout_leaves"]), "--rounds",
-         str(sizes["bare_rounds"]), *(["--sync", str(sync_dir)] if sync_dir else [])],
-        capture_output=True, text=True, check=True)
-    return [us / 1000 for us in json.loads(done.stdout)["us"]]
-
-
 def dispatch_on(directory, build, sizes, say, idle=None):
     """Times of orders, with state in `directory`; `idle(plant)` is called before the first."""
     with RunningPlant(directory, build, leaves=sizes["fanout_leaves"], aggregators=0) as plant:
@@ -79,8 +70,8 @@ def dispatch(build, sizes, say):
     leaves = sizes["fanout_leaves"]
     say(f"dispatch to {leaves} leaves: bare libzmq")
     with Scratch(say) as directory:
-        bare = bare_fanout(build, sizes)
-        bare_durable = bare_fanout(build, sizes, directory)
+        bare = bare_fanout(build, leaves, sizes["bare_rounds"])
+        bare_durable = bare_fanout(build, leaves, sizes["bare_rounds"], directory)
     say(f"dispatch to {leaves} leaves: vppd, state on disk")
     with Scratch(say) as directory:
         disk, posted, memory = dispatch_on(directory, build, sizes, say, leaf_memory)

@@ -4,6 +4,7 @@ import json
 import pathlib
 import re
 import shutil
+import subprocess
 import tempfile
 import time
 
@@ -83,6 +84,15 @@ class RunningPlant:
 
     def __exit__(self, *_):
         self.plant.stop()
+
+
+def bare_fanout(build, children, rounds, sync_dir=None, per_process=1):
+    """Round times of libzmq alone in milliseconds."""
+    done = subprocess.run(
+        [build / "bench" / "bare_fanout", "--children", str(children), "--rounds", str(rounds),
+         "--per-process", str(per_process), *(["--sync", str(sync_dir)] if sync_dir else [])],
+        capture_output=True, text=True, check=True)
+    return [us / 1000 for us in json.loads(done.stdout)["us"]]
 
 
 def order_times(root, leaves, count, say, pause=0.4):

@@ -13,10 +13,11 @@ import subprocess
 import time
 
 from fleets import Fleets
-from measuring import (RAM, RunningPlant, Scratch, memory_mb, order_times, percentile,
+from measuring import (RAM, RunningPlant, Scratch, bare_fanout, memory_mb, order_times, percentile,
                        processor_ms, row)
 from plant.plant import PlantError, wait_until
 
+PER_BARE_PROCESS = 3_400  # as many as a process of Fleets has
 PROBED = 8  # reports that a leaf sends without an answer
 FAN_IN_LEAST = {1_000: 60_000, 10_000: 40_000}
 FAN_OUT_MOST_MS = {100: 4, 1_000: 30, 10_000: 400}
@@ -56,7 +57,10 @@ def fleet_of(build, say, leaves, aggregators=0, links_max=2, leaf_extra="", root
 def one_parent(build, sizes, say):
     rows = []
     for leaves in sizes["scale_leaves"]:
-        say(f"one parent with {leaves} leaves")
+        say(f"one parent with {leaves} leaves; first libzmq alone")
+        bare = bare_fanout(build, leaves, sizes["scale_orders"], per_process=PER_BARE_PROCESS)
+        rows.append(row(f"libzmq alone: fan-out and back, {leaves}", percentile(bare, 50), "ms",
+                        p95=percentile(bare, 95), samples=len(bare)))
         with fleet_of(build, say, leaves, links_max=1) as (plant, fleets):
             pid = plant.root.popen.pid
             rows.append(memory_row(plant, leaves))
