@@ -158,7 +158,7 @@ TEST_CASE("an enumerator beyond the last is refused, also where its low byte is 
   // Behind segment table, root pointer, and the frame's one word of data and one pointer.
   constexpr std::size_t kReason = 32;
   REQUIRE(nak[kReason] == static_cast<std::uint8_t>(NakReason::kLoop));
-  nak[kReason] = static_cast<std::uint8_t>(NakReason::kTakesNone) + 1;
+  nak[kReason] = static_cast<std::uint8_t>(NakReason::kDraining) + 1;
   CHECK(decode(nak).error() == "unknown reason");
   nak[kReason] = static_cast<std::uint8_t>(NakReason::kLoop);
   nak[kReason + 1] = 1;
@@ -209,7 +209,7 @@ TEST_CASE("numbers beyond their limit are not encoded", "[mesh][codec]") {
   CHECK_FALSE(encode(beacon));
 
   HelloNak nak;
-  nak.reason = static_cast<NakReason>(7);
+  nak.reason = static_cast<NakReason>(8);
   CHECK_FALSE(encode(nak));
   nak.reason = NakReason::kBusy;
   nak.retry_after = kSpanMax + Duration{1};
