@@ -8,7 +8,7 @@ from lab import LabPlant, Network
 from support import BIN, PlantCase, wait_until
 
 LEAVES = 4
-LOST_MIN = 100  # packets of each aggregator
+LOST_MIN = 40  # packets of each aggregator
 
 
 class Links(PlantCase):
