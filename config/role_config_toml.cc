@@ -257,20 +257,26 @@ std::string why_unreadable(const std::filesystem::path& file) {
   return errno != 0 ? std::strerror(errno) : "it cannot be opened";
 }
 
+/// Where relative paths count from, and whether the files must be there.
+struct Files {
+  std::filesystem::path base;
+  IdentityFiles identity = IdentityFiles::kMustBeReadable;
+};
+
 /// Makes paths count from the config file's directory, and sees whether the files are there.
-void resolve_files(const std::filesystem::path& base, RoleConfig& config,
-                   ConfigFindings& findings) {
+void resolve_files(const Files& files, RoleConfig& config, ConfigFindings& findings) {
   const auto resolve = [&](std::string& path) {
-    if (!path.empty()) path = (base / path).lexically_normal().string();
+    if (!path.empty()) path = (files.base / path).lexically_normal().string();
   };
   resolve(config.state_dir);
   resolve(config.run_dir);
-  const std::array files{
+  const std::array identity{
       std::tuple{"identity.key", &config.identity.key, kKeyHint},
       std::tuple{"identity.certificate", &config.identity.certificate, kCertificateHint},
       std::tuple{"identity.fleet_key", &config.identity.fleet_key, kFleetKeyHint}};
-  for (const auto& [key, path, hint] : files) {
+  for (const auto& [key, path, hint] : identity) {
     resolve(*path);
+    if (files.identity == IdentityFiles::kMayBeMissing) continue;
     if (path->empty() || findings.is_wrong(key)) continue;
     if (const std::string why = why_unreadable(*path); !why.empty()) {
       findings.add(key, "'" + std::string{key} + "' cannot be read: " + *path + ": " + why,
@@ -281,7 +287,7 @@ void resolve_files(const std::filesystem::path& base, RoleConfig& config,
 
 std::expected<RoleConfig, std::vector<ConfigError>> parse(std::string_view text,
                                                           std::string_view file,
-                                                          const std::filesystem::path* base) {
+                                                          const Files* files) {
   const toml::parse_result parsed = toml::parse(text);
   ConfigFindings findings{file};
   if (!parsed) {
@@ -292,7 +298,7 @@ std::expected<RoleConfig, std::vector<ConfigError>> parse(std::string_view text,
   }
   RoleConfig config = FileReader{parsed.table(), findings}.read_all();
   for (const ConfigProblem& problem : check(config)) findings.add(problem);
-  if (base != nullptr) resolve_files(*base, config, findings);
+  if (files != nullptr) resolve_files(*files, config, findings);
   std::vector<ConfigError> errors = findings.take();
   if (!errors.empty()) return std::unexpected{std::move(errors)};
   return config;
@@ -316,7 +322,7 @@ std::expected<RoleConfig, std::vector<ConfigError>> parse_role_config(std::strin
 }
 
 std::expected<RoleConfig, std::vector<ConfigError>> load_role_config(
-    const std::filesystem::path& file) {
+    const std::filesystem::path& file, IdentityFiles identity) {
   const auto refuse = [&](const std::string& cause, std::string hint) {
     return std::unexpected{
         std::vector{ConfigError{file.string(), 1, 1, "cannot be read: " + cause, std::move(hint)}}};
@@ -331,8 +337,8 @@ std::expected<RoleConfig, std::vector<ConfigError>> load_role_config(
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() > limits::kConfigBytesMax)
     return refuse("it is above 1 MiB", "is it the config?");
-  const std::filesystem::path base = std::filesystem::absolute(file).parent_path();
-  return parse(text, file.string(), &base);
+  const Files files{std::filesystem::absolute(file).parent_path(), identity};
+  return parse(text, file.string(), &files);
 }
 
 }  // namespace vpp

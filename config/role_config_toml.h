@@ -33,10 +33,15 @@ struct ConfigError {
 [[nodiscard]] std::expected<RoleConfig, std::vector<ConfigError>> parse_role_config(
     std::string_view text, std::string_view file);
 
-/// Reads a file; relative paths in it count from its directory. Also an error: the file or one
-/// that [identity] names is missing or cannot be read.
+enum class IdentityFiles : std::uint8_t {
+  kMustBeReadable,
+  kMayBeMissing,  ///< for those who look at them more closely
+};
+
+/// Reads a file; relative paths in it count from its directory. Also an error: the file is missing
+/// or cannot be read, or one that [identity] names.
 [[nodiscard]] std::expected<RoleConfig, std::vector<ConfigError>> load_role_config(
-    const std::filesystem::path& file);
+    const std::filesystem::path& file, IdentityFiles identity = IdentityFiles::kMustBeReadable);
 
 /// The effective values, defaults included, as a file that parse_role_config reads back.
 [[nodiscard]] std::string to_toml(const RoleConfig& config);

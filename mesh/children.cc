@@ -110,6 +110,8 @@ std::vector<ChildView> Children::view(const Now& now) const {
                    .counted = counted(child, now.protocol),
                    .in_transit = in_transit(child, now.protocol),
                    .moved = child.moved,
+                   .left = child.left,
+                   .last_parent = child.last_parent,
                    .attached_at = child.attached_at,
                    .lease_until = child.lease_until,
                    .heard_at = child.heard_at,
@@ -152,7 +154,9 @@ void Children::on(const Now& now, const FromChild& event) {
     effects_.acks.push_back(*ack);
     effects_.ack_from.push_back(entry->first);
   } else if (const auto* bye = std::get_if<Bye>(&event.message)) {
-    if (bye->session == entry->second.session) end(now, *entry, false);
+    if (bye->session != entry->second.session) return;
+    entry->second.left = true;
+    end(now, *entry, false);
   } else {
     ++counters_.refused;
   }

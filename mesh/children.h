@@ -95,7 +95,9 @@ struct ChildView {
   /// Not counted for the moment, but still doing its share: it comes from a parent that counts it,
   /// or has not heard of this node's new path yet. Not to be released.
   bool in_transit = false;
-  bool moved = false;  ///< lives below somebody else now: not lost, and not ours
+  bool moved = false;                 ///< lives below somebody else now: not lost, and not ours
+  bool left = false;                  ///< said goodbye; until it attaches again
+  std::optional<NodeId> last_parent;  ///< before this one, as its Hello told
   Instant attached_at{};
   Instant lease_until{};
   Instant heard_at{};
@@ -174,6 +176,7 @@ class Children {
   [[nodiscard]] std::vector<ChildView> view(const Now& now) const;
   /// Every node known below, in id order.
   [[nodiscard]] std::vector<Located> located() const;
+  [[nodiscard]] std::size_t located_count() const { return locations_.size(); }
   /// How many nodes are last known to live at or below a child: 0 once all have moved elsewhere.
   /// O(nodes known); meant for children that are lost.
   [[nodiscard]] std::size_t located_via(NodeId child) const;
@@ -192,6 +195,8 @@ class Children {
     bool cleared = false;      ///< nobody else counts it, for this session
     bool was_counted = false;  ///< as last told in `membership_changed`
     bool moved = false;        ///< lives below somebody else; no longer ours to show
+    bool left = false;         ///< said Bye
+    std::optional<NodeId> last_parent;
     Instant attached_at{};
     Instant held_until{};
     Instant handover_until{};  ///< its former parent may still count it

@@ -104,7 +104,8 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.session = hello.session;
   child.connection = event.connection;
   child.attached = true;
-  child.moved = false;
+  child.moved = child.left = false;
+  child.last_parent = hello.last_parent;
   child.cleared = hold == Duration{0};
   child.attached_at = child.heard_at = now.protocol;
   child.held_until = now.protocol + hold;

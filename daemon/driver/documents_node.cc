@@ -1,5 +1,6 @@
 // Documents about this node and what is below it.
 #include <array>
+#include <map>
 #include <variant>
 
 #include "daemon/driver/documents.h"
@@ -47,7 +48,28 @@ void add_summary(Json& out, const mesh::GroupSummary& group) {
   out["coverage"] = coverage_part(group.coverage);
 }
 
-Json child_part(const node::NodeStatus& status, std::size_t index) {
+/// The nodes known below each child, itself apart; nothing where they are too many to tell.
+using Places = std::optional<std::map<NodeId, Json>>;
+
+Places places_of(const node::NodeStatus& status) {
+  if (!status.located) return std::nullopt;
+  std::map<NodeId, Json> below;
+  for (const mesh::Located& at : *status.located) {
+    if (at.node == at.via) continue;
+    Json& list = below.try_emplace(at.via, Json::array()).first->second;
+    list.push_back({{"id", to_string(at.node)}, {"session", at.session}});
+  }
+  return below;
+}
+
+Json descendants_of(const Places& places, const mesh::ChildView& child) {
+  if (child.role == Role::kLeaf) return Json::array();
+  if (!places) return {};
+  const auto found = places->find(child.id);
+  return found == places->end() ? Json::array() : found->second;
+}
+
+Json child_part(const node::NodeStatus& status, const Places& places, std::size_t index) {
   const mesh::ChildView& child = status.children[index];
   const Instant now = status.now.protocol;
   const bool heard = child.heard_at != Instant{};
@@ -59,6 +81,8 @@ Json child_part(const node::NodeStatus& status, std::size_t index) {
            {"attached", child.attached},
            {"counted", child.counted},
            {"session", child.session},
+           {"attached_age_ms", child.attached ? Json((now - child.attached_at).count()) : Json()},
+           {"last_parent", child.last_parent ? Json(to_string(*child.last_parent)) : Json()},
            {"heard_age_ms", heard ? Json((now - child.heard_at).count()) : Json()},
            {"lease_left_ms", child.attached ? Json((child.lease_until - now).count()) : Json()},
            {"measured_w", nullptr},
@@ -69,7 +93,7 @@ Json child_part(const node::NodeStatus& status, std::size_t index) {
            {"up", nullptr},
            {"down", nullptr},
            {"address", child.serves ? Json(child.serves->address) : Json()},
-           {"descendants", nullptr}};
+           {"descendants", descendants_of(places, child)}};
   // The last values of a child that is gone are not its values now.
   if (child.attached && child.summary) {
     std::visit([&](const auto& summary) { add_summary(out, summary); }, *child.summary);
@@ -77,15 +101,21 @@ Json child_part(const node::NodeStatus& status, std::size_t index) {
   return out;
 }
 
-Json node_of_child(const node::NodeStatus& status, std::size_t index) {
+Json node_of_child(const node::NodeStatus& status, const Places& places, std::size_t index) {
   const mesh::ChildView& child = status.children[index];
-  Json out = child_part(status, index);
+  Json out = child_part(status, places, index);
   out["self"] = false;
   out["parent"] = to_string(status.self);
   out["certificate"] = {{"discharge_max_w", child.discharge_max.count},
                         {"charge_max_w", child.charge_max.count},
                         {"energy_max_wh", watt_hours(child.energy_max)}};
   return out;
+}
+
+/// Deeper than a child: only where it is.
+Json node_by_place(const mesh::Located& at) {
+  return {{"id", to_string(at.node)}, {"name", nullptr}, {"state", nullptr},
+          {"session", at.session},    {"self", false},   {"via", to_string(at.via)}};
 }
 
 Json node_of_self(const node::NodeStatus& status) {
@@ -122,8 +152,9 @@ std::string tree_document(const Snapshot& snapshot) {
   const node::NodeStatus& status = snapshot.status;
   const bool leaf = status.role == Role::kLeaf;
   Json children = Json::array();
+  const Places places = places_of(status);
   for (std::size_t i = 0; i < status.children.size(); ++i) {
-    children.push_back(child_part(status, i));
+    children.push_back(child_part(status, places, i));
   }
   const Json self = node_of_self(status);
   Json out = document("tree");
@@ -137,8 +168,12 @@ std::string nodes_document(const Snapshot& snapshot) {
   const node::NodeStatus& status = snapshot.status;
   Json nodes = Json::array();
   nodes.push_back(node_of_self(status));
+  const Places places = places_of(status);
   for (std::size_t i = 0; i < status.children.size(); ++i) {
-    nodes.push_back(node_of_child(status, i));
+    nodes.push_back(node_of_child(status, places, i));
+  }
+  for (const mesh::Located& at : status.located.value_or(std::vector<mesh::Located>{})) {
+    if (at.node != at.via) nodes.push_back(node_by_place(at));
   }
   Json out = document("nodes");
   out["nodes"] = std::move(nodes);
@@ -155,7 +190,12 @@ std::optional<std::string> node_document(const Snapshot& snapshot, std::string_v
   for (std::size_t i = 0; i < status.children.size(); ++i) {
     const mesh::ChildView& child = status.children[i];
     if (id_or_name != child.name && id_or_name != to_string(child.id)) continue;
-    out["node"] = node_of_child(status, i);
+    out["node"] = node_of_child(status, places_of(status), i);
+    return text(out);
+  }
+  for (const mesh::Located& at : status.located.value_or(std::vector<mesh::Located>{})) {
+    if (at.node == at.via || id_or_name != to_string(at.node)) continue;
+    out["node"] = node_by_place(at);
     return text(out);
   }
   return std::nullopt;

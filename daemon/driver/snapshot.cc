@@ -39,7 +39,7 @@ std::optional<std::int64_t> error_permille(const node::NodeStatus& status) {
 }
 
 NodeState state_of(const mesh::ChildView& child) {
-  if (!child.attached) return NodeState::kLost;
+  if (!child.attached) return child.left ? NodeState::kDrained : NodeState::kLost;
   if (!child.summary) return NodeState::kStale;
   const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary);
   return site != nullptr && site->stale ? NodeState::kStale : NodeState::kAlive;
@@ -67,6 +67,8 @@ std::string_view to_string(NodeState state) {
       return "stale";
     case NodeState::kLost:
       return "lost";
+    case NodeState::kDrained:
+      return "drained";
   }
   return "";
 }

@@ -76,7 +76,7 @@ struct Flexibility {
 /// Measured against target, in permille of the target; nothing: no target, or unknown.
 [[nodiscard]] std::optional<std::int64_t> error_permille(const node::NodeStatus& status);
 
-enum class NodeState : std::uint8_t { kAlive, kStale, kLost };
+enum class NodeState : std::uint8_t { kAlive, kStale, kLost, kDrained };
 [[nodiscard]] NodeState state_of(const mesh::ChildView& child);
 
 /// Children that live below another parent now are not this node's to show.

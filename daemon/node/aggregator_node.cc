@@ -68,7 +68,7 @@ void AggregatorNode::advance(const Now& now) {
 }
 
 Instant AggregatorNode::next_deadline(const Now& /*now*/) const {
-  return std::min({uplink_.next_deadline(), group_.children().next_deadline(), report_due_});
+  return std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_});
 }
 
 Now AggregatorNode::corrected(const Now& now) const {
@@ -178,6 +178,8 @@ void AggregatorNode::collect(const Now& now) {
     append(effects_.open, batch->open);
     append(effects_.up, batch->send);
   }
+  std::vector<Notice> news = group_.news(now, down.membership_changed);
+  append(effects_.notices, news);
   append(effects_.down, down.send);
   append(effects_.drop, down.drop);
 }
@@ -190,11 +192,7 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   out.region = options_.region;
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
-  out.group = group_.summary(now);
-  out.children = group_.children().view(now);
-  out.draining = group_.children().draining();
-  out.asked = group_.asked_of(out.children);
-  out.counters = group_.children().counters();
+  group_.fill(out, now);
   if (order_ && order_->until > out.now.market) {
     out.target = order_->share;
     out.order = order_->order;

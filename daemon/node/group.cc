@@ -223,6 +223,24 @@ bool Group::acknowledged(NodeId child, const mesh::DispatchAck& ack) {
   return unacknowledged_.erase(child) > 0 && unacknowledged_.empty();
 }
 
+std::vector<Notice> Group::news(const Now& now, bool changed) {
+  if (changed) news_.changed(now.protocol);
+  return news_.advance(now.protocol, children_);
+}
+
+Instant Group::next_deadline() const {
+  return std::min(children_.next_deadline(), news_.next_deadline());
+}
+
+void Group::fill(NodeStatus& out, const Now& now) const {
+  out.group = summary(now);
+  out.children = children_.view(now);
+  out.draining = children_.draining();
+  out.asked = asked_of(out.children);
+  out.counters = children_.counters();
+  if (children_.located_count() <= kLocatedShown) out.located = children_.located();
+}
+
 std::vector<Watts> Group::asked_of(const std::vector<mesh::ChildView>& view) const {
   std::vector<Watts> out;
   out.reserve(view.size());

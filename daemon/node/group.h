@@ -11,6 +11,7 @@
 
 #include "aggregation/dispatcher.h"
 #include "aggregation/duration_curve.h"
+#include "daemon/node/membership_news.h"
 #include "daemon/node/node.h"
 #include "mesh/children.h"
 
@@ -43,6 +44,13 @@ class Group {
   /// An acknowledgement from below; true when it was the last one of the present order.
   bool acknowledged(NodeId child, const mesh::DispatchAck& ack);
 
+  /// What is to be told of who came and went. `changed`: somebody may have.
+  [[nodiscard]] std::vector<Notice> news(const Now& now, bool changed);
+  [[nodiscard]] Instant next_deadline() const;
+
+  /// The part of a status that every node with children has.
+  void fill(NodeStatus& out, const Now& now) const;
+
   [[nodiscard]] std::vector<Watts> asked_of(const std::vector<mesh::ChildView>& view) const;
 
   /// Children whose newest report was no valid curve, since the last call.
@@ -53,6 +61,7 @@ class Group {
 
   mesh::Children children_;
   aggregation::Dispatcher dispatcher_;
+  MembershipNews news_;
   std::map<NodeId, Watts> asked_;
   Watts target_;
   Watts shortfall_;

@@ -139,6 +139,9 @@ struct Effects {
 
 // --- what people and tests may look at -------------------------------------------------------
 
+/// A status is made for every look at a node: it must not walk a fleet of a million each time.
+inline constexpr std::size_t kLocatedShown = 10'000;
+
 struct NodeStatus {
   NodeId self;
   Role role = Role::kLeaf;
@@ -158,6 +161,8 @@ struct NodeStatus {
   mesh::GroupSummary group;         ///< root and aggregator: the sum below
   std::optional<device::SiteStatus> site;  ///< leaf
   std::vector<mesh::ChildView> children;
+  /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.
+  std::optional<std::vector<mesh::Located>> located;
   std::vector<Watts> asked;  ///< newest share per child, same order; 0 when none
   mesh::ChildrenCounters counters;
   std::optional<Watts> target;  ///< what this node is to deliver now; nothing: no order

@@ -70,7 +70,7 @@ void RootNode::advance(const Now& now) {
 }
 
 Instant RootNode::next_deadline(const Now& now) const {
-  return std::min({group_.children().next_deadline(), tick_due_,
+  return std::min({group_.next_deadline(), tick_due_,
                    protocol_time_of(now, orders_.next_change(now)),
                    protocol_time_of(now, workflow_.next_deadline())});
 }
@@ -228,6 +228,8 @@ void RootNode::collect(const Now& now) {
   for (const NodeId child : group_.take_invalid()) {
     notice(Severity::kWarning, "VPP_BAD_REPORT", to_string(child) + " sent no valid curve");
   }
+  std::vector<Notice> news = group_.news(now, down.membership_changed);
+  append(effects_.notices, news);
   append(effects_.down, down.send);
   append(effects_.drop, down.drop);
 }
@@ -241,10 +243,7 @@ NodeStatus RootNode::status(const Now& now) const {
   out.now = now;
   out.path = {options_.self};
   out.term = term_;
-  out.group = group_.summary(now);
-  out.children = group_.children().view(now);
-  out.asked = group_.asked_of(out.children);
-  out.counters = group_.children().counters();
+  group_.fill(out, now);
   if (active_) {
     out.target = active_->power;
     out.order = active_->id;

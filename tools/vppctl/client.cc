@@ -44,6 +44,12 @@ std::size_t take_lines(char* data, std::size_t size, std::size_t count, void* us
   return size * count;
 }
 
+/// Not 0: the transfer ends.
+int ask_to_stop(void* user, curl_off_t /*down_total*/, curl_off_t /*down*/, curl_off_t /*up_total*/,
+                curl_off_t /*up*/) {
+  return (*static_cast<const std::function<bool()>*>(user))() ? 1 : 0;
+}
+
 Handle prepare(const std::string& socket_path, const std::string& path) {
   static const bool initialised = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   Handle handle{initialised ? curl_easy_init() : nullptr};
@@ -125,7 +131,7 @@ std::expected<Document, Failure> Client::post(const std::string& path, const Doc
 
 std::expected<void, Failure> Client::stream(const std::string& path,
                                             const std::function<bool(std::string_view)>& line,
-                                            bool endless) const {
+                                            bool endless, const std::function<bool()>& stop) const {
   const Handle handle = prepare(socket_path_, path);
   if (!handle) return std::unexpected{Failure{Exit::kFailure, "libcurl does not start", ""}};
   LineReader reader{&line, {}};
@@ -134,8 +140,13 @@ std::expected<void, Failure> Client::stream(const std::string& path,
   if (!endless) {
     curl_easy_setopt(handle.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_.count()));
   }
+  if (stop) {
+    curl_easy_setopt(handle.get(), CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(handle.get(), CURLOPT_XFERINFOFUNCTION, ask_to_stop);
+    curl_easy_setopt(handle.get(), CURLOPT_XFERINFODATA, &stop);
+  }
   const CURLcode code = curl_easy_perform(handle.get());
-  if (code == CURLE_OK || reader.stopped) return {};
+  if (code == CURLE_OK || code == CURLE_ABORTED_BY_CALLBACK || reader.stopped) return {};
   return std::unexpected{explain(code, socket_path_)};
 }
 

@@ -37,12 +37,14 @@ class Client {
   [[nodiscard]] std::expected<Document, Failure> post(const std::string& path,
                                                       const Document& body) const;
 
-  /// Hands over every line until the daemon closes or `line` answers false.
+  /// Hands over every line until the daemon closes, `line` answers false, or `stop` (asked about
+  /// once a second) true.
   [[nodiscard]] std::expected<void, Failure> stream(
-      const std::string& path, const std::function<bool(std::string_view)>& line,
-      bool endless) const;
+      const std::string& path, const std::function<bool(std::string_view)>& line, bool endless,
+      const std::function<bool()>& stop = {}) const;
 
   [[nodiscard]] const std::string& socket_path() const { return socket_path_; }
+  [[nodiscard]] std::chrono::milliseconds timeout() const { return timeout_; }
 
  private:
   std::string socket_path_;

@@ -11,8 +11,10 @@
 #include "config/version.h"
 #include "tools/vppctl/certs_command.h"
 #include "tools/vppctl/commands.h"
+#include "tools/vppctl/doctor.h"
 #include "tools/vppctl/format.h"
 #include "tools/vppctl/plan_command.h"
+#include "tools/vppctl/tree_watch.h"
 
 namespace {
 
@@ -25,13 +27,16 @@ struct Options {
   std::string output = "table";
   std::string timeout = "5s";
   bool yes = false;
-  bool no_color = false;  ///< accepted for scripts; nothing here is coloured
+  bool no_color = false;
 
   std::string state, node, id, key, file, fleet, directory = ".";
   bool trace = false;
   bool dry_run = false;
   SendArguments send;
   EventArguments events;
+  DoctorArguments doctor;
+  bool watch = false;
+  std::string watch_most;
   SignArguments sign;
   PlanArguments plan;
   std::string plan_step;
@@ -57,11 +62,27 @@ CLI::App* family(CLI::App& app, const std::string& name, const std::string& text
   return sub;
 }
 
+int show_tree(const Session& session, const Options& o) {
+  if (!o.watch) return tree(session);
+  WatchArguments arguments;
+  arguments.colour = !o.no_color && std::getenv("NO_COLOR") == nullptr;
+  if (!o.watch_most.empty()) {
+    const auto most = parse_duration(o.watch_most);
+    if (!most) return fail(session, {Exit::kUsage, "--for: " + most.error(), "e.g. 30s"});
+    arguments.most = *most;
+  }
+  return tree_watch(session, arguments);
+}
+
 void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
   leaf(app, "status", "health, capability, order and next gate", chosen,
        [](const Session& s, Options&) { return status(s); });
-  leaf(app, "tree", "this node and what is below it; more --socket joins more nodes", chosen,
-       [](const Session& s, Options&) { return tree(s); });
+  CLI::App* shown =
+      leaf(app, "tree", "this node and what is below it; more --socket joins more nodes", chosen,
+           [](const Session& s, Options& options) { return show_tree(s, options); });
+  CLI::Option* watch = shown->add_flag("-w,--watch", o.watch, "go on: healing as it happens");
+  shown->add_option("--for", o.watch_most, "with --watch: end after so long, e.g. 30s")
+      ->needs(watch);
   CLI::App* nodes = family(app, "nodes", "nodes this daemon knows");
   leaf(*nodes, "list", "one line each", chosen, [](const Session& s, Options& options) {
     return nodes_list(s, options.state);
@@ -95,6 +116,13 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
   CLI::App* config = family(app, "config", "the daemon's config");
   leaf(*config, "show", "effective values", chosen,
        [](const Session& s, Options&) { return config_show(s); });
+  leaf(app, "doctor", "what is wrong with a node's links, and what to do", chosen,
+       [](const Session& s, Options& options) {
+         options.doctor.socket_is_given = !options.sockets.empty();
+         return doctor(s, options.doctor);
+       })
+      ->add_option("--config", o.doctor.config,
+                   "of the node, running or not; without it the vppd at --socket is asked");
   leaf(app, "version", "of vppctl and of the daemon", chosen,
        [](const Session& s, Options&) { return version(s); });
 }
