@@ -159,7 +159,9 @@ Finding answered(const Target& target, const Patient& patient, const ParentProbe
   if (auto problem = unfit(target, patient, ack)) return *std::move(problem);
   const bool present = is_present_parent(patient, ack);
   if (!present && ack.free_slots == 0) {
-    return error(target, "VPP_LINK_FULL", fmt::format("it is full: {} children", ack.children),
+    return error(target, "VPP_LINK_FULL",
+                 fmt::format("it takes no more children beside its {}: full, or being drained",
+                             ack.children),
                  "name a further parent in [[parents]], or add an aggregator");
   }
   Finding out{Verdict::kOk, target.check, {}, {}, {}};

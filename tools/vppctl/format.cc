@@ -51,7 +51,7 @@ const Json& member(const Json& object, std::string_view key) {
 
 std::string kilowatts(const Json& watts, bool with_sign) {
   if (!watts.is_number()) return "-";
-  const double kw = watts.get<double>() / 1000.0;
+  const double kw = std::round(watts.get<double>() / 100.0) / 10.0 + 0.0;  // no "-0.0"
   return with_sign ? fmt::format("{:+.1f} kW", kw) : fmt::format("{:.1f} kW", kw);
 }
 

@@ -125,6 +125,9 @@ std::string TreeModel::why(const TreeNode& before, const TreeNode& now,
   }
   const auto old = all.find(before.parent);
   if (old == all.end() || old->second.state == "between") return "parent gone";
+  const TreeNode* earlier = find(before.parent);
+  const bool went_silent = earlier != nullptr && earlier->answers && !old->second.answers;
+  if (went_silent) return "parent lost";
   if (old->second.state == "lost") return "parent lost";
   if (old->second.state == "drained") return "parent drained";
   return "found a better one";

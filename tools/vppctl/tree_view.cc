@@ -127,7 +127,21 @@ class Painter {
     some("offline", member(coverage, "offline"), Style::kBad);
     some("between parents", Document(model_.count("between")), Style::kBad);
     some("resting", Document(model_.count("drained")), Style::kDim);
+    line.push_back({fmt::format("   {} of {} asked", kilowatts(sum("measured_w"), true),
+                                kilowatts(sum("asked_w"), true)),
+                    Style::kPlain});
     return line;
+  }
+
+  /// Over the children of the first daemon that are counted; null: none is known.
+  [[nodiscard]] Document sum(const char* key) const {
+    Document out;
+    for (const TreeNode* child : model_.children(model_.top())) {
+      const Document& value = member(child->values, key);
+      if (!child->counted || !value.is_number()) continue;
+      out = value.get<std::int64_t>() + (out.is_null() ? 0 : out.get<std::int64_t>());
+    }
+    return out;
   }
 
   [[nodiscard]] Line node_line(const TreeNode& node, std::size_t depth) const {
