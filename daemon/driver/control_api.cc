@@ -46,7 +46,8 @@ const std::map<std::string_view, Document>& documents() {
   static const std::map<std::string_view, Document> kAll{{"/v1/status", status_document},
                                                          {"/v1/tree", tree_document},
                                                          {"/v1/nodes", nodes_document},
-                                                         {"/v1/capacity", capacity_document}};
+                                                         {"/v1/capacity", capacity_document},
+                                                         {"/v1/drain", drain_document}};
   return kAll;
 }
 const std::map<std::string_view, Document>& root_documents() {
@@ -177,6 +178,7 @@ void ControlApi::events(const HttpRequest& request, const Respond& respond) cons
 void ControlApi::post(const HttpRequest& request, const Respond& respond) const {
   constexpr std::string_view kCancel = "/cancel";
   if (request.path == "/v1/orders") return send_order(request.body, respond);
+  if (request.path == "/v1/drain") return drain(request.body, respond);
   if (auto id = behind(request.path, "/v1/orders/"); id && id->ends_with(kCancel)) {
     return cancel_order(id->substr(0, id->size() - kCancel.size()), respond);
   }
@@ -192,6 +194,24 @@ void ControlApi::send_order(const std::string& body, const Respond& respond) con
                         respond);
   }
   command({.what = std::move(order->command), .answer = {}}, respond);
+}
+
+void ControlApi::drain(const std::string& body, const Respond& respond) const {
+  const auto on = parse_drain_request(body);
+  if (!on) return answer(respond, error_response(400, "bad_request", on.error()));
+  ask({.what = AskDrain{*on},
+       .answer =
+           [respond](NodeAnswer answered) {
+             respond([answered = std::move(answered)] {
+               const bool done = answered.reply && answered.reply->refused.empty();
+               if (done) return json(drain_document(*answered.snapshot));
+               return error_response(
+                   422, "wrong_role",
+                   answered.reply ? answered.reply->refused : "the node did not answer",
+                   "only an aggregator can be drained, at its own control socket");
+             });
+           }},
+      respond);
 }
 
 void ControlApi::cancel_order(const std::string& id, const Respond& respond) const {

@@ -19,6 +19,8 @@ namespace vpp::driver {
 /// Nothing: no such id or name.
 [[nodiscard]] std::optional<std::string> node_document(const Snapshot& snapshot,
                                                        std::string_view id_or_name);
+/// Whether this node is being drained, and who is still there.
+[[nodiscard]] std::string drain_document(const Snapshot& snapshot);
 [[nodiscard]] std::string capacity_document(const Snapshot& snapshot);
 [[nodiscard]] std::string config_document(std::string_view file, std::string_view toml);
 

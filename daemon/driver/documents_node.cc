@@ -118,7 +118,8 @@ Json node_by_place(const mesh::Located& at) {
           {"session", at.session},    {"self", false},   {"via", to_string(at.via)}};
 }
 
-Json node_of_self(const node::NodeStatus& status) {
+Json node_of_self(const Snapshot& snapshot) {
+  const node::NodeStatus& status = snapshot.status;
   const bool leaf = status.role == Role::kLeaf;
   const auto flexibility = flexibility_of(status);
   const bool stale = leaf && (!status.site || status.site->stale);
@@ -126,7 +127,9 @@ Json node_of_self(const node::NodeStatus& status) {
           {"name", status.name},
           {"role", to_string(status.role)},
           {"region", status.region},
-          {"state", stale ? "stale" : "alive"},
+          {"state", status.draining ? "drained"
+                    : stale         ? "stale"
+                                    : "alive"},
           {"attached", status.role == Role::kRoot || status.parent.has_value()},
           {"counted", nullptr},
           {"session", status.session},
@@ -143,7 +146,13 @@ Json node_of_self(const node::NodeStatus& status) {
           {"descendants", nullptr},
           {"self", true},
           {"parent", status.parent ? Json(to_string(*status.parent)) : Json()},
-          {"certificate", nullptr}};
+          {"certificate", nullptr},
+          {"valid",
+           {{"from_ms", snapshot.vitals.cert_not_before_ms},
+            {"until_ms", snapshot.vitals.cert_not_after_ms}}},
+          {"uplink", uplink_part(status)},
+          {"tree", tree_part(status)},
+          {"membership", leaf ? Json() : membership_part(status.counters)}};
 }
 
 }  // namespace
@@ -156,9 +165,11 @@ std::string tree_document(const Snapshot& snapshot) {
   for (std::size_t i = 0; i < status.children.size(); ++i) {
     children.push_back(child_part(status, places, i));
   }
-  const Json self = node_of_self(status);
+  const Json self = node_of_self(snapshot);
   Json out = document("tree");
   for (const char* key : {"id", "name", "role", "region", "state"}) out["node"][key] = self[key];
+  out["node"]["last_move"] =
+      status.moves.empty() ? Json() : move_part(status.moves.back(), status.now.protocol);
   out["coverage"] = leaf ? Json() : coverage_part(status.group.coverage);
   out["children"] = std::move(children);
   return text(out);
@@ -167,7 +178,7 @@ std::string tree_document(const Snapshot& snapshot) {
 std::string nodes_document(const Snapshot& snapshot) {
   const node::NodeStatus& status = snapshot.status;
   Json nodes = Json::array();
-  nodes.push_back(node_of_self(status));
+  nodes.push_back(node_of_self(snapshot));
   const Places places = places_of(status);
   for (std::size_t i = 0; i < status.children.size(); ++i) {
     nodes.push_back(node_of_child(status, places, i));
@@ -184,7 +195,7 @@ std::optional<std::string> node_document(const Snapshot& snapshot, std::string_v
   const node::NodeStatus& status = snapshot.status;
   Json out = document("node");
   if (id_or_name == status.name || id_or_name == to_string(status.self)) {
-    out["node"] = node_of_self(status);
+    out["node"] = node_of_self(snapshot);
     return text(out);
   }
   for (std::size_t i = 0; i < status.children.size(); ++i) {
@@ -199,6 +210,15 @@ std::optional<std::string> node_document(const Snapshot& snapshot, std::string_v
     return text(out);
   }
   return std::nullopt;
+}
+
+std::string drain_document(const Snapshot& snapshot) {
+  std::size_t attached = 0;
+  for (const mesh::ChildView& child : snapshot.status.children) attached += child.attached ? 1 : 0;
+  Json out = document("drain");
+  out["draining"] = snapshot.status.draining;
+  out["attached"] = attached;
+  return text(out);
 }
 
 std::string capacity_document(const Snapshot& snapshot) {

@@ -53,34 +53,6 @@ Json capacity_part(const Snapshot& snapshot) {
           {"down", side(flexibility ? &flexibility->down : nullptr, &mesh::ChildView::charge_max)}};
 }
 
-Json uplink_part(const node::NodeStatus& status) {
-  if (status.role == Role::kRoot) return {};
-  Json path = Json::array();
-  for (const NodeId id : status.path) path.push_back(to_string(id));
-  Json alternates = Json::array();
-  for (const Endpoint& endpoint : status.alternates) alternates.push_back(endpoint.address);
-  return {{"state", status.uplink_state},
-          {"parent", status.parent ? Json(to_string(*status.parent)) : Json()},
-          {"path", std::move(path)},
-          {"session", status.session},
-          {"beacon_age_ms", status.beacon_age ? Json(status.beacon_age->count()) : Json()},
-          {"alternates", std::move(alternates)}};
-}
-
-Json tree_part(const node::NodeStatus& status) {
-  if (status.role == Role::kLeaf) return {};
-  std::size_t attached = 0;
-  std::size_t counted = 0;
-  for (const mesh::ChildView& child : status.children) {
-    attached += child.attached ? 1U : 0U;
-    counted += child.counted ? 1U : 0U;
-  }
-  return {{"children", status.children.size()},
-          {"attached", attached},
-          {"counted", counted},
-          {"coverage", coverage_part(status.group.coverage)}};
-}
-
 Json age_of(MarketTime at, const Now& now) {
   if (at == MarketTime{}) return {};
   return (now.market - at).count() / std::max<std::int64_t>(1, now.speed);
@@ -175,6 +147,53 @@ Json wire_part(const mesh::TransportCounters& wire) {
           {"handshakes_failed", wire.handshakes_failed}};
 }
 
+}  // namespace
+
+namespace parts {
+
+Json move_part(const mesh::Move& move, Instant now) {
+  return {{"age_ms", (now - move.at).count()},
+          {"from", move.from ? Json(to_string(*move.from)) : Json()},
+          {"to", move.to ? Json(to_string(*move.to)) : Json()},
+          {"reason", mesh::to_string(move.reason)},
+          {"gap_ms", move.to ? Json(move.gap.count()) : Json()}};
+}
+
+Json uplink_part(const node::NodeStatus& status) {
+  if (status.role == Role::kRoot) return {};
+  Json path = Json::array();
+  for (const NodeId id : status.path) path.push_back(to_string(id));
+  Json alternates = Json::array();
+  for (const Endpoint& endpoint : status.alternates) alternates.push_back(endpoint.address);
+  Json moves = Json::array();
+  for (auto move = status.moves.rbegin(); move != status.moves.rend(); ++move) {
+    moves.push_back(move_part(*move, status.now.protocol));
+  }
+  return {{"state", status.uplink_state},
+          {"parent", status.parent ? Json(to_string(*status.parent)) : Json()},
+          {"path", std::move(path)},
+          {"session", status.session},
+          {"beacon_age_ms", status.beacon_age ? Json(status.beacon_age->count()) : Json()},
+          {"alternates", std::move(alternates)},
+          {"standby", status.standby ? Json(status.standby->address) : Json()},
+          {"moves", std::move(moves)}};
+}
+
+Json tree_part(const node::NodeStatus& status) {
+  if (status.role == Role::kLeaf) return {};
+  std::size_t attached = 0;
+  std::size_t counted = 0;
+  for (const mesh::ChildView& child : status.children) {
+    attached += child.attached ? 1U : 0U;
+    counted += child.counted ? 1U : 0U;
+  }
+  return {{"children", status.children.size()},
+          {"attached", attached},
+          {"counted", counted},
+          {"draining", status.draining},
+          {"coverage", coverage_part(status.group.coverage)}};
+}
+
 Json membership_part(const mesh::ChildrenCounters& counters) {
   return {{"refused", counters.refused},
           {"stale_session", counters.stale_session},
@@ -183,7 +202,7 @@ Json membership_part(const mesh::ChildrenCounters& counters) {
           {"leases_lost", counters.leases_lost}};
 }
 
-}  // namespace
+}  // namespace parts
 
 std::string version_document() {
   Json out = document("version");

@@ -73,6 +73,12 @@ inline Watts firm(Watts power, std::int32_t permille) {
 constexpr auto kShortest = std::chrono::milliseconds{std::chrono::minutes{5}};
 constexpr auto kLongest = std::chrono::milliseconds{aggregation::kGrid.back()};
 
+/// documents_status.cc; also parts of a node's own document. Null where the role has none.
+[[nodiscard]] Json uplink_part(const node::NodeStatus& status);
+[[nodiscard]] Json tree_part(const node::NodeStatus& status);
+[[nodiscard]] Json membership_part(const mesh::ChildrenCounters& counters);
+[[nodiscard]] Json move_part(const mesh::Move& move, Instant now);
+
 /// Of what is below, or of the leaf's own battery.
 inline Json stored_part(const node::NodeStatus& status) {
   if (status.role == Role::kLeaf) return status.site ? watt_hours(status.site->stored) : Json();

@@ -22,6 +22,9 @@ struct AskSnapshot {};
 struct AskTrace {
   std::string bid_key;
 };
+struct AskDrain {
+  bool on = false;
+};
 
 /// Every answer comes with a snapshot made after the question was carried out.
 struct NodeAnswer {
@@ -31,7 +34,7 @@ struct NodeAnswer {
 };
 
 struct NodeQuestion {
-  std::variant<AskSnapshot, AskTrace, node::SendOrder, node::CancelOrder> what;
+  std::variant<AskSnapshot, AskTrace, AskDrain, node::SendOrder, node::CancelOrder> what;
   std::function<void(NodeAnswer)> answer;  ///< called once, on the node's loop; must not block
 };
 

@@ -74,4 +74,13 @@ std::expected<OrderRequest, std::string> parse_order_request(std::string_view bo
   return out;
 }
 
+std::expected<bool, std::string> parse_drain_request(std::string_view body) {
+  const Json json = Json::parse(body, nullptr, false);
+  const auto on = json.is_object() ? json.find("on") : json.end();
+  if (!json.is_object() || json.size() != 1 || on == json.end() || !on->is_boolean()) {
+    return std::unexpected{R"(the body is {"on":true} or {"on":false})"};
+  }
+  return on->get<bool>();
+}
+
 }  // namespace vpp::driver

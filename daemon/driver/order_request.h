@@ -1,4 +1,4 @@
-// The body of POST /v1/orders. Pure.
+// The bodies of POST /v1/orders and /v1/drain. Pure.
 #pragma once
 
 #include <expected>
@@ -17,5 +17,8 @@ struct OrderRequest {
 /// Error: one line for the operator. Unknown fields are errors: a mistyped `duration_s` must not
 /// become a default.
 [[nodiscard]] std::expected<OrderRequest, std::string> parse_order_request(std::string_view body);
+
+/// {"on":true} or false; nothing else.
+[[nodiscard]] std::expected<bool, std::string> parse_drain_request(std::string_view body);
 
 }  // namespace vpp::driver

@@ -273,6 +273,9 @@ class Runtime::Impl {
       } else if (auto* cancel = std::get_if<node::CancelOrder>(&question.what)) {
         answer.reply = command(now, *cancel);
         shared.reset();
+      } else if (const auto* drain = std::get_if<AskDrain>(&question.what)) {
+        answer.reply = ask(now, node::DrainAsked{++requests_, drain->on});
+        shared.reset();
       } else if (const auto* trace = std::get_if<AskTrace>(&question.what)) {
         answer.trace = node_->trace(trace->bid_key);
       }
@@ -303,9 +306,15 @@ class Runtime::Impl {
 
   template <class Command>
   std::optional<node::Reply> command(const Now& now, Command what) {
-    asked_ = ++requests_;
+    return ask(now, node::OperatorAsked{++requests_, std::move(what)});
+  }
+
+  /// The node's answer to a question, in the very step.
+  template <class Question>
+  std::optional<node::Reply> ask(const Now& now, Question question) {
+    asked_ = question.request;
     reply_.reset();
-    step(now, node::OperatorAsked{asked_, std::move(what)});
+    step(now, std::move(question));
     return std::exchange(reply_, std::nullopt);
   }
 

@@ -44,6 +44,11 @@ struct Bench {
       cancelled.push_back(cancel->order);
       reply.reply = next_reply;
     }
+    if (const auto* drain = std::get_if<AskDrain>(&question.what)) {
+      snapshot.status.draining = drain->on && next_reply.refused.empty();
+      reply.snapshot = std::make_shared<const Snapshot>(snapshot);
+      reply.reply = next_reply;
+    }
     question.answer(std::move(reply));
   }
 
@@ -63,9 +68,9 @@ constexpr const char* kOrder = R"({"key":"k","power_w":1000,"duration_s":60})";
 TEST_CASE("every route answers with its document", "[driver][api]") {
   Bench bench;
   for (const char* path :
-       {"/v1/status", "/v1/tree", "/v1/nodes", "/v1/nodes/node-2", "/v1/capacity", "/v1/orders",
-        "/v1/orders/7", "/v1/bids", "/v1/bids/bid-1", "/v1/market/prices", "/v1/market/gates",
-        "/v1/config", "/v1/version", "/healthz"}) {
+       {"/v1/status", "/v1/tree", "/v1/nodes", "/v1/nodes/node-2", "/v1/capacity", "/v1/drain",
+        "/v1/orders", "/v1/orders/7", "/v1/bids", "/v1/bids/bid-1", "/v1/market/prices",
+        "/v1/market/gates", "/v1/config", "/v1/version", "/healthz"}) {
     CAPTURE(path);
     const HttpResponse response = bench.request("GET", path);
     CHECK(response.status == 200);
@@ -85,6 +90,24 @@ TEST_CASE("what does not exist is 404 with a document", "[driver][api]") {
   }
   CHECK(bench.status("DELETE", "/v1/orders/7") == 405);
   CHECK(bench.status("POST", "/v1/status") == 404);
+}
+
+TEST_CASE("a drain is asked, told and undone; who has none to drain refuses", "[driver][api]") {
+  Bench bench{Role::kAggregator};
+  const json on = json::parse(bench.request("POST", "/v1/drain", R"({"on":true})").body);
+  CHECK(on["draining"] == true);
+  CHECK(on["attached"] == 2);
+  CHECK(json::parse(bench.request("GET", "/v1/tree").body)["node"]["state"] == "drained");
+  CHECK(json::parse(bench.request("POST", "/v1/drain", R"({"on":false})").body)["draining"] ==
+        false);
+  for (const char* body : {"", "{}", "true", R"({"on":1})", R"({"on":true,"more":1})", "[true]"}) {
+    CAPTURE(body);
+    CHECK(bench.status("POST", "/v1/drain", body) == 400);
+  }
+  bench.next_reply.refused = "a leaf has no children";
+  const HttpResponse refused = bench.request("POST", "/v1/drain", R"({"on":true})");
+  CHECK(refused.status == 422);
+  CHECK(json::parse(refused.body)["text"] == "a leaf has no children");
 }
 
 TEST_CASE("over TCP there is health and metrics, and nothing else", "[driver][api]") {

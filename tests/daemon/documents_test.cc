@@ -115,6 +115,31 @@ TEST_CASE("the tree tells who is below each child, and who said goodbye", "[driv
   CHECK(too_many[1]["descendants"] == json::array());
 }
 
+TEST_CASE("a node tells where it came from, and why", "[driver][documents]") {
+  auto leaf = test::leaf_snapshot();
+  leaf.status.standby = Endpoint{"tcp://127.0.0.1:9403", {}};
+  leaf.status.moves = {{.at = Instant{90s},
+                        .from = std::nullopt,
+                        .to = NodeId{0, 4},
+                        .reason = mesh::MoveReason::kStarted,
+                        .gap = 5ms},
+                       {.at = Instant{97s},
+                        .from = NodeId{0, 4},
+                        .to = std::nullopt,
+                        .reason = mesh::MoveReason::kSilent,
+                        .gap = {}}};
+  const json uplink = json::parse(node_document(leaf, "home-9").value())["node"]["uplink"];
+  CHECK(uplink == json::parse(status_document(leaf))["uplink"]);
+  CHECK(uplink["standby"] == "tcp://127.0.0.1:9403");
+  REQUIRE(uplink["moves"].size() == 2);
+  CHECK(uplink["moves"][0]["reason"] == "parent silent");
+  CHECK(uplink["moves"][0]["age_ms"] == 3'000);
+  CHECK(uplink["moves"][0]["gap_ms"].is_null());
+  CHECK(uplink["moves"][1]["to"] == to_string(NodeId{0, 4}));
+  CHECK(uplink["moves"][1]["gap_ms"] == 5);
+  CHECK(json::parse(tree_document(leaf))["node"]["last_move"] == uplink["moves"][0]);
+}
+
 TEST_CASE("a lost aggregator's sites make the unknown capacity unknown", "[driver][documents]") {
   auto root = test::root_snapshot();
   root.status.children[0].attached = false;

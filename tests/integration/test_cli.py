@@ -1,11 +1,14 @@
 """What people meet: config errors, exit codes, documents."""
 
+import os
 import pathlib
+import pty
+import signal
 import subprocess
 import tempfile
 import unittest
 
-from support import BIN, PlantCase, json
+from support import BIN, PlantCase, json, wait_until
 
 
 def run(*command, **options):
@@ -68,7 +71,6 @@ class Ctl(PlantCase):
         plant = self.running_plant(leaves=2, aggregators=1)
         self.assertEqual(self.ctl(plant, "status").returncode, 0)
         plant.aggregators[0].kill()
-        from support import wait_until
         wait_until(lambda: self.ctl(plant, "status").returncode == 4, 20, "exit code 4")
 
     def test_a_dangerous_verb_without_a_terminal_needs_yes(self):
@@ -103,6 +105,49 @@ class Ctl(PlantCase):
             self.assertEqual(plan["unserved_wh"], 0)
             for step in plan["steps"]:
                 self.assertEqual(sum(step["set_points"].values()), 1500)
+
+
+class Watch(PlantCase):
+    """vppctl tree --watch, while an aggregator dies."""
+
+    def command(self, plant, *arguments):
+        sockets = [part for node in (plant.root, *plant.aggregators)
+                   for part in ("--socket", str(node.socket))]
+        return [str(BIN / "vppctl"), *sockets, *arguments, "tree", "--watch"]
+
+    def test_every_move_is_told_with_where_from_where_to_and_why(self):
+        plant = self.running_plant(leaves=4, aggregators=2)
+        with subprocess.Popen(self.command(plant, "-o", "json"), stdout=subprocess.PIPE,
+                              text=True) as watch:
+            first = json.loads(watch.stdout.readline())
+            self.assertEqual(first["kind"], "tree_watch")
+            self.assertEqual(first["coverage"]["online"], 4)
+            plant.aggregators[0].kill()
+            moved = {}
+            while len(moved) < 2:
+                for move in json.loads(watch.stdout.readline())["moves"]:
+                    moved[move["name"]] = move
+            for move in moved.values():
+                self.assertEqual(move["from"], "agg-1")
+                self.assertIn(move["to"], ("agg-2", "root"))
+                self.assertTrue(move["reason"])
+            watch.send_signal(signal.SIGINT)
+            self.assertEqual(watch.wait(20), 0)
+
+    def test_a_terminal_is_given_back_as_it_was(self):
+        plant = self.running_plant(leaves=2, aggregators=1)
+        ours, theirs = pty.openpty()
+        watch = subprocess.Popen(self.command(plant), stdout=theirs, stdin=theirs)
+        os.close(theirs)
+        shown = b""
+        while b"home-002" not in shown:
+            shown += os.read(ours, 65536)
+        self.assertTrue(shown.startswith(b"\x1b[?1049h"))
+        watch.send_signal(signal.SIGINT)
+        while not shown.endswith(b"\x1b[?1049l"):
+            shown += os.read(ours, 65536)
+        self.assertEqual(watch.wait(20), 0)
+        os.close(ours)
 
 
 if __name__ == "__main__":

@@ -21,11 +21,12 @@ struct Session {
 
 /// Prints the failure and its hint on `err`.
 int fail(const Session& session, const Failure& failure);
+/// A person confirms on a terminal; a script says --yes.
+[[nodiscard]] bool confirmed(const Session& session, std::string_view question);
 
 int status(const Session& session);
 int tree(const Session& session);
 int nodes_list(const Session& session, const std::string& state);
-int nodes_show(const Session& session, const std::string& node);
 int capacity(const Session& session);
 
 struct SendArguments {

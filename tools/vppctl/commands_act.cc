@@ -13,19 +13,6 @@
 namespace vpp::ctl {
 namespace {
 
-/// A person confirms on a terminal; a script says --yes.
-bool confirmed(const Session& session, std::string_view question) {
-  if (session.yes) return true;
-  if (::isatty(STDIN_FILENO) == 0) {
-    session.err << "vppctl: not confirmed; hint: without a terminal this needs --yes\n";
-    return false;
-  }
-  session.err << question << " [y/N] " << std::flush;
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 std::string fresh_key() {
   std::random_device random;
   return fmt::format("op-{:08x}{:08x}", random(), random());
@@ -61,6 +48,18 @@ int print_order(const Session& session, const Document& document, std::string_vi
 }
 
 }  // namespace
+
+bool confirmed(const Session& session, std::string_view question) {
+  if (session.yes) return true;
+  if (::isatty(STDIN_FILENO) == 0) {
+    session.err << "vppctl: not confirmed; hint: without a terminal this needs --yes\n";
+    return false;
+  }
+  session.err << question << " [y/N] " << std::flush;
+  std::string answer;
+  std::getline(std::cin, answer);
+  return answer == "y" || answer == "Y" || answer == "yes";
+}
 
 int dispatch_send(const Session& session, const SendArguments& arguments) {
   const auto power = parse_power(arguments.power);

@@ -111,8 +111,13 @@ using Trees = std::map<std::string, Document>;
 void print_branch(const Session& session, const Trees& trees, const Document& node,
                   const std::string& indent, std::set<std::string>& shown) {
   const std::string id = plain(member(node, "id"));
-  std::string text = fmt::format("{}{} ({}) {}", indent, plain(member(node, "name")),
-                                 plain(member(node, "role")), plain(member(node, "state")));
+  const auto own = trees.find(id);
+  // That it takes no children only itself can tell.
+  const bool rests =
+      own != trees.end() && member(member(own->second, "node"), "state") == "drained";
+  std::string text =
+      fmt::format("{}{} ({}) {}", indent, plain(member(node, "name")), plain(member(node, "role")),
+                  rests ? "drained" : plain(member(node, "state")));
   if (!member(node, "measured_w").is_null() || node.contains("measured_w")) {
     text += fmt::format("  asked {}  measured {}  up {}", kilowatts(member(node, "asked_w"), true),
                         kilowatts(member(node, "measured_w"), true),
@@ -123,8 +128,8 @@ void print_branch(const Session& session, const Trees& trees, const Document& no
   }
   session.out << text << '\n';
   if (!shown.insert(id).second) return;
-  if (const auto it = trees.find(id); it != trees.end()) {
-    for (const auto& child : member(it->second, "children")) {
+  if (own != trees.end()) {
+    for (const auto& child : member(own->second, "children")) {
       print_branch(session, trees, child, indent + "  ", shown);
     }
   } else if (const auto& below = member(node, "descendants"); !below.empty()) {
@@ -226,14 +231,6 @@ int nodes_list(const Session& session, const std::string& state) {
   }
   table.print(session.out);
   return static_cast<int>(Exit::kOk);
-}
-
-int nodes_show(const Session& session, const std::string& node) {
-  return show(session, "/v1/nodes/" + node, [&](const Document& document) {
-    for (const auto& [key, value] : member(document, "node").items()) {
-      session.out << fmt::format("{:<16} {}\n", key, plain(value));
-    }
-  });
 }
 
 int capacity(const Session& session) {

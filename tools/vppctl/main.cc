@@ -13,6 +13,7 @@
 #include "tools/vppctl/commands.h"
 #include "tools/vppctl/doctor.h"
 #include "tools/vppctl/format.h"
+#include "tools/vppctl/node_command.h"
 #include "tools/vppctl/plan_command.h"
 #include "tools/vppctl/tree_watch.h"
 
@@ -35,6 +36,8 @@ struct Options {
   SendArguments send;
   EventArguments events;
   DoctorArguments doctor;
+  DrainArguments drain;
+  std::string drain_most = "5m";
   bool watch = false;
   std::string watch_most;
   SignArguments sign;
@@ -74,6 +77,14 @@ int show_tree(const Session& session, const Options& o) {
   return tree_watch(session, arguments);
 }
 
+int drain_node(const Session& session, Options& o) {
+  const auto most = parse_duration(o.drain_most);
+  if (!most) return fail(session, {Exit::kUsage, "--within: " + most.error(), "e.g. 5m"});
+  o.drain.most = *most;
+  o.drain.dry_run = o.dry_run;
+  return nodes_drain(session, o.drain);
+}
+
 void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
   leaf(app, "status", "health, capability, order and next gate", chosen,
        [](const Session& s, Options&) { return status(s); });
@@ -87,7 +98,7 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
   leaf(*nodes, "list", "one line each", chosen, [](const Session& s, Options& options) {
     return nodes_list(s, options.state);
   })->add_option("--state", o.state, "alive, stale, lost or drained");
-  leaf(*nodes, "show", "everything about one", chosen,
+  leaf(*nodes, "show", "one: its parent, alternates and moves, or what its parent knows", chosen,
        [](const Session& s, Options& options) { return nodes_show(s, options.node); })
       ->add_option("node", o.node, "id or name")
       ->required();
@@ -116,13 +127,13 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
   CLI::App* config = family(app, "config", "the daemon's config");
   leaf(*config, "show", "effective values", chosen,
        [](const Session& s, Options&) { return config_show(s); });
-  leaf(app, "doctor", "what is wrong with a node's links, and what to do", chosen,
+  leaf(app, "doctor", "what is wrong with a node's links, keys, clock, and what to do", chosen,
        [](const Session& s, Options& options) {
          options.doctor.socket_is_given = !options.sockets.empty();
          return doctor(s, options.doctor);
        })
       ->add_option("--config", o.doctor.config,
-                   "of the node, running or not; without it the vppd at --socket is asked");
+                   "config of the node, running or not; else the vppd at --socket tells its own");
   leaf(app, "version", "of vppctl and of the daemon", chosen,
        [](const Session& s, Options&) { return version(s); });
 }
@@ -146,6 +157,14 @@ void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
        [](const Session& s, Options& options) { return orders_show(s, options.id); })
       ->add_option("id", o.id, "number of the order")
       ->required();
+  CLI::App* nodes = app.get_subcommand("nodes");
+  CLI::App* drain =
+      leaf(*nodes, "drain", "send an aggregator's children elsewhere, at its own --socket", chosen,
+           [](const Session& s, Options& options) { return drain_node(s, options); });
+  drain->add_option("node", o.drain.node, "id or name")->required();
+  drain->add_flag("--undo", o.drain.undo, "take children again");
+  drain->add_flag("--wait", o.drain.wait, "until no child is attached any more");
+  drain->add_option("--within", o.drain_most, "how long --wait waits");
   CLI::App* log =
       leaf(app, "events", "what happened", chosen,
            [](const Session& s, Options& options) { return events(s, options.events); });
@@ -214,6 +233,14 @@ int main(int argc, char** argv) {
   CLI::App app{"vppctl - look at and steer a virtual power plant"};
   app.require_subcommand(1);
   app.fallthrough();
+  app.footer(
+      "Examples:\n"
+      "  vppctl status\n"
+      "  vppctl tree --watch --socket ROOT/control.sock --socket AGG/control.sock\n"
+      "  vppctl doctor --config /etc/vpp/vppd.toml\n"
+      "  vppctl dispatch send --power 200kW --duration 30m --dry-run\n"
+      "Exit codes: 0 ok, 1 failure, 2 usage, 3 daemon unreachable, 4 degraded,\n"
+      "  5 refused or not confirmed, 6 time-out");
   app.set_version_flag("--version", std::string{"vppctl "} + std::string{vpp::kVersion});
   app.add_option("--socket", o.sockets, "control socket of a vppd (or VPPCTL_SOCKET); repeatable");
   app.add_option("-o,--output", o.output, "table or json")->check(CLI::IsMember({"table", "json"}));
