@@ -37,7 +37,7 @@ struct Target {
   HostPort at;
 };
 
-Finding error(const Target& target, std::string code, std::string text, std::string hint) {
+Finding error(const Target& target, std::string code, const std::string& text, std::string hint) {
   return {Verdict::kError, target.check, std::move(code), target.to.address + ": " + text,
           std::move(hint)};
 }
