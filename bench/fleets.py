@@ -20,7 +20,8 @@ def monotonic_s(ns):
 class Fleets:
     """As many leaves as wanted, spread over as few processes as their descriptors allow."""
 
-    def __init__(self, plant, build, leaves, links_max=LINKS_MAX):
+    # A parent lets in limits::kRejoinsPerSecond; a little below that nobody is turned away.
+    def __init__(self, plant, build, leaves, links_max=LINKS_MAX, starts=1_000):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         most = (hard - OTHER_DESCRIPTORS) // (DESCRIPTORS_PER_LINK * links_max)
         count = -(-leaves // most)
@@ -30,11 +31,11 @@ class Fleets:
         self.program = build / "bench" / "vppfleet"
         self.config = plant.leaves[0].dir / "vppd.toml"
         self.authority = plant.authority
+        self.starts = starts  # leaves that begin in a second
         self.sizes = [leaves // count + (1 if i < leaves % count else 0) for i in range(count)]
 
     def __enter__(self):
-        # A parent lets in limits::kRejoinsPerSecond; a little below that nobody is turned away.
-        starts = 1_000 // len(self.sizes)
+        starts = self.starts // len(self.sizes)
         for size in self.sizes:
             with open(self.log, "ab") as log:
                 self.processes.append(subprocess.Popen(

@@ -21,10 +21,11 @@ TOP = pathlib.Path(__file__).resolve().parents[2]
 os.environ.setdefault("VPP_BIN", str(TOP / "build/release/bin"))
 sys.path[:0] = [str(TOP / "bench"), str(TOP / "tests/integration")]
 
-from fleets import Fleets  # noqa: E402
 from support import BIN, Plant, Witness, wait_until  # noqa: E402
+from fleets import Fleets  # noqa: E402
 
 WHOLE_S = 180
+LINKS_MAX = 5  # of one leaf at once: it looks at every parent it has heard of
 
 
 def counted(plant, leaves):
@@ -54,7 +55,7 @@ def main():
         for aggregator in plant.aggregators:
             wait_until(aggregator.attached, 30, f"{aggregator.name} attached")
         witness.start()
-        with Fleets(plant, BIN.parent, arguments.leaves, starts=1_000_000) as fleets:
+        with Fleets(plant, BIN.parent, arguments.leaves, LINKS_MAX, starts=1_000_000) as fleets:
             out["joined_s"] = counted(plant, arguments.leaves)
             parents = fleets.parents()
             victim = max(plant.aggregators, key=lambda node: parents.get(node.id, 0))
