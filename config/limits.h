@@ -19,12 +19,16 @@ inline constexpr std::size_t kDepthMax = 8;            ///< nodes on a path, roo
 inline constexpr std::size_t kAlternatesMax = 8;       ///< enough to survive a rack, small to store
 inline constexpr std::size_t kAttachmentsMax = 512;    ///< per report: 512 * 24 B fit in a frame
 inline constexpr std::size_t kReceiptsMax = 8;         ///< orders a report accounts for
-inline constexpr std::size_t kNameBytesMax = 64;       ///< names and regions, for people
-inline constexpr std::size_t kAddressBytesMax = 255;   ///< "tcp://" and a DNS name
+inline constexpr std::size_t kJournalEntriesMax = 512;        ///< in one message between roots
+inline constexpr std::size_t kJournalEntryBytesMax = 57'344;  ///< a fact has below 32 kB
+inline constexpr std::size_t kNameBytesMax = 64;              ///< names and regions, for people
+inline constexpr std::size_t kAddressBytesMax = 255;          ///< "tcp://" and a DNS name
 
 // Config.
 inline constexpr std::size_t kConfigBytesMax = 1'048'576;  ///< a real one is 2 kB
 inline constexpr std::size_t kSeedsMax = 16;               ///< [[parents]]: two regions' worth
+inline constexpr std::size_t kRootPeersMax = 4;            ///< [[peers]]: five roots are plenty
+inline constexpr std::size_t kEtcdEndpointsMax = 9;        ///< more members than etcd advises
 inline constexpr std::int64_t kMarketSpeedMax = 3'600;     ///< an hour of market per second
 inline constexpr Duration kPollMin = 100ms;                ///< slower devices answer in 50-80 ms
 inline constexpr Duration kPollMax = 60s;                  ///< older readings count as stale

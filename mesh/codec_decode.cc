@@ -247,6 +247,29 @@ Dispatch get(wire::Dispatch::Reader in) {
           .expires = in.getExpires()};
 }
 
+Follow get(wire::Follow::Reader in) {
+  return {.promised = in.getPromised(),
+          .held = {in.getTerm(), in.getLength()},
+          .staged_base = in.getStagedBase(),
+          .staged = in.getStaged(),
+          .fetch = in.getFetch()};
+}
+
+JournalPart get(wire::JournalPart::Reader in) {
+  JournalPart part{.term = in.getTerm(),
+                   .base = in.getBase(),
+                   .snapshot = in.getSnapshot(),
+                   .position = in.getPosition(),
+                   .end = in.getEnd(),
+                   .entries = {}};
+  for (const auto entry :
+       bounded(in.getEntries(), limits::kJournalEntriesMax, "too many journal entries")) {
+    bounded(entry, limits::kJournalEntryBytesMax, "journal entry too long");
+    part.entries.emplace_back(entry.begin(), entry.end());
+  }
+  return part;
+}
+
 Message get(wire::Frame::Reader frame) {
   switch (frame.which()) {
     case wire::Frame::PROBE:
@@ -277,6 +300,12 @@ Message get(wire::Frame::Reader frame) {
       return Bye{frame.getBye().getSession()};
     case wire::Frame::REDIRECT:
       return get(frame.getRedirect());
+    case wire::Frame::FOLLOW:
+      return get(frame.getFollow());
+    case wire::Frame::LEAD:
+      return Lead{frame.getLead().getPromised(), frame.getLead().getLeads()};
+    case wire::Frame::JOURNAL_PART:
+      return get(frame.getJournalPart());
   }
   throw Refused{"unknown kind of message"};
 }

@@ -218,6 +218,36 @@ void put(const Redirect& m, wire::Frame::Builder frame) {
   put_list(m.alternates, [&](unsigned n) { return out.initAlternates(n); });
 }
 
+void put(const Follow& m, wire::Frame::Builder frame) {
+  auto out = frame.initFollow();
+  out.setPromised(m.promised);
+  out.setTerm(m.held.term);
+  out.setLength(m.held.length);
+  out.setStagedBase(m.staged_base);
+  out.setStaged(m.staged);
+  out.setFetch(m.fetch);
+}
+
+void put(const Lead& m, wire::Frame::Builder frame) {
+  auto out = frame.initLead();
+  out.setPromised(m.promised);
+  out.setLeads(m.leads);
+}
+
+void put(const JournalPart& m, wire::Frame::Builder frame) {
+  auto out = frame.initJournalPart();
+  out.setTerm(m.term);
+  out.setBase(m.base);
+  out.setSnapshot(m.snapshot);
+  out.setPosition(m.position);
+  out.setEnd(m.end);
+  if (m.entries.empty()) return;
+  auto list = out.initEntries(static_cast<unsigned>(m.entries.size()));
+  for (std::size_t i = 0; i < m.entries.size(); ++i) {
+    list.set(static_cast<unsigned>(i), as_data(m.entries[i]));
+  }
+}
+
 /// Nothing: the message is too long for one segment of so many words.
 template <std::size_t Words>
 std::optional<Frame> encode_in(const Message& message) {

@@ -210,6 +210,16 @@ void check(Limits& l, const Cleared& m) {
   l.nodes(m.nodes);
 }
 
+void check(Limits&, const Follow&) {}
+void check(Limits&, const Lead&) {}
+
+void check(Limits& l, const JournalPart& m) {
+  l.require(m.entries.size() <= limits::kJournalEntriesMax, "too many journal entries");
+  for (const auto& entry : m.entries) {
+    l.require(entry.size() <= limits::kJournalEntryBytesMax, "journal entry too long");
+  }
+}
+
 }  // namespace
 
 std::optional<std::string> broken_limit(const Message& message) {

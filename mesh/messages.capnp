@@ -25,6 +25,9 @@ struct Frame {
     cleared @11 :Nodes;
     bye @12 :Bye;
     redirect @13 :Redirect;
+    follow @14 :Follow;
+    lead @15 :Lead;
+    journalPart @16 :JournalPart;
   }
 }
 
@@ -215,4 +218,27 @@ struct Redirect {
 
 struct Nodes {
   nodes @0 :List(Attachment);
+}
+
+struct Follow {
+  promised @0 :UInt64;
+  term @1 :UInt64;
+  length @2 :UInt64;
+  stagedBase @3 :UInt64;
+  staged @4 :UInt64;
+  fetch @5 :Bool;
+}
+
+struct Lead {
+  promised @0 :UInt64;
+  leads @1 :Bool;
+}
+
+struct JournalPart {
+  term @0 :UInt64;
+  base @1 :UInt64;
+  snapshot @2 :UInt64;
+  position @3 :UInt64;
+  end @4 :UInt64;
+  entries @5 :List(Data);   # opaque here
 }

@@ -225,7 +225,48 @@ struct Redirect {
   friend bool operator==(const Redirect&, const Redirect&) = default;
 };
 
+// --- between roots ---------------------------------------------------------------------------
+// A root opens a link to each other root, says Hello, then Follow; the other answers down the same
+// link. What it means: daemon/node/journal.h.
+
+/// How much of the plant's journal a root holds. A higher one holds all that was ever
+/// acknowledged in a lower one.
+struct JournalRank {
+  std::uint64_t term = 0;  ///< of the leader whose numbering this is
+  std::uint64_t length = 0;
+  friend constexpr auto operator<=>(const JournalRank&, const JournalRank&) = default;
+};
+
+/// Up: what I hold durably. Promise, request and acknowledgement in one.
+struct Follow {
+  std::uint64_t promised = 0;  ///< newest term I know: I take nothing from leaders of older ones
+  JournalRank held;
+  std::uint64_t staged_base = 0;  ///< of a whole journal that is on its way to me: see JournalPart
+  std::uint64_t staged = 0;       ///< entries of it that have come
+  bool fetch = false;             ///< I lead and need yours
+  friend bool operator==(const Follow&, const Follow&) = default;
+};
+
+/// Down: the answer to every Follow.
+struct Lead {
+  std::uint64_t promised = 0;  ///< newest term I know
+  bool leads = false;          ///< it is mine
+  friend bool operator==(const Lead&, const Lead&) = default;
+};
+
+/// Down: entries [position, position + entries) of the sender's journal, which is a snapshot, equal
+/// to the numbers below `base`, and then one entry per number.
+struct JournalPart {
+  std::uint64_t term = 0;  ///< of the sender's rank
+  std::uint64_t base = 0;
+  std::uint64_t snapshot = 0;  ///< entries it has
+  std::uint64_t position = 0;
+  std::uint64_t end = 0;  ///< all the positions there are
+  std::vector<std::vector<std::uint8_t>> entries;
+  friend bool operator==(const JournalPart&, const JournalPart&) = default;
+};
+
 using Message = std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch,
-                             DispatchAck, Evict, Cleared, Bye, Redirect>;
+                             DispatchAck, Evict, Cleared, Bye, Redirect, Follow, Lead, JournalPart>;
 
 }  // namespace vpp::mesh

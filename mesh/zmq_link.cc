@@ -22,7 +22,8 @@ constexpr int kWatched =
 bool goes_down(const Message& message) {
   return !std::holds_alternative<Probe>(message) && !std::holds_alternative<Hello>(message) &&
          !std::holds_alternative<Report>(message) &&
-         !std::holds_alternative<DispatchAck>(message) && !std::holds_alternative<Bye>(message);
+         !std::holds_alternative<DispatchAck>(message) && !std::holds_alternative<Bye>(message) &&
+         !std::holds_alternative<Follow>(message);
 }
 
 /// What a parent may say before it has proven itself.

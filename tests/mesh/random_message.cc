@@ -212,6 +212,16 @@ Beacon beacon(Rng& rng) {
   return {stamp(rng), rng.next(), path(rng), market(rng), speed(rng), alternates(rng)};
 }
 
+Follow follow(Rng& rng) {
+  return {rng.next(), {rng.next(), rng.next()}, rng.next(), rng.next(), coin(rng)};
+}
+
+JournalPart journal_part(Rng& rng) {
+  JournalPart m{rng.next(), rng.next(), rng.next(), rng.next(), rng.next(), {}};
+  for (std::size_t left = size(rng, 4); left > 0; --left) m.entries.push_back(bytes(rng, 3'000));
+  return m;
+}
+
 template <class Kind>
 Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Probe>) return {rng.next()};
@@ -231,6 +241,9 @@ Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Redirect>) {
     return {static_cast<RedirectReason>(rng.below(2)), alternates(rng)};
   }
+  if constexpr (std::is_same_v<Kind, Follow>) return follow(rng);
+  if constexpr (std::is_same_v<Kind, Lead>) return {rng.next(), coin(rng)};
+  if constexpr (std::is_same_v<Kind, JournalPart>) return journal_part(rng);
 }
 
 }  // namespace

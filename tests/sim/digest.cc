@@ -134,6 +134,28 @@ void feed(Digest& out, const mesh::Redirect& m) {
   out.add(std::uint64_t{std::to_underlying(m.reason)});
   feed(out, m.alternates);
 }
+void feed(Digest& out, const mesh::Follow& m) {
+  out.add(m.promised);
+  out.add(m.held.term);
+  out.add(m.held.length);
+  out.add(m.staged_base);
+  out.add(m.staged);
+  out.add(std::uint64_t{m.fetch});
+}
+void feed(Digest& out, const mesh::Lead& m) {
+  out.add(m.promised);
+  out.add(std::uint64_t{m.leads});
+}
+void feed(Digest& out, const mesh::JournalPart& m) {
+  out.add(m.term);
+  out.add(m.base);
+  out.add(m.snapshot);
+  out.add(m.position);
+  out.add(m.end);
+  for (const auto& entry : m.entries) {
+    for (const std::uint8_t byte : entry) out.add(std::uint64_t{byte});
+  }
+}
 
 }  // namespace
 

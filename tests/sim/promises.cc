@@ -76,6 +76,9 @@ void Promises::check(WorldTime at, NodeIndex node, const aggregation::Order& rec
 }
 
 void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Fact& /*record*/) {}
+void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const node::JournalHead& /*record*/) {}
+void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const node::JournalCleared& /*record*/) {
+}
 
 void Promises::sent_up(WorldTime at, NodeIndex node, Incarnation incarnation,
                        const mesh::SendUp& sent) {

@@ -54,6 +54,8 @@ class Promises {
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::DrainRecord& /*record*/) {}
   void check(WorldTime at, NodeIndex node, const aggregation::Order& record);
   void check(WorldTime at, NodeIndex node, const bidding::Fact& record);
+  void check(WorldTime at, NodeIndex node, const node::JournalHead& record);
+  void check(WorldTime at, NodeIndex node, const node::JournalCleared& record);
 
   Findings& findings_;
   std::vector<Promised> nodes_;

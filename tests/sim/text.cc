@@ -82,6 +82,17 @@ std::string text(const mesh::Bye& m) {
 std::string text(const mesh::Redirect& m) {
   return "Redirect reason=" + to_string(std::to_underlying(m.reason));
 }
+std::string text(const mesh::Follow& m) {
+  return "Follow promised=" + to_string(m.promised) + " held=" + to_string(m.held.term) + "/" +
+         to_string(m.held.length) + (m.fetch ? " fetch" : "");
+}
+std::string text(const mesh::Lead& m) {
+  return "Lead promised=" + to_string(m.promised) + (m.leads ? " leads" : "");
+}
+std::string text(const mesh::JournalPart& m) {
+  return "JournalPart term=" + to_string(m.term) + " base=" + to_string(m.base) + " at " +
+         to_string(m.position) + " of " + to_string(m.end) + ", " + to_string(m.entries.size());
+}
 
 std::string text(const mesh::UplinkRecord& r) {
   return "uplink session=" + to_string(r.session) + " term=" + to_string(r.term) +
@@ -99,6 +110,12 @@ std::string text(const node::DrainRecord& r) {
 std::string text(const aggregation::Order& r) {
   return "order " + to_string(r.id.value) + " key=" + r.key + " " + to_string(r.power.count) +
          "W state=" + to_string(std::to_underlying(r.state));
+}
+std::string text(const node::JournalHead& r) {
+  return "journal " + to_string(r.term) + "/" + to_string(r.length);
+}
+std::string text(const node::JournalCleared& /*r*/) {
+  return "journal cleared";
 }
 std::string text(const bidding::Fact& r) {
   return "fact kind=" + to_string(r.index());
