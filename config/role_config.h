@@ -94,6 +94,13 @@ struct MarketConfig {
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 
+/// [etcd]: what decides which root leads.
+struct EtcdConfig {
+  std::vector<std::string> endpoints;    ///< "http://host:port" or "https://..."; one at a time
+  std::string key = "/vpp/root/leader";  ///< one plant, one key
+  friend bool operator==(const EtcdConfig&, const EtcdConfig&) = default;
+};
+
 struct LeafConfig {
   std::vector<Endpoint> parents;  ///< most wanted first; at least one
   DeviceConfig device;
@@ -108,6 +115,9 @@ struct AggregatorConfig {
 struct RootConfig {
   ListenConfig listen;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
+  std::optional<EtcdConfig> etcd;      ///< nothing: lease = "static", the only root
+  std::vector<Endpoint> peers;         ///< every other root
+  std::int64_t journal_copies = 1;     ///< standbys that must hold what is acknowledged
   friend bool operator==(const RootConfig&, const RootConfig&) = default;
 };
 

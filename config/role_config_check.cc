@@ -30,6 +30,9 @@ class Checker {
   void percentage(std::string_view key, std::int64_t permille, std::int64_t least_permille);
   void peer(const std::string& key, std::string_view address);
   void parents(std::span<const Endpoint> parents);
+  void endpoints(std::string_view section, std::span<const Endpoint> list, std::size_t most);
+  void url(const std::string& key, std::string_view url);
+  void etcd(const EtcdConfig& etcd);
   void listen(const ListenConfig& listen);
   void device(const DeviceConfig& device);
   void site(const SiteConfig& site);
@@ -83,19 +86,25 @@ void Checker::parents(std::span<const Endpoint> parents) {
   if (parents.empty()) {
     add("parents", "names no parent", "add [[parents]] with address and server_key");
   }
-  if (parents.size() > limits::kSeedsMax) {
-    add("parents", "names " + std::to_string(parents.size()) + " parents",
-        "at most " + std::to_string(limits::kSeedsMax));
+  endpoints("parents", parents, limits::kSeedsMax);
+}
+
+void Checker::endpoints(std::string_view section, std::span<const Endpoint> list,
+                        std::size_t most) {
+  const std::string name{section};
+  if (list.size() > most) {
+    add(name, "names " + std::to_string(list.size()) + " " + name,
+        "at most " + std::to_string(most));
   }
-  for (std::size_t i = 0; i < parents.size(); ++i) {
-    const std::string key = "parents[" + std::to_string(i) + "]";
-    peer(key + ".address", parents[i].address);
-    if (parents[i].server_key == CurveKey{}) {
-      add(key + ".server_key", "is the zero key", "the parent's own: `vppctl certs show`");
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string key = name + "[" + std::to_string(i) + "]";
+    peer(key + ".address", list[i].address);
+    if (list[i].server_key == CurveKey{}) {
+      add(key + ".server_key", "is the zero key", "its own: `vppctl certs show`");
     }
-    const auto earlier = parents.first(i);
-    if (std::ranges::find(earlier, parents[i].address, &Endpoint::address) != earlier.end()) {
-      add(key + ".address", "is named twice: " + quoted(parents[i].address), "remove one of them");
+    const auto earlier = list.first(i);
+    if (std::ranges::find(earlier, list[i].address, &Endpoint::address) != earlier.end()) {
+      add(key + ".address", "is named twice: " + quoted(list[i].address), "remove one of them");
     }
   }
 }
@@ -138,16 +147,34 @@ void Checker::site(const SiteConfig& site) {
   percentage("site.discharge_efficiency_pct", site.discharge_efficiency_permille, 1);
 }
 
-void Checker::market(const MarketConfig& market) {
-  const std::string_view url = market.url;
+void Checker::url(const std::string& key, std::string_view url) {
   const std::size_t skip = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
   const bool printable =
       std::ranges::all_of(url, [](char c) { return c > 0x20 && c < 0x7f && c != '"'; });
   if (skip == 0 || url.size() == skip || url[skip] == '/' || !printable) {
-    add("market.url", "is not a URL: " + quoted(url), "\"http://host:port\" or \"https://host\"");
+    add(key, "is not a URL: " + quoted(url), "\"http://host:port\" or \"https://host\"");
   } else if (url.substr(0, url.find('/', skip)).find('@') != std::string_view::npos) {
-    add("market.url", "holds a password or a user", "secrets are given as files only");
+    add(key, "holds a password or a user", "secrets are given as files only");
   }
+}
+
+void Checker::etcd(const EtcdConfig& etcd) {
+  if (etcd.endpoints.empty()) {
+    add("etcd.endpoints", "names no member of etcd", "[\"http://127.0.0.1:2379\"]");
+  }
+  if (etcd.endpoints.size() > limits::kEtcdEndpointsMax) {
+    add("etcd.endpoints", "names " + std::to_string(etcd.endpoints.size()) + " members",
+        "at most " + std::to_string(limits::kEtcdEndpointsMax));
+  }
+  for (std::size_t i = 0; i < etcd.endpoints.size(); ++i) {
+    url("etcd.endpoints[" + std::to_string(i) + "]", etcd.endpoints[i]);
+  }
+  not_empty("etcd.key", etcd.key);
+  label("etcd.key", etcd.key);
+}
+
+void Checker::market(const MarketConfig& market) {
+  url("market.url", market.url);
   constexpr std::int64_t kPriceMax = 1'000'000;  // per MWh: 50 times the highest cap of a market
   if (market.price_min > Price{kPriceMax * 1'000'000} ||
       market.price_min < Price{-kPriceMax * 1'000'000}) {
@@ -197,6 +224,14 @@ void Checker::role(const AggregatorConfig& group) {
 void Checker::role(const RootConfig& root) {
   listen(root.listen);
   if (root.market) market(*root.market);
+  if (root.etcd) etcd(*root.etcd);
+  if (!root.etcd && !root.peers.empty()) {
+    add("peers", "names other roots, but nothing decides which one leads",
+        "lease = \"etcd\" and [etcd], or remove [[peers]]");
+  }
+  endpoints("peers", root.peers, limits::kRootPeersMax);
+  const auto most = static_cast<std::int64_t>(std::max<std::size_t>(root.peers.size(), 1));
+  within("journal.copies", root.journal_copies, 1, most, ", the number of [[peers]]");
 }
 
 }  // namespace

@@ -74,11 +74,11 @@ class Printer {
   std::string out_;
 };
 
-void print(Printer& out, std::span<const Endpoint> parents) {
-  for (const Endpoint& parent : parents) {
-    out.section("[[parents]]");
-    out.text("address", parent.address);
-    out.text("server_key", to_z85(parent.server_key));
+void print(Printer& out, std::string_view title, std::span<const Endpoint> list) {
+  for (const Endpoint& one : list) {
+    out.section(title);
+    out.text("address", one.address);
+    out.text("server_key", to_z85(one.server_key));
   }
 }
 
@@ -89,7 +89,7 @@ void print(Printer& out, const ListenConfig& listen) {
 }
 
 void print(Printer& out, const LeafConfig& leaf) {
-  print(out, leaf.parents);
+  print(out, "[[parents]]", leaf.parents);
   const DeviceConfig& device = leaf.device;
   out.section("[device]");
   out.text("driver", "sunspec");
@@ -110,11 +110,23 @@ void print(Printer& out, const LeafConfig& leaf) {
 
 void print(Printer& out, const AggregatorConfig& group) {
   print(out, group.listen);
-  print(out, group.parents);
+  print(out, "[[parents]]", group.parents);
 }
 
 void print(Printer& out, const RootConfig& root) {
   print(out, root.listen);
+  if (root.etcd) {
+    out.section("[etcd]");
+    std::string list;
+    for (const std::string& endpoint : root.etcd->endpoints) {
+      list += (list.empty() ? "" : ", ") + vpp::quoted(endpoint);
+    }
+    out.raw("endpoints", "[" + list + "]");
+    out.text("key", root.etcd->key);
+  }
+  print(out, "[[peers]]", root.peers);
+  out.section("[journal]");
+  out.whole("copies", root.journal_copies);
   if (!root.market) return;
   out.section("[market]");
   out.text("url", root.market->url);
@@ -131,6 +143,9 @@ std::string to_toml(const RoleConfig& config) {
   out.text("region", config.region);
   out.text("state_dir", config.state_dir);
   out.text("run_dir", config.run_dir);
+  if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
+    out.text("lease", root->etcd ? "etcd" : "static");
+  }
   out.section("[identity]");
   out.text("key", config.identity.key);
   out.text("certificate", config.identity.certificate);

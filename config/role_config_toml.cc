@@ -101,9 +101,21 @@ void read(TomlSection section, MarketConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, EtcdConfig& into) {
+  section.take_texts("endpoints", into.endpoints, "[\"http://127.0.0.1:2379\"]");
+  section.take("key", into.key);
+  section.finish();
+}
+
+/// [journal]
+void read(TomlSection section, std::int64_t& copies) {
+  section.take_whole("copies", copies);
+  section.finish();
+}
+
 void read(TomlSection section, Endpoint& into) {
   constexpr std::string_view kServerKeyHint =
-      "40 characters (Z85), the parent's own: `vppctl certs show` prints it";
+      "40 characters (Z85), that node's own: `vppctl certs show` prints it";
   section.take_required("address", into.address, "\"tcp://host:port\"");
   std::string text;
   if (const toml::node* node = section.take_required("server_key", text, kServerKeyHint)) {
@@ -136,7 +148,8 @@ class FileReader {
   const toml::table* section(std::string_view name, Need need);
   template <class T>
   bool read_section(std::string_view name, Need need, T& into);
-  void read_parents(Need need, std::vector<Endpoint>& into);
+  void read_endpoints(std::string_view name, Need need, std::vector<Endpoint>& into);
+  void read_lease(const std::optional<Role>& role, RootConfig& into);
 
   TomlSection top_;
   ConfigFindings& findings_;
@@ -183,30 +196,57 @@ bool FileReader::read_section(std::string_view name, Need need, T& into) {
   return table != nullptr;
 }
 
-void FileReader::read_parents(Need need, std::vector<Endpoint>& into) {
-  const toml::node* node = top_.find("parents");
+void FileReader::read_endpoints(std::string_view name, Need need, std::vector<Endpoint>& into) {
+  const std::string title = "[[" + std::string{name} + "]]";
+  const toml::node* node = top_.find(name);
   if (node == nullptr) {
     if (need == Need::kRequired) {
-      findings_.add("parents", "section [[parents]] is missing",
+      findings_.add(std::string{name}, "section " + title + " is missing",
                     "a " + role_name_ + " needs at least one, with address and server_key");
     }
     return;
   }
   const auto* list = node->as_array();
   if (need == Need::kForeign) {
-    findings_.add("parents", "section [[parents]] is not for a " + role_name_,
-                  "a root has nobody above it; remove the section, or change 'role'");
+    const bool parents = name == "parents";
+    findings_.add(std::string{name}, "section " + title + " is not for a " + role_name_,
+                  std::string{parents ? "a root has nobody above it" : "only roots have peers"} +
+                      "; remove the section, or change 'role'");
   } else if (list == nullptr || !list->is_homogeneous(toml::node_type::table)) {
-    top_.wrong_type("parents", *node, "a list of sections",
-                    "write [[parents]] with double brackets, once for each");
+    top_.wrong_type(name, *node, "a list of sections",
+                    "write " + title + " with double brackets, once for each");
   } else {
     for (std::size_t i = 0; i < list->size(); ++i) {
-      const std::string path = "parents[" + std::to_string(i) + "]";
+      const std::string path = std::string{name} + "[" + std::to_string(i) + "]";
       const toml::table& entry = *list->get(i)->as_table();
       findings_.stands(path, place_of(entry.source().begin));
       read(TomlSection{entry, path, findings_}, into.emplace_back());
     }
   }
+}
+
+/// Which of several roots leads.
+void FileReader::read_lease(const std::optional<Role>& role, RootConfig& into) {
+  constexpr std::string_view kHint = "\"static\" (the only root) or \"etcd\"";
+  const bool foreign = role && *role != Role::kRoot;
+  const Need of_root = foreign ? Need::kForeign : Need::kOptional;
+  std::string lease = "static";
+  const toml::node* node = top_.take("lease", lease, kHint);
+  if (node != nullptr && foreign) {
+    top_.wrong("lease", *node, "is not for a " + role_name_, "remove it, or change 'role'");
+  } else if (node != nullptr && lease != "static" && lease != "etcd") {
+    top_.wrong("lease", *node, "is unknown: '" + lease + "'", kHint);
+  }
+  const bool by_etcd = lease == "etcd" && !foreign;
+  EtcdConfig etcd;
+  const bool there = read_section("etcd", by_etcd ? Need::kRequired : of_root, etcd);
+  if (there && role == Role::kRoot && lease == "static") {
+    findings_.add("etcd", "section [etcd] is not for lease = \"static\"",
+                  "write lease = \"etcd\", or remove the section");
+  }
+  if (by_etcd) into.etcd = std::move(etcd);
+  read_endpoints("peers", of_root, into.peers);
+  read_section("journal", of_root, into.journal_copies);
 }
 
 RoleConfig FileReader::read_all() {
@@ -232,10 +272,11 @@ RoleConfig FileReader::read_all() {
   RootConfig root;
   MarketConfig market;
   read_section("listen", need({Role::kAggregator, Role::kRoot}, Need::kRequired), root.listen);
-  read_parents(need({Role::kLeaf, Role::kAggregator}, Need::kRequired), leaf.parents);
+  read_endpoints("parents", need({Role::kLeaf, Role::kAggregator}, Need::kRequired), leaf.parents);
   read_section("device", need({Role::kLeaf}, Need::kRequired), leaf.device);
   read_section("site", need({Role::kLeaf}, Need::kOptional), leaf.site);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;
+  read_lease(role, root);
   top_.finish();
 
   if (role == Role::kAggregator) {

@@ -107,6 +107,17 @@ const toml::node* TomlSection::take_required(std::string_view key, std::string& 
   return take_text(key, require(key, hint), into, hint);
 }
 
+void TomlSection::take_texts(std::string_view key, std::vector<std::string>& into,
+                             std::string_view hint) {
+  const toml::node* node = require(key, hint);
+  if (node == nullptr) return;
+  const auto* list = node->as_array();
+  const bool of_strings =
+      list != nullptr && (list->empty() || list->is_homogeneous(toml::node_type::string));
+  if (!of_strings) return wrong_type(key, *node, "a list of strings", hint);
+  for (const toml::node& each : *list) into.push_back(each.as_string()->get());
+}
+
 std::optional<std::int64_t> TomlSection::take_between(std::string_view key, std::int64_t least,
                                                       std::int64_t most) {
   const toml::node* node = find(key);

@@ -61,6 +61,9 @@ class TomlSection {
                          std::string_view hint = "write it in quotes");
   const toml::node* take_required(std::string_view key, std::string& into, std::string_view hint);
 
+  /// Required, a list of strings.
+  void take_texts(std::string_view key, std::vector<std::string>& into, std::string_view hint);
+
   /// A whole number that fits.
   template <std::integral Int>
   void take_whole(std::string_view key, Int& into) {

@@ -73,12 +73,22 @@ inline LeafConfig random_leaf(Rng& rng) {
 }
 
 inline RootConfig random_root(Rng& rng) {
-  RootConfig root{random_listen(rng), std::nullopt};
+  RootConfig root;
+  root.listen = random_listen(rng);
   if (rng.below(3) != 0) {
     const auto price = static_cast<std::int64_t>(rng.below(2'000'000'000'001)) - 1'000'000'000'000;
     root.market = MarketConfig{"http://127.0.0.1:" + std::to_string(random_port(rng)), Price{price},
                                random_permille(rng, 1)};
   }
+  if (rng.below(2) == 0) return root;
+  root.etcd = EtcdConfig{{}, "/" + random_text(rng, 30)};
+  for (std::uint64_t i = 1 + rng.below(3); i > 0; --i) {
+    root.etcd->endpoints.push_back("http://127.0.0.1:" + std::to_string(random_port(rng)));
+  }
+  if (rng.below(3) == 0) return root;
+  root.peers = random_parents(rng);
+  if (root.peers.size() > limits::kRootPeersMax) root.peers.resize(limits::kRootPeersMax);
+  root.journal_copies = 1 + static_cast<std::int64_t>(rng.below(root.peers.size()));
   return root;
 }
 

@@ -83,6 +83,19 @@ const std::vector<Spoiler>& group_spoilers() {
        [](RoleConfig& c) {
          std::get<RootConfig>(c.of_role).market = MarketConfig{"http://a:b@c"};
        }},
+      {Role::kRoot, "peers",
+       [](RoleConfig& c) {
+         auto& root = std::get<RootConfig>(c.of_role);
+         root.etcd.reset();
+         root.peers = {{"tcp://a:1", {1}}};
+         root.journal_copies = 1;
+       }},
+      {Role::kRoot, "journal.copies",
+       [](RoleConfig& c) { std::get<RootConfig>(c.of_role).journal_copies = 0; }},
+      {Role::kRoot, "etcd.endpoints",
+       [](RoleConfig& c) { std::get<RootConfig>(c.of_role).etcd = EtcdConfig{}; }},
+      {Role::kRoot, "etcd.endpoints[0]",
+       [](RoleConfig& c) { std::get<RootConfig>(c.of_role).etcd = EtcdConfig{{"a:2379"}}; }},
       {Role::kRoot, "market.firm_pct",
        [](RoleConfig& c) {
          std::get<RootConfig>(c.of_role).market = MarketConfig{"http://a", Price{0}, 1001};
