@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,11 +17,29 @@
 #include "config/ids.h"
 #include "config/rng.h"
 #include "config/time.h"
+#include "daemon/node/root_lease.h"
 #include "device/site.h"
 #include "mesh/children.h"
 #include "mesh/uplink.h"
 
 namespace vpp::node {
+
+/// What roots keep in common: daemon/node/journal.h.
+using JournalEntry = std::variant<aggregation::Order, bidding::Fact>;
+
+/// Entries as bytes for other roots: the driver's, because cores link no JSON.
+struct JournalCodec {
+  std::function<std::vector<std::uint8_t>(const JournalEntry&)> encode;
+  std::function<std::optional<JournalEntry>(std::span<const std::uint8_t>)> decode;
+};
+
+/// Root only. Without peers nothing is copied, and the lease is static.
+struct RootOptions {
+  LeaseKind lease = LeaseKind::kStatic;
+  std::vector<Endpoint> peers;  ///< every other root
+  std::size_t copies = 0;       ///< standbys that must hold an entry: 1 to the number of peers
+  JournalCodec codec;           ///< needed with peers
+};
 
 struct NodeOptions {
   NodeId self;
@@ -31,6 +51,7 @@ struct NodeOptions {
   std::optional<Endpoint> serves;
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
+  RootOptions root;
 };
 
 // --- what is durable -------------------------------------------------------------------------
@@ -41,7 +62,7 @@ struct Fence {
   std::uint64_t sequence = 0;
   friend constexpr auto operator<=>(const Fence&, const Fence&) = default;
 };
-/// Root only: rises by one per start (static lease).
+/// Root only: the newest term of any root that this one knows of. Never decreases.
 struct TermRecord {
   std::uint64_t term = 0;
   friend constexpr auto operator<=>(const TermRecord&, const TermRecord&) = default;
@@ -51,8 +72,21 @@ struct DrainRecord {
   bool on = false;
   friend constexpr auto operator<=>(const DrainRecord&, const DrainRecord&) = default;
 };
+/// Root only: whose numbering the journal (orders and facts) has, and how far it goes. In one batch
+/// with what it counts.
+struct JournalHead {
+  std::uint64_t term = 0;
+  std::uint64_t length = 0;
+  friend constexpr auto operator<=>(const JournalHead&, const JournalHead&) = default;
+};
+/// Root only: forget every order and fact persisted before. What comes after it in the same batch
+/// takes their place.
+struct JournalCleared {
+  friend constexpr auto operator<=>(const JournalCleared&, const JournalCleared&) = default;
+};
+/// A batch is durable as a whole or not at all.
 using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
-                            bidding::Fact, DrainRecord>;
+                            bidding::Fact, DrainRecord, JournalHead, JournalCleared>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -60,6 +94,7 @@ struct Recovered {
   std::optional<Fence> fence;
   std::optional<TermRecord> term;
   std::optional<DrainRecord> drain;
+  std::optional<JournalHead> journal;
   std::vector<aggregation::Order> orders;
   std::vector<bidding::Fact> facts;
 };
@@ -95,12 +130,16 @@ struct DrainAsked {
 };
 struct StopAsked {};
 
+/// On a root, LinkOpened, LinkLost and FromParent are of its links to other roots, and FromChild is
+/// also what other roots say on theirs. LeaseAnswered answers Effects::lease (root_lease.h).
 using Event = std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened,
                            mesh::LinkLost, mesh::FromParent, SiteReported, MarketAnswered,
-                           OperatorAsked, DrainAsked, StopAsked>;
+                           OperatorAsked, DrainAsked, StopAsked, LeaseAnswered>;
 
 // --- effects ---------------------------------------------------------------------------------
 
+/// To one OperatorAsked each, in the same batch or, where other roots must hold the order first, in
+/// a later one.
 struct Reply {
   RequestId request = 0;
   std::optional<aggregation::Order> order;
@@ -130,7 +169,9 @@ struct Effects {
   std::vector<mesh::SendUp> up;
   std::vector<mesh::SendDown> down;
   std::vector<mesh::ConnectionId> drop;
+  std::vector<LeaseAsk> lease;  ///< root: for etcd, in order; answered by LeaseAnswered
   std::vector<bidding::MarketCall> market;
+  Instant market_until = kNever;  ///< a call of this batch must not begin later
   std::vector<Reply> replies;
   std::vector<Notice> notices;
   bool plant_heard = false;  ///< leaf: a beacon of a tree with a root came
@@ -141,6 +182,29 @@ struct Effects {
 
 /// A status is made for every look at a node: it must not walk a fleet of a million each time.
 inline constexpr std::size_t kLocatedShown = 10'000;
+
+/// Another root, as this one sees it.
+struct RootPeerStatus {
+  Endpoint to;
+  std::optional<NodeId> id;  ///< nothing: never reached
+  bool linked = false;
+  std::optional<mesh::JournalRank> held;  ///< newest word of it
+};
+
+struct RootStatus {
+  std::string state;  ///< "candidate", "leader", "fenced"
+  LeaseKind lease = LeaseKind::kStatic;
+  std::optional<Duration> lease_left;  ///< leader with a lease of etcd: until it steps down
+  std::string holder;                  ///< who leads, as etcd told; empty: unknown or this one
+  std::string lease_problem;           ///< empty: none
+  bool serves = false;                 ///< leads, and has taken over the journal
+  std::size_t roots_to_hear = 0;       ///< before it may take over
+  mesh::JournalRank journal;
+  std::uint64_t acknowledged = 0;  ///< entries of it that enough standbys hold
+  std::size_t copies = 0;          ///< wanted
+  std::size_t standbys = 0;        ///< that follow now
+  std::vector<RootPeerStatus> peers;
+};
 
 struct NodeStatus {
   NodeId self;
@@ -172,6 +236,7 @@ struct NodeStatus {
   std::vector<bidding::BidView> bids;       ///< root
   std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200
   std::vector<bidding::Gate> gates;         ///< root
+  std::optional<RootStatus> root;           ///< root
 };
 
 class RoleNode;

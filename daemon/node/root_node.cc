@@ -29,22 +29,43 @@ mesh::ChildrenOptions children_options(const NodeOptions& options) {
 
 RootNode::RootNode(const NodeOptions& options, Rng rng, const Now& now, const Recovered& recovered)
     : options_{options},
-      term_{recovered.term.value_or(TermRecord{}).term + 1},
+      lease_{options.root.lease, rng.fork(), now.protocol,
+             recovered.term.value_or(TermRecord{}).term},
+      journal_{{.roots = options.root.peers.size() + 1,
+                .copies = options.root.copies,
+                .codec = options.root.codec},
+               recovered},
+      peers_{{.peers = options.root.peers,
+              .name = options.name,
+              .region = options.region,
+              .certificate = options.certificate},
+             rng.fork(),
+             now.protocol},
       group_{children_options(options), options.dispatch, rng.fork()},
-      orders_{recovered.orders},
-      workflow_{options.bidding, recovered.facts} {
-  // The new term is durable before anybody hears of it: a node never obeys two roots of one term.
-  if (!planted(Bug::kTermNotPersisted)) effects_.persist.emplace_back(TermRecord{term_});
-  group_.children().set_upstream(now, {options_.self}, term_, {});
-  tick_due_ = now.protocol;
+      orders_{{}},
+      workflow_{options.bidding, {}} {
+  group_.children().set_upstream(now, {}, journal_.promised(), options_.root.peers);
+  look_at_lease(now);
+  collect(now);
 }
 
 void RootNode::step(const Now& now, const Event& event) {
-  if (const auto* e = std::get_if<mesh::FromChild>(&event)) group_.children().step(now, *e);
+  look_at_lease(now);
+  if (const auto* e = std::get_if<mesh::FromChild>(&event)) {
+    if (!from_root(now, *e)) group_.children().step(now, *e);
+  }
   if (const auto* e = std::get_if<mesh::ChildUnreachable>(&event)) {
+    peers_.unreachable(e->connection);
     group_.children().step(now, *e);
   }
-  if (const auto* e = std::get_if<MarketAnswered>(&event)) {
+  if (const auto* e = std::get_if<mesh::LinkOpened>(&event)) to_root(now, *e);
+  if (const auto* e = std::get_if<mesh::LinkLost>(&event)) to_root(now, *e);
+  if (const auto* e = std::get_if<mesh::FromParent>(&event)) to_root(now, *e);
+  if (const auto* e = std::get_if<LeaseAnswered>(&event)) {
+    lease_.answered(now.protocol, *e);
+    look_at_lease(now);
+  }
+  if (const auto* e = std::get_if<MarketAnswered>(&event); e != nullptr && journal_.serves()) {
     workflow_.answered(now, e->answer);
     run_workflow(now);
   }
@@ -53,39 +74,62 @@ void RootNode::step(const Now& now, const Event& event) {
     refuse(e->request, "the root cannot be drained: there is nobody else to take its children");
   }
   if (std::holds_alternative<StopAsked>(event)) {
-    group_.children().set_upstream(now, {}, term_, {});
+    lease_.resign(now.protocol);
+    if (term_) end_term(now);
     effects_.stopped = true;
   }
   collect(now);
 }
 
 void RootNode::advance(const Now& now) {
+  look_at_lease(now);
+  peers_.advance(now.protocol);
   group_.children().advance(now);
-  if (tick_due_ <= now.protocol ||
-      protocol_time_of(now, orders_.next_change(now)) <= now.protocol) {
-    tick(now);
+  if (journal_.serves()) {
+    if (tick_due_ <= now.protocol ||
+        protocol_time_of(now, orders_.next_change(now)) <= now.protocol) {
+      tick(now);
+    }
+    if (workflow_.next_deadline() <= now.market) run_workflow(now);
   }
-  if (workflow_.next_deadline() <= now.market) run_workflow(now);
   collect(now);
 }
 
 Instant RootNode::next_deadline(const Now& now) const {
-  return std::min({group_.next_deadline(), tick_due_,
-                   protocol_time_of(now, orders_.next_change(now)),
-                   protocol_time_of(now, workflow_.next_deadline())});
+  Instant due =
+      std::min({lease_.next_deadline(), peers_.next_deadline(), group_.next_deadline()});
+  if (!journal_.serves()) return due;
+  due = std::min({due, tick_due_, protocol_time_of(now, orders_.next_change(now)),
+                  journal_.next_silence(now.protocol)});
+  if (may_commit(now)) due = std::min(due, protocol_time_of(now, workflow_.next_deadline()));
+  return due;
 }
 
 void RootNode::on_operator(const Now& now, const OperatorAsked& asked) {
-  Reply reply;
-  if (const auto* send = std::get_if<SendOrder>(&asked.command)) reply = send_order(now, *send);
-  if (const auto* cancel = std::get_if<CancelOrder>(&asked.command)) {
-    reply = cancel_order(now, cancel->order);
-  }
+  Reply reply = carry_out(now, asked);
   reply.request = asked.request;
   const bool stored = reply.order && !planted(Bug::kOrderNotPersisted);
-  if (stored) effects_.persist.emplace_back(*reply.order);
-  effects_.replies.push_back(std::move(reply));
-  tick(now);
+  if (stored) book_new(now, *reply.order);
+  hold(now, std::move(reply));
+  if (journal_.serves()) tick(now);
+}
+
+Reply RootNode::carry_out(const Now& now, const OperatorAsked& asked) {
+  Reply reply;
+  const auto* cancel = std::get_if<CancelOrder>(&asked.command);
+  if (!term_) {
+    reply.refused = "this root does not lead";
+    if (!lease_.holder().empty()) reply.refused += "; ask " + lease_.holder();
+  } else if (!journal_.serves()) {
+    reply.refused = "this root has yet to hear the other roots before it takes orders";
+  } else if (cancel != nullptr) {
+    reply = cancel_order(now, cancel->order);
+  } else if (!may_commit(now)) {
+    reply.refused = "no standby root is there to hold the order, too";
+  } else {
+    reply = send_order(now, std::get<SendOrder>(asked.command));
+  }
+  return reply;
 }
 
 Reply RootNode::send_order(const Now& now, const SendOrder& command) {
@@ -128,11 +172,24 @@ Reply RootNode::cancel_order(const Now& now, OrderId id) {
 void RootNode::tick(const Now& now) {
   tick_due_ = now.protocol + limits::kControlTick;
   std::vector<aggregation::Order> changed;
-  const auto active = orders_.active(now, changed);
-  for (auto& order : changed) effects_.persist.emplace_back(std::move(order));
+  const auto next = orders_.active(now, changed);
+  for (auto& order : changed) book(now, std::move(order));
+  const auto active = acknowledged(now, next);
   const bool same = active && active_ && active->id == active_->id;
   if (!same && (active || active_)) activate(now, active);
   if (active) dispatch(now, *active);
+}
+
+/// What may be dispatched: until `order` is acknowledged, what was in force before it.
+std::optional<aggregation::Order> RootNode::acknowledged(
+    const Now& now, const std::optional<aggregation::Order>& order) const {
+  const auto booked = order ? booked_.find(order->id) : booked_.end();
+  if (booked == booked_.end() || booked->second <= journal_.committed()) return order;
+  if (!active_ || active_->until <= now.market) return std::nullopt;
+  const auto before = orders_.all().find(active_->id);
+  const bool cancelled =
+      before == orders_.all().end() || before->second.state == aggregation::OrderState::kCancelled;
+  return cancelled ? std::nullopt : active_;
 }
 
 void RootNode::activate(const Now& now, const std::optional<aggregation::Order>& active) {
@@ -153,7 +210,7 @@ void RootNode::activate(const Now& now, const std::optional<aggregation::Order>&
 
 mesh::Dispatch RootNode::form(const Now& now, const aggregation::Order& order) const {
   return {.order = order.id,
-          .term = term_,
+          .term = *term_,
           .sequence = sequence_,
           .tick = tick_,
           .share = std::nullopt,
@@ -177,7 +234,7 @@ void RootNode::say_shortfall(Watts asked, Watts shortfall) {
              " W cannot be placed");
 }
 
-void RootNode::run_workflow(const Now& now) {
+bidding::PlantState RootNode::plant(const Now& now) const {
   const mesh::GroupSummary sum = group_.summary(now);
   bidding::PlantState plant;
   const auto curve = aggregation::DurationCurve::from_wire(sum.grid_id, sum.discharge);
@@ -186,14 +243,16 @@ void RootNode::run_workflow(const Now& now) {
   plant.sites_enrolled = sum.coverage.enrolled;
   for (const auto& receipt : sum.receipts) plant.delivered[receipt.order] = receipt.delivered;
   for (const auto& [id, order] : orders_.all()) {
-    const bool open = order.state == aggregation::OrderState::kScheduled ||
-                      order.state == aggregation::OrderState::kActive;
     const bool ours = order.source == aggregation::OrderSource::kOperator;
-    if (!open || !ours || order.power <= Watts{0}) continue;
+    if (!aggregation::is_open(order.state) || !ours || order.power <= Watts{0}) continue;
     plant.committed.push_back({.power = order.power, .from = order.from, .until = order.until});
   }
-  workflow_.advance(now, plant);
+  return plant;
+}
 
+void RootNode::run_workflow(const Now& now) {
+  if (!may_commit(now)) return;
+  workflow_.advance(now, plant(now));
   bidding::WorkflowEffects work = workflow_.take_effects();
   for (const auto& wanted : work.orders) {
     const aggregation::Order order = orders_.add(now, {.id = kNoOrder,
@@ -205,18 +264,18 @@ void RootNode::run_workflow(const Now& now) {
                                                        .issued = now.market});
     workflow_.scheduled(now, wanted.key, order.id);
     // The award is a fact before the order is booked, the order before it is a fact that it was.
-    for (auto& fact : work.persist) effects_.persist.emplace_back(std::move(fact));
+    for (auto& fact : work.persist) book(now, std::move(fact));
     work.persist.clear();
-    effects_.persist.emplace_back(order);
+    book_new(now, order);
   }
-  for (auto& fact : work.persist) effects_.persist.emplace_back(std::move(fact));
-  append(effects_.market, work.calls);
+  for (auto& fact : work.persist) book(now, std::move(fact));
   bidding::WorkflowEffects more = workflow_.take_effects();
-  for (auto& fact : more.persist) effects_.persist.emplace_back(std::move(fact));
-  append(effects_.market, more.calls);
+  for (auto& fact : more.persist) book(now, std::move(fact));
+  append(work.calls, more.calls);
+  for (auto& call : work.calls) hold(now, std::move(call));
 }
 
-void RootNode::collect(const Now& now) {
+void RootNode::collect_children(const Now& now) {
   mesh::ChildrenEffects down = group_.children().take_effects();
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
     if (group_.acknowledged(down.ack_from[i], down.acks[i])) {
@@ -241,8 +300,9 @@ NodeStatus RootNode::status(const Now& now) const {
   out.name = options_.name;
   out.region = options_.region;
   out.now = now;
-  out.path = {options_.self};
-  out.term = term_;
+  if (term_) out.path = {options_.self};
+  out.term = journal_.promised();
+  out.root = root_status(now);
   group_.fill(out, now);
   if (active_) {
     out.target = active_->power;

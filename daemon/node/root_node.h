@@ -1,15 +1,30 @@
-// The root: children below, markets and operators above. Pure.
+// The root: children below, markets and operators above, other roots beside it. Pure.
+//
+// Leads     while its lease says so (root_lease.h), which is looked at before anything else at
+// every
+//           step. Otherwise its children hear the poison, it sends no dispatch and calls no market.
+// Serves    once it leads and has taken the journal over (journal.h): from then on it has orders
+//           and a workflow, made of that journal. Until then it only holds the tree together.
+// Held      whatever rests on an entry of the journal waits until enough standbys hold it: calls to
+//           the market, replies to operators, the first share of an order. Orders that run go on.
+//           While standbys are missing it neither bids nor takes orders.
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "aggregation/order.h"
 #include "bidding/workflow.h"
 #include "daemon/node/group.h"
+#include "daemon/node/journal.h"
 #include "daemon/node/role_node.h"
+#include "daemon/node/root_lease.h"
+#include "daemon/node/root_peers.h"
 
 namespace vpp::node {
 
@@ -25,28 +40,66 @@ class RootNode final : public RoleNode {
       const std::string& key) const override;
 
  private:
+  /// Something that leaves only once the journal is acknowledged up to `after`.
+  struct Held {
+    std::uint64_t after = 0;
+    Instant since{};
+    std::variant<bidding::MarketCall, Reply> what;
+  };
+
+  // Orders and bids.
   void on_operator(const Now& now, const OperatorAsked& asked);
+  [[nodiscard]] Reply carry_out(const Now& now, const OperatorAsked& asked);
   [[nodiscard]] Reply send_order(const Now& now, const SendOrder& command);
   [[nodiscard]] Reply cancel_order(const Now& now, OrderId id);
   void tick(const Now& now);
+  [[nodiscard]] std::optional<aggregation::Order> acknowledged(
+      const Now& now, const std::optional<aggregation::Order>& order) const;
   void activate(const Now& now, const std::optional<aggregation::Order>& active);
   void dispatch(const Now& now, const aggregation::Order& order);
   [[nodiscard]] mesh::Dispatch form(const Now& now, const aggregation::Order& order) const;
   void say_shortfall(Watts asked, Watts shortfall);
+  [[nodiscard]] bidding::PlantState plant(const Now& now) const;
   void run_workflow(const Now& now);
+  void collect_children(const Now& now);
+
+  // Terms, other roots and the journal: root_node_term.cc.
+  void look_at_lease(const Now& now);
+  void begin_term(const Now& now, std::uint64_t term);
+  void end_term(const Now& now);
+  void take_over();
+  [[nodiscard]] bool may_commit(const Now& now) const { return journal_.copied(now.protocol); }
+  [[nodiscard]] bool from_root(const Now& now, const mesh::FromChild& event);
+  void to_root(const Now& now, const mesh::UplinkEvent& event);
+  [[nodiscard]] mesh::HelloAck welcome(const Now& now, const mesh::Hello& hello) const;
+  void book(const Now& now, JournalEntry entry);
+  void book_new(const Now& now, const aggregation::Order& order);
+  void hold(const Now& now, std::variant<bidding::MarketCall, Reply> what);
+  void let_go(const Now& now);
+  void give_up_held(const Now& now);
+  void collect_journal(const Now& now);
+  void collect_peers(const Now& now);
   void collect(const Now& now);
+  [[nodiscard]] RootStatus root_status(const Now& now) const;
 
   NodeOptions options_;
-  std::uint64_t term_;
+  RootLease lease_;
+  Journal journal_;
+  RootPeers peers_;
   Group group_;
+  std::optional<std::uint64_t> term_;  ///< nothing: does not lead
   aggregation::OrderBook orders_;
   bidding::Workflow workflow_;
+  std::map<OrderId, std::uint64_t> booked_;  ///< not yet acknowledged -> its place in the journal
+  std::deque<Held> held_;
   std::optional<aggregation::Order> active_;
   std::uint64_t sequence_ = 0;  ///< of activations in this term
   std::uint64_t tick_ = 0;
   Instant activated_at_{};
   Instant tick_due_{};
   Watts told_shortfall_;
+  bool told_not_copied_ = false;
+  bool told_trouble_ = false;
 };
 
 }  // namespace vpp::node

@@ -1,0 +1,187 @@
+// A root with a standby and a lease of etcd's, through node::Node, as a driver sees it.
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "daemon/node/node.h"
+
+using namespace vpp;
+using namespace vpp::node;
+using namespace std::chrono_literals;
+
+namespace {
+
+const NodeId kSelf{0, 1};
+const NodeId kOther{0, 2};
+constexpr mesh::ConnectionId kFromOther = 5;
+constexpr mesh::ConnectionId kFromChild = 6;
+
+mesh::Peer peer(NodeId id, Role role) {
+  return {id, role, limits::kGroupPowerMax, limits::kGroupPowerMax, Joules{1'000'000'000}};
+}
+
+template <class T>
+std::vector<T> of_kind(const std::vector<mesh::SendDown>& down, mesh::ConnectionId to) {
+  std::vector<T> out;
+  for (const mesh::SendDown& send : down) {
+    const auto* message = std::get_if<T>(&send.message);
+    if (send.connection == to && message != nullptr) out.push_back(*message);
+  }
+  return out;
+}
+
+class Bench {
+ public:
+  Bench() {
+    NodeOptions options;
+    options.self = kSelf;
+    options.role = Role::kRoot;
+    options.name = "root-1";
+    options.bidding.enabled = false;
+    options.root.lease = LeaseKind::kEtcd;
+    options.root.peers = {{"tcp://other:1", {}}};
+    options.root.copies = 1;
+    options.root.codec.encode = [](const JournalEntry&) { return std::vector<std::uint8_t>{1}; };
+    options.root.codec.decode = [](std::span<const std::uint8_t>) {
+      return std::optional<JournalEntry>{aggregation::Order{}};
+    };
+    node.emplace(options, Rng{1}, now(), Recovered{});
+    take();
+  }
+
+  [[nodiscard]] Now now() const {
+    return {at, MarketTime{24h * 20'000} + at.time_since_epoch(), 1};
+  }
+  void step(const Event& event) {
+    node->step(now(), event);
+    take();
+  }
+  void pass(Duration span) {
+    at += span;
+    node->advance(now());
+    take();
+  }
+
+  /// etcd gives the key to this root.
+  void win(std::uint64_t term) {
+    REQUIRE_FALSE(effects.lease.empty());
+    step(LeaseAnswered{effects.lease.back().id, KeyClaimed{77, term, 3s}});
+  }
+  /// Keeps the lease; every ask is answered at once.
+  void keep() {
+    for (const LeaseAsk& ask : std::vector{effects.lease}) {
+      if (std::holds_alternative<KeepAlive>(ask.what)) step(LeaseAnswered{ask.id, KeptAlive{3s}});
+    }
+  }
+  /// Our own link to the other root is proven, so that it is known.
+  void link() {
+    REQUIRE(effects.open.size() == 1);
+    const mesh::LinkId link = effects.open[0].link;
+    step(mesh::LinkOpened{link});
+    step(mesh::FromParent{link, kOther, mesh::HelloAck{}});
+  }
+  void follows(std::uint64_t promised, mesh::JournalRank held) {
+    step(mesh::FromChild{kFromOther, peer(kOther, Role::kRoot),
+                         mesh::Follow{.promised = promised, .held = held}});
+  }
+  void child_joins() {
+    mesh::Hello hello;
+    hello.role = Role::kLeaf;
+    hello.session = 1;
+    step(mesh::FromChild{kFromChild, peer({0, 9}, Role::kLeaf), hello});
+  }
+  RequestId send(const std::string& key) {
+    step(OperatorAsked{++request, SendOrder{key, Watts{1'000}, {}, 1h}});
+    return request;
+  }
+  [[nodiscard]] std::optional<Reply> reply(RequestId to) const {
+    const auto found = std::ranges::find(effects.replies, to, &Reply::request);
+    return found != effects.replies.end() ? std::optional{*found} : std::nullopt;
+  }
+
+  Instant at{10s};
+  std::optional<Node> node;
+  Effects effects;  ///< of the newest call
+  RequestId request = 0;
+
+ private:
+  void take() { effects = node->take_effects(); }
+};
+
+}  // namespace
+
+TEST_CASE("a candidate answers probes without a path and takes no orders", "[node][root]") {
+  Bench bench;
+  bench.step(mesh::FromChild{kFromChild, std::nullopt, mesh::Probe{1}});
+  const auto answers = of_kind<mesh::ProbeAck>(bench.effects.down, kFromChild);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].path.empty());
+  bench.child_joins();
+  const auto naks = of_kind<mesh::HelloNak>(bench.effects.down, kFromChild);
+  REQUIRE(naks.size() == 1);
+  CHECK(naks[0].alternates == std::vector<Endpoint>{{"tcp://other:1", {}}});
+  const RequestId asked = bench.send("a");
+  REQUIRE(bench.reply(asked));
+  CHECK(bench.reply(asked)->refused.find("does not lead") != std::string::npos);
+}
+
+TEST_CASE("an order is answered once the standby holds it, and not dispatched before",
+          "[node][root]") {
+  Bench bench;
+  const auto open = bench.effects.open;
+  bench.win(7);
+  CHECK(std::ranges::count(bench.effects.persist, Record{TermRecord{7}}) == 1);
+  bench.effects.open = open;
+  bench.link();
+  bench.child_joins();
+  REQUIRE(of_kind<mesh::HelloAck>(bench.effects.down, kFromChild).size() == 1);
+
+  CHECK_FALSE(bench.reply(bench.send("too early"))->refused.empty());
+  bench.follows(7, {7, 0});
+  const RequestId asked = bench.send("a");
+  CHECK_FALSE(bench.reply(asked));
+  CHECK(of_kind<mesh::JournalPart>(bench.effects.down, kFromOther).size() == 1);
+  CHECK(bench.node->status(bench.now()).target == std::nullopt);
+  const auto journal = bench.node->status(bench.now()).root->journal;
+  bench.follows(7, journal);
+  REQUIRE(bench.reply(asked));
+  CHECK(bench.reply(asked)->order);
+  CHECK(bench.node->status(bench.now()).target == Watts{1'000});
+
+  SECTION("a root that was stopped wakes, poisons its children and moves nothing") {
+    bench.step(OperatorAsked{++bench.request, CancelOrder{bench.reply(asked)->order->id}});
+    bench.at += 1min;
+    bench.follows(7, {7, 5});
+    const auto beacons = of_kind<mesh::Beacon>(bench.effects.down, kFromChild);
+    REQUIRE_FALSE(beacons.empty());
+    for (const mesh::Beacon& beacon : beacons) CHECK(beacon.path.empty());
+    CHECK(of_kind<mesh::Dispatch>(bench.effects.down, kFromChild).empty());
+    CHECK(bench.effects.market.empty());
+    CHECK_FALSE(bench.reply(bench.request)->refused.empty());
+    CHECK(bench.node->status(bench.now()).target == std::nullopt);
+    bench.pass(10s);
+    CHECK(of_kind<mesh::Dispatch>(bench.effects.down, kFromChild).empty());
+  }
+  SECTION("a newer term, from whomever, ends it at once") {
+    bench.follows(8, {7, 1});
+    CHECK(std::ranges::count(bench.effects.persist, Record{TermRecord{8}}) == 1);
+    CHECK(bench.node->status(bench.now()).root->state == "fenced");
+    CHECK(bench.node->status(bench.now()).path.empty());
+  }
+  SECTION("without its standby the order goes on, and no new one is taken") {
+    for (int i = 0; i < 12; ++i) {
+      bench.pass(500ms);
+      bench.keep();
+    }
+    CHECK(bench.node->status(bench.now()).target == Watts{1'000});
+    CHECK(bench.node->status(bench.now()).root->standbys == 0);
+    CHECK_FALSE(bench.reply(bench.send("b"))->refused.empty());
+  }
+}
+
+TEST_CASE("a root that is not in the config is nobody's standby", "[node][root]") {
+  Bench bench;
+  bench.win(7);
+  bench.follows(9, {9, 9});
+  CHECK(bench.node->status(bench.now()).term == 7);
+  CHECK(bench.node->status(bench.now()).root->standbys == 0);
+}
