@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <mutex>
@@ -11,7 +12,6 @@ namespace vpp::bidding {
 namespace {
 
 constexpr long kConnectMsMax = 2'000;
-constexpr long kCallMsMax = 5'000;
 constexpr std::size_t kBodyBytesMax = 16U << 20U;  // 8 days of 1-minute prices are 1.2 MB
 
 struct Body {
@@ -39,7 +39,8 @@ std::size_t append(char* data, std::size_t size, std::size_t count, void* user) 
 
 class HttpClient::Impl {
  public:
-  explicit Impl(std::string base_url) : base_url_{std::move(base_url)} {
+  Impl(std::string base_url, long timeout_ms)
+      : base_url_{std::move(base_url)}, timeout_ms_{timeout_ms} {
     static std::once_flag once;
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
     easy_ = curl_easy_init();
@@ -77,8 +78,8 @@ class HttpClient::Impl {
     curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, kConnectMsMax);
-    curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, kCallMsMax);
+    curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, std::min(kConnectMsMax, timeout_ms_));
+    curl_easy_setopt(easy_, CURLOPT_TIMEOUT_MS, timeout_ms_);
     curl_easy_setopt(easy_, CURLOPT_USERAGENT, "vppd");
     curl_easy_setopt(easy_, CURLOPT_ERRORBUFFER, why);
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &append);
@@ -104,10 +105,12 @@ class HttpClient::Impl {
   }
 
   std::string base_url_;
+  long timeout_ms_;
   CURL* easy_ = nullptr;
 };
 
-HttpClient::HttpClient(std::string base_url) : impl_{std::make_unique<Impl>(std::move(base_url))} {}
+HttpClient::HttpClient(std::string base_url, long timeout_ms)
+    : impl_{std::make_unique<Impl>(std::move(base_url), timeout_ms)} {}
 
 HttpClient::~HttpClient() = default;
 

@@ -5,17 +5,16 @@
 #include <memory>
 #include <string>
 
-namespace vpp::bidding {
+#include "bidding/http_adapter.h"
 
-struct HttpResponse {
-  long status = 0;
-  std::string body;
-};
+namespace vpp::bidding {
 
 /// One connection, kept open between calls. Not thread-safe.
 class HttpClient {
  public:
-  explicit HttpClient(std::string base_url);
+  static constexpr long kTimeoutMs = 5'000;
+
+  explicit HttpClient(std::string base_url, long timeout_ms = kTimeoutMs);
   ~HttpClient();
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;

@@ -196,3 +196,33 @@ extern "C" [[gnu::visibility("default")]] vpp::bidding::MarketAdapter* vpp_make_
   }
   return nullptr;
 }
+
+namespace {
+
+class Poster final : public vpp::bidding::HttpPoster {
+ public:
+  Poster(const char* base_url, long timeout_ms) : http_{base_url, timeout_ms} {}
+
+  std::expected<vpp::bidding::HttpResponse, std::string> post(const std::string& path,
+                                                              const std::string& json) override {
+    try {
+      return http_.post(path, json);
+    } catch (const std::exception& error) {  // out of memory
+      return std::unexpected{std::string{error.what()}};
+    }
+  }
+
+ private:
+  vpp::bidding::HttpClient http_;
+};
+
+}  // namespace
+
+extern "C" [[gnu::visibility("default")]] vpp::bidding::HttpPoster* vpp_make_poster(
+    const char* base_url, long timeout_ms) {
+  try {
+    return new Poster{base_url, timeout_ms};
+  } catch (const std::exception&) {
+    return nullptr;
+  }
+}

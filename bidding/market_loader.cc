@@ -6,21 +6,42 @@
 
 namespace vpp::bidding {
 
-std::expected<std::unique_ptr<MarketAdapter>, std::string> load_market(const std::string& module,
-                                                                       const std::string& url) {
+namespace {
+
+template <class Make>
+std::expected<Make*, std::string> load(const std::string& module, const char* symbol) {
   void* library = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     return std::unexpected{"cannot load the market adapter: " + std::string{::dlerror()}};
   }
-  auto* make = reinterpret_cast<MakeMarket*>(::dlsym(library, kMakeMarketSymbol));
+  auto* make = reinterpret_cast<Make*>(::dlsym(library, symbol));
   if (make == nullptr) {
     ::dlclose(library);
-    return std::unexpected{module + " is no market adapter: it has no " + kMakeMarketSymbol};
+    return std::unexpected{module + " is no market adapter: it has no " + symbol};
   }
+  return make;
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<MarketAdapter>, std::string> load_market(const std::string& module,
+                                                                       const std::string& url) {
+  const auto make = load<MakeMarket>(module, kMakeMarketSymbol);
+  if (!make) return std::unexpected{make.error()};
   std::array<char, 256> why{};
-  std::unique_ptr<MarketAdapter> adapter{make(url.c_str(), why.data(), why.size())};
+  std::unique_ptr<MarketAdapter> adapter{(*make)(url.c_str(), why.data(), why.size())};
   if (adapter == nullptr) return std::unexpected{url + ": " + why.data()};
   return adapter;
+}
+
+std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(const std::string& module,
+                                                                    const std::string& base_url,
+                                                                    long timeout_ms) {
+  const auto make = load<MakePoster>(module, kMakePosterSymbol);
+  if (!make) return std::unexpected{make.error()};
+  std::unique_ptr<HttpPoster> poster{(*make)(base_url.c_str(), timeout_ms)};
+  if (poster == nullptr) return std::unexpected{base_url + ": out of memory"};
+  return poster;
 }
 
 }  // namespace vpp::bidding

@@ -1,10 +1,11 @@
-// Loads a market adapter from a shared object, so that only the root carries an HTTP client.
+// Loads a market adapter, or only its HTTP client, from a shared object, so that leaves carry none.
 #pragma once
 
 #include <expected>
 #include <memory>
 #include <string>
 
+#include "bidding/http_adapter.h"
 #include "bidding/market_adapter.h"
 
 namespace vpp::bidding {
@@ -12,5 +13,8 @@ namespace vpp::bidding {
 /// `module`: path of the shared object, which stays loaded. Error: for people, one line.
 [[nodiscard]] std::expected<std::unique_ptr<MarketAdapter>, std::string> load_market(
     const std::string& module, const std::string& url);
+
+[[nodiscard]] std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(
+    const std::string& module, const std::string& base_url, long timeout_ms);
 
 }  // namespace vpp::bidding

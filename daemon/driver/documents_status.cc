@@ -129,6 +129,31 @@ Json market_part(const Snapshot& snapshot) {
   return {{"enabled", true}, {"next_gate", next}, {"last_bid", last_bid}};
 }
 
+Json root_part(const node::NodeStatus& status) {
+  if (!status.root) return {};
+  const node::RootStatus& root = *status.root;
+  Json peers = Json::array();
+  for (const node::RootPeerStatus& peer : root.peers) {
+    peers.push_back({{"address", peer.to.address},
+                     {"id", peer.id ? Json(to_string(*peer.id)) : Json()},
+                     {"linked", peer.linked},
+                     {"journal_term", peer.held ? Json(peer.held->term) : Json()},
+                     {"journal_length", peer.held ? Json(peer.held->length) : Json()}});
+  }
+  return {{"state", root.state},
+          {"lease", root.lease == node::LeaseKind::kEtcd ? "etcd" : "static"},
+          {"lease_left_ms", root.lease_left ? Json(root.lease_left->count()) : Json()},
+          {"holder", root.holder},
+          {"serves", root.serves},
+          {"journal",
+           {{"term", root.journal.term},
+            {"length", root.journal.length},
+            {"acknowledged", root.acknowledged},
+            {"copies", root.copies},
+            {"standbys", root.standbys}}},
+          {"peers", std::move(peers)}};
+}
+
 Json wire_part(const mesh::TransportCounters& wire) {
   return {{"frames_in", wire.frames_in},
           {"frames_out", wire.frames_out},
@@ -234,6 +259,7 @@ std::string status_document(const Snapshot& snapshot) {
   out["health"] = health_part(health_of(snapshot));
   out["uplink"] = uplink_part(status);
   out["tree"] = tree_part(status);
+  out["root"] = root_part(status);
   out["capacity"] = capacity_part(snapshot);
   out["measured_w"] = watts(measured);
   out["stored_wh"] = stored_part(status);

@@ -15,7 +15,13 @@ constexpr const char* kWhy = "the state store is full: nothing that depends on i
 constexpr const char* kNotForGood =
     "released, but the state store is full: a restart would bring the order back; cancel it again";
 
+bool is_of_journal(const node::Record& record) {
+  return std::holds_alternative<aggregation::Order>(record) ||
+         std::holds_alternative<bidding::Fact>(record);
+}
+
 bool replaces(const node::Record& newer, const node::Record& older) {
+  if (std::holds_alternative<node::JournalCleared>(newer) && is_of_journal(older)) return true;
   if (newer.index() != older.index() || std::holds_alternative<bidding::Fact>(newer)) return false;
   const auto* order = std::get_if<aggregation::Order>(&newer);
   return order == nullptr || order->id == std::get<aggregation::Order>(older).id;
@@ -68,10 +74,14 @@ std::vector<bidding::MarketAnswer> Durability::hold_back(node::Effects& effects)
   const bool term = holds<node::TermRecord>();
   const bool fence = term || holds<node::Fence>();
   const bool order = term || holds<aggregation::Order>();
+  const bool journal = term || holds<node::JournalHead>();
   if (term || holds<mesh::UplinkRecord>()) {
     effects.up.clear();
   } else if (fence) {
     std::erase_if(effects.up, [](const auto& s) { return carries<mesh::DispatchAck>(s.message); });
+  }
+  if (journal) {
+    std::erase_if(effects.up, [](const auto& s) { return carries<mesh::Follow>(s.message); });
   }
   if (fence && effects.site && effects.site->order) effects.site.reset();
   if (term) {
@@ -80,7 +90,7 @@ std::vector<bidding::MarketAnswer> Durability::hold_back(node::Effects& effects)
     std::erase_if(effects.down, asks_power);
   }
   if (order) refuse(effects.replies);
-  if (term || holds<bidding::Fact>()) return fail(effects.market);
+  if (journal || holds<bidding::Fact>()) return fail(effects.market);
   return {};
 }
 

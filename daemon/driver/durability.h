@@ -11,6 +11,7 @@
 //   Fence            set points and their acknowledgements, and shares sent down
 //   Order            shares sent down; an operator's reply becomes a refusal
 //   Fact             calls to the market (answered CallFailed, so that they are retried)
+//   JournalHead      likewise, and what this root would tell others that it holds
 //
 // An operator's order that was refused so is the caller's to cancel, so that it does not begin
 // later.

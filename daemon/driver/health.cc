@@ -28,8 +28,32 @@ void check_uplink(const node::NodeStatus& status, std::vector<HealthCode>& codes
   }
 }
 
+void check_root(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
+  if (!status.root) return;
+  const node::RootStatus& root = *status.root;
+  const bool leads = root.state == "leader";
+  if (!root.lease_problem.empty()) {
+    codes.push_back({"VPP_ETCD_UNREACHABLE", leads ? Severity::kWarning : Severity::kError,
+                     root.lease_problem});
+  }
+  if (!leads && (root.holder.empty() || root.state == "fenced")) {
+    codes.push_back({"VPP_NOT_LEADER", Severity::kWarning,
+                     "this root is " + root.state + ", and none is known to lead"});
+  }
+  if (leads && !root.serves) {
+    codes.push_back({"VPP_JOURNAL_INCOMPLETE", Severity::kError,
+                     "waits for " + std::to_string(root.roots_to_hear) +
+                         " more roots before it bids or takes orders"});
+  } else if (leads && root.standbys < root.copies) {
+    codes.push_back(
+        {"VPP_JOURNAL_NOT_COPIED", Severity::kError,
+         of(root.standbys, root.copies) + " standby roots follow: no bids, no new orders"});
+  }
+}
+
 void check_tree(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
-  if (status.role == Role::kLeaf) return;
+  const bool stands_by = status.role == Role::kRoot && status.path.empty();
+  if (status.role == Role::kLeaf || stands_by) return;
   const auto lost = static_cast<std::size_t>(std::ranges::count_if(
       status.children, [](const mesh::ChildView& c) { return state_of(c) == NodeState::kLost; }));
   if (lost == status.children.size()) {
@@ -120,6 +144,7 @@ void check_machine(const Vitals& vitals, std::vector<HealthCode>& codes) {
 std::vector<HealthCode> health_of(const Snapshot& snapshot) {
   std::vector<HealthCode> codes;
   check_uplink(snapshot.status, codes);
+  check_root(snapshot.status, codes);
   check_tree(snapshot.status, codes);
   check_order(snapshot.status, codes);
   check_site(snapshot, codes);

@@ -1,5 +1,4 @@
-// The root's market thread: calls go in, answers come out, and the node's loop never waits for a
-// market. One call at a time, in order.
+// The root's market thread: see call_thread.h.
 #pragma once
 
 #include <cstddef>
@@ -9,32 +8,35 @@
 
 #include "bidding/market.h"
 #include "bidding/market_adapter.h"
+#include "config/time.h"
+#include "daemon/driver/call_thread.h"
 
 namespace vpp::driver {
 
 class MarketThread {
  public:
-  static constexpr std::size_t kCallsMax = 64;  ///< waiting; a day has 96 gates, one at a time
-
   /// `on_answer` is called on the market thread and must not block.
   MarketThread(std::unique_ptr<bidding::MarketAdapter> adapter, std::function<void()> on_answer);
-  ~MarketThread();
-  MarketThread(const MarketThread&) = delete;
-  MarketThread& operator=(const MarketThread&) = delete;
 
-  /// When too many wait, the answer is CallFailed.
-  void call(bidding::MarketCall call);
+  /// When too many wait, or its turn does not come before `until`, the answer is CallFailed.
+  void call(bidding::MarketCall call, Instant until = kNever);
 
   [[nodiscard]] std::vector<bidding::MarketAnswer> take_answers();
 
-  /// Waits a moment for the call under way; it is safe to repeat after the next start. False: the
-  /// call did not come back, and its thread still runs.
+  /// A call that is cut off is safe to repeat after the next start. False: it did not come back,
+  /// and its thread still runs.
   bool stop();
 
  private:
-  class Worker;
-  std::shared_ptr<Worker> worker_;  ///< shared with the thread: a call that hangs outlives us
-  bool stopped_ = false;
+  struct Timed {
+    bidding::MarketCall call;
+    Instant until = kNever;
+  };
+  using Thread = CallThread<Timed, bidding::MarketAnswer>;
+  Thread thread_;
+
+ public:
+  static constexpr std::size_t kCallsMax = Thread::kCallsMax;
 };
 
 }  // namespace vpp::driver

@@ -1,11 +1,21 @@
 #include "daemon/driver/parts_of_config.h"
 
+#include "daemon/driver/record_json.h"
 #include "device/sunspec_modbus.h"
 
 namespace vpp::driver {
 namespace {
 
 namespace fs = std::filesystem;
+
+node::RootOptions root_options(const RootConfig& root) {
+  node::RootOptions out;
+  out.lease = root.etcd ? node::LeaseKind::kEtcd : node::LeaseKind::kStatic;
+  out.peers = root.peers;
+  out.copies = root.peers.empty() ? 0 : static_cast<std::size_t>(root.journal_copies);
+  out.codec = journal_codec();
+  return out;
+}
 
 }  // namespace
 
@@ -27,6 +37,7 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
     out.bidding.price_min = root->market->price_min;
     out.bidding.firm_permille = root->market->firm_permille;
   }
+  if (const auto* root = std::get_if<RootConfig>(&config.of_role)) out.root = root_options(*root);
   return out;
 }
 

@@ -12,6 +12,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr char kOrderLetter = 'o';
+constexpr char kFactLetter = 'f';
+
 template <class Number>
 Number whole(const Json& object, const char* key) {
   const Json& value = object.at(key);
@@ -59,6 +62,15 @@ Json to_document(const node::TermRecord& record) {
 
 Json to_document(const node::DrainRecord& record) {
   return {{"on", record.on}};
+}
+
+Json to_document(const node::JournalHead& head) {
+  return {{"term", head.term}, {"length", head.length}};
+}
+
+/// It is done, not kept.
+Json to_document(const node::JournalCleared& /*cleared*/) {
+  return Json::object();
 }
 
 Json to_document(const aggregation::Order& order) {
@@ -110,6 +122,11 @@ node::Record record_of(RecordKind kind, const Json& document) {
       return order_of(document);
     case RecordKind::kDrain:
       return node::DrainRecord{document.at("on").get<bool>()};
+    case RecordKind::kJournal:
+      return node::JournalHead{whole<std::uint64_t>(document, "term"),
+                               whole<std::uint64_t>(document, "length")};
+    case RecordKind::kCleared:
+      return node::JournalCleared{};
     case RecordKind::kFact:
       break;
   }
@@ -122,6 +139,7 @@ RecordKind kind_of(const node::Record& record) {
   return static_cast<RecordKind>(record.index());
 }
 static_assert(std::is_same_v<std::variant_alternative_t<5, node::Record>, node::DrainRecord>);
+static_assert(std::is_same_v<std::variant_alternative_t<6, node::Record>, node::JournalHead>);
 static_assert(std::is_same_v<std::variant_alternative_t<4, node::Record>, bidding::Fact>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 
@@ -148,6 +166,29 @@ std::expected<node::Record, std::string> parse_record(RecordKind kind, std::stri
   } catch (const std::exception& error) {  // the library reports by exception
     return std::unexpected{std::string{error.what()}};
   }
+}
+
+node::JournalCodec journal_codec() {
+  node::JournalCodec codec;
+  codec.encode = [](const node::JournalEntry& entry) {
+    const bool is_order = std::holds_alternative<aggregation::Order>(entry);
+    const std::string text =
+        (is_order ? kOrderLetter : kFactLetter) +
+        std::visit([](const auto& each) { return to_json(node::Record{each}); }, entry);
+    return std::vector<std::uint8_t>{text.begin(), text.end()};
+  };
+  codec.decode = [](std::span<const std::uint8_t> bytes) -> std::optional<node::JournalEntry> {
+    const std::string text{bytes.begin(), bytes.end()};
+    if (text.empty()) return std::nullopt;
+    const bool is_order = text.front() == kOrderLetter;
+    if (!is_order && text.front() != kFactLetter) return std::nullopt;
+    auto record = parse_record(is_order ? RecordKind::kOrder : RecordKind::kFact,
+                               std::string_view{text}.substr(1));
+    if (!record) return std::nullopt;
+    if (is_order) return std::get<aggregation::Order>(*std::move(record));
+    return std::get<bidding::Fact>(*std::move(record));
+  };
+  return codec;
 }
 
 }  // namespace vpp::driver

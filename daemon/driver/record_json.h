@@ -11,7 +11,16 @@
 
 namespace vpp::driver {
 
-enum class RecordKind : std::uint8_t { kUplink, kFence, kTerm, kOrder, kFact, kDrain };
+enum class RecordKind : std::uint8_t {
+  kUplink,
+  kFence,
+  kTerm,
+  kOrder,
+  kFact,
+  kDrain,
+  kJournal,
+  kCleared
+};
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);
 
@@ -20,5 +29,8 @@ enum class RecordKind : std::uint8_t { kUplink, kFence, kTerm, kOrder, kFact, kD
 /// Error: what is wrong with the text. A missing field is an error, an unknown one is not.
 [[nodiscard]] std::expected<node::Record, std::string> parse_record(RecordKind kind,
                                                                     std::string_view text);
+
+/// What roots tell each other of their journals: a letter for the kind, then the text.
+[[nodiscard]] node::JournalCodec journal_codec();
 
 }  // namespace vpp::driver

@@ -38,6 +38,7 @@ std::optional<RecordKind> kind_of_key(std::string_view key) {
   if (key == "fence") return RecordKind::kFence;
   if (key == "term") return RecordKind::kTerm;
   if (key == "drain") return RecordKind::kDrain;
+  if (key == "journal") return RecordKind::kJournal;
   if (key.starts_with(kOrderPrefix)) return RecordKind::kOrder;
   if (key.starts_with(kFactPrefix)) return RecordKind::kFact;
   return std::nullopt;
@@ -51,9 +52,15 @@ void take(node::Recovered& all, node::Record record) {
     void operator()(const node::TermRecord& r) const { to.term = r; }
     void operator()(const node::DrainRecord& r) const { to.drain = r; }
     void operator()(aggregation::Order&& r) const { to.orders.push_back(std::move(r)); }
+    void operator()(const node::JournalHead& r) const { to.journal = r; }
+    void operator()(const node::JournalCleared& /*r*/) const {}
     void operator()(bidding::Fact&& r) const { to.facts.push_back(std::move(r)); }
   };
   std::visit(Taker{all}, std::move(record));
+}
+
+bool is_of_journal(std::string_view key) {
+  return key.starts_with(kOrderPrefix) || key.starts_with(kFactPrefix);
 }
 
 bool is_over(const aggregation::Order& order) {
@@ -73,7 +80,10 @@ std::string key_of(const node::Record& record, std::uint64_t& fact) {
       return "drain";
     case RecordKind::kOrder:
       return numbered(kOrderPrefix, std::get<aggregation::Order>(record).id.value);
+    case RecordKind::kJournal:
+      return "journal";
     case RecordKind::kFact:
+    case RecordKind::kCleared:
       break;
   }
   return numbered(kFactPrefix, fact++);
@@ -110,11 +120,24 @@ std::expected<node::Recovered, std::string> RecordStore::load() const {
   return all;
 }
 
+/// What the file holds of it, and what of it came before in this batch.
+std::expected<void, std::string> RecordStore::forget_journal(std::vector<Change>& changes) const {
+  std::erase_if(changes, [](const Change& change) { return is_of_journal(change.key); });
+  return file_.walk([&](std::string_view key, std::string_view /*text*/) {
+    if (is_of_journal(key)) changes.push_back({std::string{key}, std::nullopt});
+    return std::expected<void, std::string>{};
+  });
+}
+
 std::expected<void, std::string> RecordStore::persist(std::span<const node::Record> batch) {
   std::uint64_t fact = next_fact_;
   std::vector<Change> changes;
   for (const node::Record& record : batch) {
-    changes.push_back({key_of(record, fact), to_json(record)});
+    if (std::holds_alternative<node::JournalCleared>(record)) {
+      if (auto walked = forget_journal(changes); !walked) return walked;
+    } else {
+      changes.push_back({key_of(record, fact), to_json(record)});
+    }
   }
   if (auto written = file_.write(changes); !written) return written;
   next_fact_ = fact;

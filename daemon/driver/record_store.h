@@ -1,7 +1,7 @@
 // A node's records as keys and texts, on whatever carries texts: what Store does but for the disk.
 //
-// Keys       "uplink", "fence", "term" (the newest wins), "order/<id>", "fact/<number>" (appended);
-//            "trial" means nothing.
+// Keys       "uplink", "fence", "term", "journal" (the newest wins), "order/<id>", "fact/<number>"
+//            (appended); "trial" means nothing.
 // Ownership  the TextFile must outlive this.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <expected>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "daemon/driver/text_file.h"
 #include "daemon/node/node.h"
@@ -34,6 +35,7 @@ class RecordStore {
  private:
   template <class Take>
   [[nodiscard]] std::expected<void, std::string> walk(Take take_record) const;
+  [[nodiscard]] std::expected<void, std::string> forget_journal(std::vector<Change>& changes) const;
 
   TextFile& file_;
   std::uint64_t next_fact_ = 0;

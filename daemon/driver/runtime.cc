@@ -7,6 +7,8 @@
 #include <atomic>
 #include <cstring>
 #include <deque>
+#include <functional>
+#include <map>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -15,11 +17,13 @@
 #include "bidding/market_loader.h"
 #include "config/check.h"
 #include "config/role_config_toml.h"
+#include "daemon/driver/call_thread.h"
 #include "daemon/driver/clock.h"
 #include "daemon/driver/control_api.h"
 #include "daemon/driver/descriptor.h"
 #include "daemon/driver/device_loop.h"
 #include "daemon/driver/durability.h"
+#include "daemon/driver/etcd_client.h"
 #include "daemon/driver/event_ring.h"
 #include "daemon/driver/http_server.h"
 #include "daemon/driver/identity.h"
@@ -85,6 +89,7 @@ class Runtime::Impl {
     if (!recovered) return std::unexpected{recovered.error()};
     if (auto opened = open_transport(*identity); !opened) return opened;
     if (auto opened = open_market(); !opened) return opened;
+    if (auto opened = open_etcd(); !opened) return opened;
     if (auto opened = open_http(); !opened) return opened;
     cert_not_before_ms_ = identity->cert.not_before_ms;
     cert_not_after_ms_ = identity->cert.not_after_ms;
@@ -134,6 +139,25 @@ class Runtime::Impl {
     market_.emplace(*std::move(adapter), [this] { transport_->wake(); });
     market_vitals_.emplace();
     firm_permille_ = root->market->firm_permille;
+    return {};
+  }
+
+  std::expected<void, std::string> open_etcd() {
+    const auto* root = std::get_if<RootConfig>(&options_.config.of_role);
+    if (root == nullptr || !root->etcd) return {};
+    std::vector<std::unique_ptr<bidding::HttpPoster>> members;
+    for (const std::string& endpoint : root->etcd->endpoints) {
+      auto member = bidding::load_poster(market_module(), endpoint, EtcdClient::kTimeoutMs);
+      if (!member) return std::unexpected{member.error()};
+      members.push_back(*std::move(member));
+    }
+    auto client = std::make_shared<EtcdClient>(EtcdOptions{root->etcd->key, options_.config.name},
+                                               std::move(members));
+    etcd_.emplace([client](const node::LeaseAsk& ask) { return client->carry_out(ask); },
+                  [](const node::LeaseAsk& ask) {
+                    return node::LeaseAnswered{ask.id, node::LeaseFailed{"too many asks wait"}};
+                  },
+                  [this] { transport_->wake(); });
     return {};
   }
 
@@ -194,6 +218,9 @@ class Runtime::Impl {
     for (mesh::TransportEvent& event : events_) step(now, to_event(std::move(event)));
     take_device(now);
     take_market(now);
+    if (etcd_) {
+      for (auto& answer : etcd_->take_answers()) step(now, std::move(answer));
+    }
     take_questions(now);
     if (stop_asked_.exchange(false)) {
       supervisor_.stopping();
@@ -267,12 +294,15 @@ class Runtime::Impl {
     std::shared_ptr<const Snapshot> shared;  // one picture for all that only look
     for (NodeQuestion& question : queue_.take()) {
       NodeAnswer answer;
-      if (auto* send = std::get_if<node::SendOrder>(&question.what)) {
-        answer.reply = send_order(now, *send);
+      const auto* send = std::get_if<node::SendOrder>(&question.what);
+      const auto* cancel = std::get_if<node::CancelOrder>(&question.what);
+      if (send != nullptr || cancel != nullptr) {
+        answer.reply = send != nullptr ? send_order(now, *send) : command(now, *cancel);
         shared.reset();
-      } else if (auto* cancel = std::get_if<node::CancelOrder>(&question.what)) {
-        answer.reply = command(now, *cancel);
-        shared.reset();
+        if (!answer.reply) {  // other roots must hold it first
+          waiting_.emplace(asked_, std::move(question.answer));
+          continue;
+        }
       } else if (const auto* drain = std::get_if<AskDrain>(&question.what)) {
         answer.reply = ask(now, node::DrainAsked{++requests_, drain->on});
         shared.reset();
@@ -297,19 +327,21 @@ class Runtime::Impl {
       return node::Reply{0, std::nullopt, "no order can be made durable: " + store_problem_};
     }
     auto reply = command(now, order);
-    if (durability_.pending().empty() || !reply) return reply;
+    if (durability_.pending().empty()) return reply;
+    if (!reply) reply = node::Reply{asked_, std::nullopt, "no order can be made durable"};
     for (const aggregation::Order& each : node_->status(now).orders) {
       if (each.key == order.key) (void)command(now, node::CancelOrder{each.id});
     }
     return reply;
   }
 
+  /// Nothing: the reply comes later.
   template <class Command>
   std::optional<node::Reply> command(const Now& now, Command what) {
     return ask(now, node::OperatorAsked{++requests_, std::move(what)});
   }
 
-  /// The node's answer to a question, in the very step.
+  /// The node's answer to a question, when it comes in the very step.
   template <class Question>
   std::optional<node::Reply> ask(const Now& now, Question question) {
     asked_ = question.request;
@@ -357,17 +389,30 @@ class Runtime::Impl {
       transport_->send_down(each.connection, each.message);
     }
     for (const mesh::ConnectionId connection : effects.drop) transport_->drop(connection);
+    for (const node::LeaseAsk& ask : effects.lease) {
+      if (etcd_) etcd_->call(ask);
+    }
     for (bidding::MarketCall& call : effects.market) {
-      if (market_) market_->call(std::move(call));
+      if (market_) market_->call(std::move(call), effects.market_until);
     }
-    for (node::Reply& reply : effects.replies) {
-      if (reply.request == asked_) reply_ = std::move(reply);
-    }
+    for (node::Reply& reply : effects.replies) hand_out(now, std::move(reply));
     for (const node::Notice& each : effects.notices) {
       sink_.take(now, Clock::utc_ms(), each);
     }
     if (effects.plant_heard && device_) device_->plant_heard(node_->corrected(now));
     if (effects.stopped) stopped_ = true;
+  }
+
+  void hand_out(const Now& now, node::Reply reply) {
+    const auto waiting = waiting_.extract(reply.request);
+    if (waiting.empty()) {
+      if (reply.request == asked_) reply_ = std::move(reply);
+      return;
+    }
+    NodeAnswer answer;
+    answer.snapshot = std::make_shared<const Snapshot>(snapshot(now));
+    answer.reply = std::move(reply);
+    waiting.mapped()(std::move(answer));
   }
 
   void write_pending(const Now& now) {
@@ -446,6 +491,8 @@ class Runtime::Impl {
           "revert timer ends the set point");
     }
     if (market_ && !market_->stop()) left_behind_ = true;
+    // The key is given back, so that nobody has to wait for it.
+    if (etcd_ && !etcd_->stop(true)) left_behind_ = true;
     http_.reset();
     signals_.reset();  // it wakes the transport
     transport_.reset();
@@ -468,6 +515,7 @@ class Runtime::Impl {
   std::optional<ControlApi> api_;
   std::optional<DeviceLoop> device_;
   std::optional<MarketThread> market_;
+  std::optional<CallThread<node::LeaseAsk, node::LeaseAnswered>> etcd_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Signals> signals_;
 
@@ -497,6 +545,7 @@ class Runtime::Impl {
   node::RequestId requests_ = 0;
   node::RequestId asked_ = 0;
   std::optional<node::Reply> reply_;
+  std::map<node::RequestId, std::function<void(NodeAnswer)>> waiting_;  ///< for a later reply
 };
 
 Runtime::Runtime(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} {}

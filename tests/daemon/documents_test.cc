@@ -54,6 +54,38 @@ TEST_CASE("the root's status says what the plant can and does", "[driver][docume
   CHECK(status["market"]["last_bid"]["state"] == "submitted");
 }
 
+TEST_CASE("a root's status says whether it leads, and who holds its journal",
+          "[driver][documents]") {
+  auto root = test::root_snapshot();
+  CHECK(json::parse(status_document(test::leaf_snapshot()))["root"].is_null());
+  root.status.root =
+      node::RootStatus{.state = "leader",
+                       .lease = node::LeaseKind::kEtcd,
+                       .lease_left = 1'500ms,
+                       .holder = "",
+                       .lease_problem = "",
+                       .serves = true,
+                       .roots_to_hear = 0,
+                       .journal = {41, 17},
+                       .acknowledged = 16,
+                       .copies = 1,
+                       .standbys = 1,
+                       .peers = {{.to = {"tcp://a:1", {}},
+                                  .id = NodeId{0, 7},
+                                  .linked = true,
+                                  .held = mesh::JournalRank{41, 16}},
+                                 {.to = {"tcp://b:1", {}}, .id = {}, .linked = false, .held = {}}}};
+  const json part = json::parse(status_document(root))["root"];
+  CHECK(part["state"] == "leader");
+  CHECK(part["lease"] == "etcd");
+  CHECK(part["lease_left_ms"] == 1'500);
+  CHECK(part["journal"]["length"] == 17);
+  CHECK(part["journal"]["acknowledged"] == 16);
+  CHECK(part["peers"][0]["journal_length"] == 16);
+  CHECK(part["peers"][1]["id"].is_null());
+  CHECK(part["peers"][1]["journal_length"].is_null());
+}
+
 TEST_CASE("unknown is null, never zero", "[driver][documents]") {
   auto root = test::root_snapshot();
   root.status.children[1].attached = false;

@@ -112,6 +112,18 @@ TEST_CASE("a fact that is not durable keeps the market waiting, and the node is 
   CHECK(effects.down.size() == 3);
 }
 
+TEST_CASE("a journal that is not durable is told to no other root and to no market",
+          "[driver][durability]") {
+  Durability durability;
+  durability.add({node::JournalHead{1, 1}});
+  node::Effects effects = everything();
+  effects.up.push_back({2, mesh::Follow{}});
+  CHECK(durability.hold_back(effects).size() == 1);
+  CHECK(effects.up.size() == 3);
+  CHECK(effects.market.empty());
+  CHECK(effects.down.size() == 3);
+}
+
 TEST_CASE("what is pending is what a plain replay of all batches would hold",
           "[driver][durability]") {
   Rng rng{11};
@@ -126,6 +138,9 @@ TEST_CASE("what is pending is what a plain replay of all batches would hold",
   for (std::size_t i = 0; i < all.size(); ++i) {
     bool replaced = false;
     for (std::size_t j = i + 1; j < all.size(); ++j) {
+      const bool of_journal = std::holds_alternative<bidding::Fact>(all[i]) ||
+                              std::holds_alternative<aggregation::Order>(all[i]);
+      replaced |= of_journal && std::holds_alternative<node::JournalCleared>(all[j]);
       if (all[i].index() != all[j].index() || std::holds_alternative<bidding::Fact>(all[i])) {
         continue;
       }

@@ -26,6 +26,42 @@ TEST_CASE("a plant that works has no health codes", "[driver][health]") {
   CHECK(health_state({}) == "ok");
 }
 
+TEST_CASE("each trouble between roots has its code", "[driver][health]") {
+  auto root = test::root_snapshot();
+  node::RootStatus& roots = root.status.root.emplace();
+  roots.state = "leader";
+  roots.serves = true;
+  roots.copies = roots.standbys = 1;
+  CHECK(names(root) == Names{});
+  SECTION("no standby follows") {
+    roots.standbys = 0;
+    CHECK(names(root) == Names{"VPP_JOURNAL_NOT_COPIED"});
+  }
+  SECTION("too few roots were heard") {
+    roots.serves = false;
+    roots.roots_to_hear = 1;
+    CHECK(names(root) == Names{"VPP_JOURNAL_INCOMPLETE"});
+  }
+  SECTION("etcd answers nonsense, and the lease still lasts") {
+    roots.lease_problem = "the answer is no JSON object";
+    CHECK(names(root) == Names{"VPP_ETCD_UNREACHABLE"});
+    CHECK(health_state(health_of(root)) == "degraded");
+  }
+  SECTION("a standby under a leader is well, and needs no children") {
+    roots.state = "candidate";
+    roots.serves = false;
+    roots.holder = "root-2";
+    root.status.path.clear();
+    root.status.children.clear();
+    root.status.target.reset();
+    CHECK(names(root) == Names{});
+    roots.holder.clear();
+    CHECK(names(root) == Names{"VPP_NOT_LEADER"});
+    roots.lease_problem = "no answer in time";
+    CHECK(names(root) == Names{"VPP_ETCD_UNREACHABLE", "VPP_NOT_LEADER"});
+  }
+}
+
 TEST_CASE("each fault of the plant has its code", "[driver][health]") {
   auto root = test::root_snapshot();
   auto leaf = test::leaf_snapshot();

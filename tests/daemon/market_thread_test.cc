@@ -74,3 +74,16 @@ TEST_CASE("a market that hangs holds up nobody, and too many calls fail at once"
     CHECK(std::get<bidding::BidAccepted>(answers[i]).key == std::to_string(i));
   }
 }
+
+TEST_CASE("a call whose time is over when its turn comes is not made", "[driver][market]") {
+  GatedMarket::Gate gate;
+  gate.set_open();
+  MarketThread market{std::make_unique<GatedMarket>(gate), [&] { gate.one_more(); }};
+  market.call(bid(1), Instant{});
+  market.call(bid(2));
+  gate.await(2);
+  const auto answers = market.take_answers();
+  REQUIRE(answers.size() == 2);
+  CHECK(std::get<bidding::CallFailed>(answers[0]).why == "this root no longer leads");
+  CHECK(std::get<bidding::BidAccepted>(answers[1]).key == "2");
+}

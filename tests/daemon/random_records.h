@@ -61,7 +61,8 @@ inline bidding::Fact random_fact(Rng& rng) {
 }
 
 inline node::Record random_record(Rng& rng) {
-  switch (rng.below(5)) {
+  if (rng.below(30) == 0) return node::JournalCleared{};
+  switch (rng.below(6)) {
     case 0:
       return random_uplink(rng);
     case 1:
@@ -70,6 +71,8 @@ inline node::Record random_record(Rng& rng) {
       return node::TermRecord{rng.next()};
     case 3:
       return random_order(rng);
+    case 4:
+      return node::JournalHead{rng.next(), rng.next()};
     default:
       return random_fact(rng);
   }

@@ -46,3 +46,17 @@ TEST_CASE("an address that is no text still makes a readable record", "[driver][
   record.alternates.push_back({"tcp://\xff\xfe", {}});
   CHECK(parse_record(RecordKind::kUplink, to_json(record)).has_value());
 }
+
+TEST_CASE("an entry of the journal that goes to another root and back is the same entry",
+          "[driver][record]") {
+  Rng rng{9};
+  const node::JournalCodec codec = journal_codec();
+  for (int i = 0; i < 500; ++i) {
+    node::JournalEntry entry = test::random_order(rng);
+    if (rng.below(2) == 0) entry = test::random_fact(rng);
+    auto bytes = codec.encode(entry);
+    CHECK(codec.decode(bytes) == entry);
+    bytes.resize(rng.below(bytes.size()));
+    CHECK_FALSE(codec.decode(bytes).has_value());
+  }
+}

@@ -46,6 +46,10 @@ struct Naive {
     if (const auto* r = std::get_if<node::TermRecord>(&record)) all.term = *r;
     if (const auto* r = std::get_if<aggregation::Order>(&record)) orders[r->id] = *r;
     if (const auto* r = std::get_if<bidding::Fact>(&record)) all.facts.push_back(*r);
+    if (const auto* r = std::get_if<node::JournalHead>(&record)) all.journal = *r;
+    if (!std::holds_alternative<node::JournalCleared>(record)) return;
+    orders.clear();
+    all.facts.clear();
   }
   [[nodiscard]] node::Recovered recovered() const {
     node::Recovered out = all;
@@ -58,6 +62,7 @@ void require_equal(const node::Recovered& a, const node::Recovered& b) {
   REQUIRE(a.uplink == b.uplink);
   REQUIRE(a.fence == b.fence);
   REQUIRE(a.term == b.term);
+  REQUIRE(a.journal == b.journal);
   REQUIRE(a.orders == b.orders);
   REQUIRE(a.facts == b.facts);
 }
