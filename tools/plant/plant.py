@@ -144,10 +144,11 @@ class Node(Process):
 
 
 class Plant:
-    """Names: root, agg-1.., home-001... The market and the batteries are optional."""
+    """Names: root, root-2.., agg-1.., home-001... Market, batteries and etcd are optional; `roots`
+    above 1 need etcd, and `root` is then the one that was last seen to lead."""
 
     def __init__(self, directory, bin_dir, leaves=60, aggregators=3, speed=60,
-                 market_start="2026-01-15T17:40:00Z", seed=1):
+                 market_start="2026-01-15T17:40:00Z", seed=1, roots=1, etcd=0):
         # A control socket's path has to fit in 107 bytes.
         self.dir = pathlib.Path(directory).resolve()
         self.bin = pathlib.Path(bin_dir).resolve()
@@ -157,7 +158,9 @@ class Plant:
         self.anchor_utc = datetime.datetime.now(UTC)
         self.env = dict(os.environ)
         regions = ["north", "middle", "south", "east", "west"]
-        self.root = Node(self, "root", "root", regions[0])
+        self.roots = [Node(self, "root" if i == 0 else f"root-{i + 1}", "root", regions[0])
+                      for i in range(roots)]
+        self.root = self.roots[0]
         self.aggregators = [Node(self, f"agg-{i + 1}", "aggregator", regions[i % len(regions)])
                             for i in range(aggregators)]
         self.leaves = [Node(self, f"home-{i + 1:03d}", "leaf",
@@ -174,12 +177,15 @@ class Plant:
         self.leaf_poll_ms = 250
         self.firm_pct = 90
         self.price_min = 0
+        self.etcd_members = etcd
+        self.etcd = []
+        self.etcd_port = None
 
     # --- preparation -------------------------------------------------------------------------
 
     @property
     def nodes(self):
-        return [self.root, *self.aggregators, *self.leaves]
+        return [*self.roots, *self.aggregators, *self.leaves]
 
     def node(self, name):
         return next(n for n in self.nodes if n.name == name)
@@ -210,11 +216,13 @@ class Plant:
         self.dir.mkdir(parents=True)
         self.authority = self.dir / "authority"
         self.run(self.bin / "vppctl", "certs", "init", self.authority)
-        base = free_port_block(len(self.aggregators) + 2 + len(self.leaves))
-        for i, node in enumerate([self.root, *self.aggregators]):
+        parents = [*self.roots, *self.aggregators]
+        base = free_port_block(len(parents) + 1 + 2 * self.etcd_members + len(self.leaves))
+        for i, node in enumerate(parents):
             node.address = f"tcp://{self.host_of(node)}:{base + i}"
-        self.spare_port = base + len(self.aggregators) + 1  # the market's, when there is one
-        self.battery_port = self.spare_port + 1
+        self.spare_port = base + len(parents)  # the market's, when there is one
+        self.etcd_port = self.spare_port + 1  # of clients, then of members, for each
+        self.battery_port = self.etcd_port + 2 * self.etcd_members
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(lambda node: self.enrol(node, caps), self.nodes))
         for node in self.nodes:
@@ -236,17 +244,16 @@ class Plant:
     def parents_of(self, node):
         if node.role == "root":
             return []
-        if node.role == "aggregator":
-            return [self.root]
-        if not self.aggregators:
-            return [self.root]
+        if node.role == "aggregator" or not self.aggregators:
+            return self.roots
         first = self.leaves.index(node) % len(self.aggregators) if node in self.leaves else 0
         return self.aggregators[first:] + self.aggregators[:first]
 
     def write_config(self, node, parents=None):
         lines = [f'role = "{node.role}"', f'name = "{node.name}"', f'region = "{node.region}"',
-                 f'state_dir = "{node.dir}/state"', f'run_dir = "{node.dir}"', "[identity]",
-                 f'key = "{node.dir}/node.key"', f'certificate = "{node.dir}/node.cert"',
+                 f'state_dir = "{node.dir}/state"', f'run_dir = "{node.dir}"',
+                 *(['lease = "etcd"'] if node.role == "root" and self.etcd_members else []),
+                 "[identity]", f'key = "{node.dir}/node.key"', f'certificate = "{node.dir}/node.cert"',
                  f'fleet_key = "{self.authority}/fleet.pub"']
         for parent in self.parents_of(node) if parents is None else parents:
             lines += ["[[parents]]", f'address = "{parent.address}"',
@@ -261,6 +268,13 @@ class Plant:
                       "unit = 1", f"poll_ms = {self.leaf_poll_ms}", "[site]"]
             site = {"reserve_pct": 20, "ramp_w_per_s": 5000, **self.leaf_site}
             lines += [f"{key} = {value}" for key, value in site.items()]
+        if node.role == "root" and self.etcd_members:
+            urls = ", ".join(f'"{url}"' for url in self.etcd_urls())
+            lines += ["[etcd]", f"endpoints = [{urls}]"]
+            for peer in self.roots:
+                if peer is not node:
+                    lines += ["[[peers]]", f'address = "{peer.address}"',
+                              f"server_key = '{peer.server_key}'"]
         if node.role == "root" and self.market_port:
             lines += ["[market]", f'url = "http://127.0.0.1:{self.market_port}"',
                       f"price_min = {self.price_min}", f"firm_pct = {self.firm_pct}"]
@@ -289,7 +303,45 @@ class Plant:
              "--seed", self.seed, "--journal", self.dir / "market.jsonl", *self.market_arguments],
             self.dir / "market.log", self.env).start()
         self._await_ready(self.market)
-        self.write_config(self.root)
+        for root in self.roots:
+            self.write_config(root)
+
+    def etcd_urls(self, kind=0):
+        """Where clients ask, or (1) where members meet."""
+        return [f"http://127.0.0.1:{self.etcd_port + 2 * i + kind}"
+                for i in range(self.etcd_members)]
+
+    def start_etcd(self, timeout=30):
+        """Debian's etcd-server, as many members as were asked for."""
+        names = [f"etcd-{i + 1}" for i in range(self.etcd_members)]
+        cluster = ",".join(f"{name}={url}" for name, url in zip(names, self.etcd_urls(1)))
+        for name, client, peer in zip(names, self.etcd_urls(), self.etcd_urls(1)):
+            self.etcd.append(Process(
+                name, ["etcd", "--name", name, "--data-dir", self.dir / name,
+                       "--listen-client-urls", client, "--advertise-client-urls", client,
+                       "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                       "--initial-cluster", cluster],
+                self.dir / f"{name}.log", self.env).start())
+        for member in self.etcd:
+            wait_until(lambda m=member: "ready to serve client requests" in m.log_text(), timeout,
+                       f"{member.name} that serves")
+
+    def await_leader(self, timeout=60, other_than=None):
+        """Until a root leads and serves, which is `root` from then on; seconds it took."""
+        begin = time.monotonic()
+
+        def leads(node):
+            status = node.try_get("/v1/status") if node.alive() else None
+            return bool(status and status["root"] and status["root"]["serves"])
+
+        def found():
+            for node in self.roots:
+                if node is not other_than and leads(node):
+                    self.root = node
+                    return True
+            return False
+        wait_until(found, timeout, "root that leads", every=0.05)
+        return time.monotonic() - begin
 
     def _await_ready(self, process, timeout=20):
         def ready():
@@ -328,7 +380,8 @@ class Plant:
     def stop(self):
         """Leaves first, so that every battery is released; exit codes by name."""
         codes = {}
-        for group in (self.leaves, self.aggregators, [self.root], [self.market, self.batteries]):
+        for group in (self.leaves, self.aggregators, self.roots, [self.market, self.batteries],
+                      self.etcd):
             group = [p for p in group if p is not None and p.popen is not None]
             for process in group:
                 if process.alive():

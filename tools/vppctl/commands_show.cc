@@ -65,6 +65,26 @@ void print_order(const Session& session, const Document& order) {
       utc(member(order, "until_ms")));
 }
 
+/// The only root has nothing to tell.
+void print_root(const Session& session, const Document& root) {
+  if (!root.is_object() || plain(member(root, "lease")) == "static") return;
+  const auto& journal = member(root, "journal");
+  const std::string holder = plain(member(root, "holder"));
+  session.out << fmt::format(
+      "ROOT    {}{}  lease left {}  journal {}/{}, {} acknowledged, {} of {} "
+      "standbys\n",
+      plain(member(root, "state")), holder.empty() ? "" : " under " + holder,
+      age(member(root, "lease_left_ms")), plain(member(journal, "term")),
+      plain(member(journal, "length")), plain(member(journal, "acknowledged")),
+      plain(member(journal, "standbys")), plain(member(journal, "copies")));
+  for (const auto& peer : member(root, "peers")) {
+    session.out << fmt::format("        {} {}  journal {}/{}\n", plain(member(peer, "address")),
+                               member(peer, "linked") == true ? "linked" : "not linked",
+                               plain(member(peer, "journal_term")),
+                               plain(member(peer, "journal_length")));
+  }
+}
+
 void print_status(const Session& session, const Document& status) {
   const auto& node = member(status, "node");
   print_health(session, member(status, "health"));
@@ -77,6 +97,7 @@ void print_status(const Session& session, const Document& status) {
                                plain(member(uplink, "session")),
                                age(member(uplink, "beacon_age_ms")));
   }
+  print_root(session, member(status, "root"));
   if (const auto& tree = member(status, "tree"); tree.is_object()) {
     session.out << fmt::format("TREE    {} children, sites {}\n", plain(member(tree, "counted")),
                                coverage_text(member(tree, "coverage")));
