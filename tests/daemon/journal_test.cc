@@ -64,6 +64,7 @@ class World {
 
   /// `faults`: crashes, partitions, losses and new leaders at random.
   void run(Duration span, bool faults) {
+    faults_ = faults;
     for (const Instant end = now_ + span; now_ < end; now_ += 5ms) {
       if (faults) trouble();
       deliver();
@@ -159,7 +160,7 @@ class World {
     Root& root = roots_[index];
     JournalEffects effects = root.journal->take_effects();
     // A crash before the batch is durable, so that nothing of it was ever said.
-    if (rng_.below(2'000) == 0) return crash(index);
+    if (faults_ && rng_.below(2'000) == 0) return crash(index);
     keep(root.disk, effects.persist);
     if (effects.taken_over && root.journal->serves()) check_take_over(index);
     for (const SendRoot& each : effects.answers) send(index, index_of(each.to), each.message);
@@ -221,6 +222,7 @@ class World {
   std::uint64_t term_ = 0;
   std::uint64_t numbers_ = 0;
   std::uint64_t lossy_ = 0;
+  bool faults_ = false;
   std::set<std::pair<std::size_t, std::size_t>> cut_;
   std::multimap<Instant, Packet> packets_;
   std::set<std::uint64_t> acknowledged_;

@@ -195,7 +195,7 @@ TEST_CASE("a truncated store is refused and a text file is no store", "[driver][
     const auto store = must_open(dir.path());
     Rng rng{3};
     std::vector<node::Record> batch;
-    for (int i = 0; i < 200; ++i) batch.push_back(test::random_record(rng));
+    for (int i = 0; i < 200; ++i) batch.emplace_back(test::random_fact(rng));
     REQUIRE(store->persist(batch).has_value());
   }
   const fs::path file = dir.path() / "vppd.mdb";
