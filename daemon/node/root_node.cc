@@ -96,8 +96,7 @@ void RootNode::advance(const Now& now) {
 }
 
 Instant RootNode::next_deadline(const Now& now) const {
-  Instant due =
-      std::min({lease_.next_deadline(), peers_.next_deadline(), group_.next_deadline()});
+  Instant due = std::min({lease_.next_deadline(), peers_.next_deadline(), group_.next_deadline()});
   if (!journal_.serves()) return due;
   due = std::min({due, tick_due_, protocol_time_of(now, orders_.next_change(now)),
                   journal_.next_silence(now.protocol)});
