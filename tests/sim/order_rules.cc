@@ -1,5 +1,6 @@
 #include "tests/sim/order_rules.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace vpp::sim {
@@ -16,9 +17,11 @@ std::string text(Tick tick) {
          std::to_string(tick.tick);
 }
 
+constexpr std::size_t kLeafSharesRemembered = 4'000'000;  // in all; 48 B each
+
 template <class Map>
-void keep_newest(Map& map) {
-  if (map.size() > kTicksRemembered) map.erase(map.begin());
+void keep_newest(Map& map, std::size_t most = kTicksRemembered) {
+  if (map.size() > most) map.erase(map.begin());
 }
 
 /// Same sign, and not more.
@@ -33,16 +36,18 @@ bool is_over(aggregation::OrderState state) {
 }  // namespace
 
 OrderRules::OrderRules(std::size_t nodes, Findings& findings)
-    : findings_{findings}, asked_(nodes), arrived_(nodes), executed_(nodes) {}
+    : findings_{findings}, asked_(nodes), arrived_(nodes), executed_(nodes) {
+  leaf_ticks_ = std::clamp<std::size_t>(kLeafSharesRemembered / nodes, 4, kTicksRemembered);
+}
 
 void OrderRules::booked(const aggregation::Order& order) {
   orders_[order.id] = order;
 }
 
-void OrderRules::arrives(NodeIndex node, Incarnation incarnation, const mesh::Dispatch& dispatch,
-                         WorldTime expires) {
+void OrderRules::arrives(NodeIndex node, bool is_leaf, Incarnation incarnation,
+                         const mesh::Dispatch& dispatch, WorldTime expires) {
   arrived_[node] = Arrival{incarnation, dispatch, expires};
-  if (!dispatch.share) return;
+  if (!dispatch.share || is_leaf) return;
   asked_[node][tick_of(dispatch)] = *dispatch.share;
   keep_newest(asked_[node]);
 }
@@ -110,17 +115,16 @@ void OrderRules::check_leaves(WorldTime at, NodeIndex node, const SentShare& sha
     findings_.report(Invariant::kPartsWithinOrder, node, at, "asks for an order that is none");
     return;
   }
-  auto& leaves = leaf_shares_[tick_of(share.dispatch)];
-  leaves[share.to] = *share.dispatch.share;
-  std::int64_t sum = 0;
-  for (const auto& [leaf, watts] : leaves) sum += watts.count;
+  LeafShares& leaves = leaf_shares_[tick_of(share.dispatch)];
+  const Watts before = std::exchange(leaves.of[share.to], *share.dispatch.share);
+  const std::int64_t sum = leaves.sum_w += share.dispatch.share->count - before.count;
   if (!within(sum, order->second.power.count)) {
     findings_.report(Invariant::kPartsWithinOrder, node, at,
                      "over all leaves tick " + text(tick_of(share.dispatch)) + " sums to " +
                          std::to_string(sum) + " W for " +
                          std::to_string(order->second.power.count) + " W");
   }
-  keep_newest(leaf_shares_);
+  keep_newest(leaf_shares_, leaf_ticks_);
 }
 
 void OrderRules::instructed(WorldTime at, MarketTime market, NodeIndex leaf,

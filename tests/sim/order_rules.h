@@ -44,8 +44,8 @@ class OrderRules {
   /// The root has made this durable.
   void booked(const aggregation::Order& order);
   /// A dispatch is about to be handed to `node`; its stamp means `expires` in world time.
-  void arrives(NodeIndex node, Incarnation incarnation, const mesh::Dispatch& dispatch,
-               WorldTime expires);
+  void arrives(NodeIndex node, bool is_leaf, Incarnation incarnation,
+               const mesh::Dispatch& dispatch, WorldTime expires);
   /// All shares of one batch of effects.
   void sent(WorldTime at, NodeIndex node, const std::vector<SentShare>& shares);
   /// The leaf tells its device thread to follow an order, in the step that `arrives` began.
@@ -77,8 +77,13 @@ class OrderRules {
 
   Findings& findings_;
   std::map<OrderId, aggregation::Order> orders_;
-  std::vector<std::map<Tick, Watts>> asked_;                ///< per node, newest ticks
-  std::map<Tick, std::map<NodeIndex, Watts>> leaf_shares_;  ///< newest ticks
+  std::vector<std::map<Tick, Watts>> asked_;  ///< per node, newest ticks
+  struct LeafShares {
+    std::map<NodeIndex, Watts> of;
+    std::int64_t sum_w = 0;
+  };
+  std::map<Tick, LeafShares> leaf_shares_;  ///< newest ticks
+  std::size_t leaf_ticks_;                  ///< how many: fewer in a large plant
   std::vector<std::optional<Arrival>> arrived_;
   std::vector<Executed> executed_;
 };

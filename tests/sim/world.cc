@@ -17,6 +17,7 @@ constexpr MarketTime kMarketBegin{Duration{1'748'779'200'000}};  // 2025-06-01 1
 constexpr Duration kPollInterval = 1s;
 constexpr std::uint32_t kStepsAtOnceMax = 2'000;  // of one node in one millisecond: a busy loop
 constexpr std::size_t kStoryLines = 50;
+constexpr Duration kSampleInterval = 2s;   // of plants too large to look at after every step
 constexpr std::size_t kEvenHomes = 1'000;  // nodes; with more, homes are dealt out in turn
 constexpr Duration kMoveMax = 5s;          // a move on a good network is over long before
 
@@ -75,6 +76,7 @@ void World::build() {
       queue_.push(WorldTime{rng.up_to(spread)}, FirstStart{index});
     }
   }
+  if (large()) queue_.push(WorldTime{kSampleInterval}, Sample{});
   schedule_faults();
 }
 
@@ -197,6 +199,39 @@ void World::start(NodeIndex index) {
   schedule_poll(index);
 }
 
+/// What view() does after every step of a smaller plant: who counts whom, from the root downwards.
+void World::on(const Sample&) {
+  queue_.push(queue_.now() + kSampleInterval, Sample{});
+  std::vector<NodeIndex> counted_by(nodes_.size(), kNobody);
+  std::vector<NodeIndex> open;
+  if (nodes_[kRootIndex].running) open.push_back(kRootIndex);
+  sampled_leaves_ = 0;
+  while (!open.empty()) {
+    const NodeIndex parent = open.back();
+    open.pop_back();
+    for (const auto& child : nodes_[parent].running->status(now_of(parent)).children) {
+      const NodeIndex index = numbers_.at(child.id);
+      if (!child.counted) continue;
+      const NodeIndex other = std::exchange(counted_by[index], parent);
+      if (other != kNobody) {
+        fail(Invariant::kCountedOnce, index,
+             "counted by node " + std::to_string(parent) + " and by node " + std::to_string(other));
+      }
+      if (index >= groups()) ++sampled_leaves_;
+      if (index < groups() && nodes_[index].running && other == kNobody) open.push_back(index);
+    }
+  }
+  for (NodeIndex index = 1; index < nodes_.size(); ++index) {
+    if (!nodes_[index].running) continue;
+    tree_shape_.viewed(queue_.now(), index, nodes_[index].running->status(now_of(index)));
+  }
+  if (sampled_leaves_ == scenario_.leaves && !outcome_.joined_at) {
+    outcome_.joined_at = queue_.now().time_since_epoch();
+  }
+  trace_.event(queue_.now(), kNobody, "sample", sampled_leaves_,
+               [&] { return std::to_string(sampled_leaves_) + " leaves counted"; });
+}
+
 void World::on(const FirstStart& event) {
   if (!nodes_[event.node].running) start(event.node);
 }
@@ -311,7 +346,8 @@ void World::finish_step(NodeIndex index, const mesh::Dispatch* trigger) {
   SimNode& self = nodes_[index];
   ++outcome_.steps;
   if (std::exchange(self.idle_since, queue_.now()) != queue_.now()) self.steps_at_once = 0;
-  if (++self.steps_at_once > kStepsAtOnceMax) fail(Invariant::kBounded, index, "runs in circles");
+  const std::size_t most = kStepsAtOnceMax + 4 * network_.connections_of(index);
+  if (++self.steps_at_once > most) fail(Invariant::kBounded, index, "runs in circles");
   node::Effects effects = self.running->take_effects();
   carry_out(index, effects, trigger);
   if (self.running) schedule_wake(index);
@@ -423,7 +459,8 @@ void World::on(const FrameDown& event) {
   });
   if (const auto* dispatch = std::get_if<mesh::Dispatch>(&event.message)) {
     const WorldTime expires = nodes_[over.parent].clock.when(Instant{Duration{dispatch->expires}});
-    order_rules_.arrives(over.child, over.child_incarnation, *dispatch, expires);
+    order_rules_.arrives(over.child, nodes_[over.child].role == Role::kLeaf, over.child_incarnation,
+                         *dispatch, expires);
   }
   const NodeId peer = over.proven_above ? nodes_[over.parent].options.self : kNoNode;
   step(over.child, mesh::FromParent{over.link, peer, event.message});

@@ -38,6 +38,9 @@
 
 namespace vpp::sim {
 
+/// Nodes; with more, who counts whom is sampled.
+inline constexpr std::size_t kCheckedWholly = 5'000;
+
 /// When people come to put a damaged store aside: the node has long been given up by then.
 inline constexpr Duration kStorePutAside = (limits::kDepthMax + 1) * limits::kLease;
 
@@ -125,6 +128,11 @@ class World {
   void finish_step(NodeIndex index, const mesh::Dispatch* trigger);
   void schedule_wake(NodeIndex index);
   void schedule_poll(NodeIndex index);
+  /// Too large to look at everything after every step: looked at every two seconds instead.
+  [[nodiscard]] bool large() const { return nodes_.size() > kCheckedWholly; }
+  [[nodiscard]] std::size_t counted_at_root() const {
+    return large() ? sampled_leaves_ : counted_once_.counted_at_root();
+  }
   [[nodiscard]] Now now_of(NodeIndex index) const;
   [[nodiscard]] MarketTime market() const;
   void fail(Invariant invariant, NodeIndex node, std::string what);
@@ -139,6 +147,7 @@ class World {
   void on(const DiskTurn& event);
   void on(const ClockTurn& event);
   void on(const JoinStorm& event);
+  void on(const Sample& event);
   void on(const RegionalOutage& event);
   void on(const UpgradeTurn& event);
   void on(const RootFails& event);
@@ -215,6 +224,7 @@ class World {
   WorldTime faults_over_at_{};
   WorldTime whole_at_{};  ///< the newest inspection that found the tree whole
   std::uint64_t requests_ = 0;
+  std::size_t sampled_leaves_ = 0;
   std::vector<OrderId> known_orders_;
   std::optional<WorldTime> final_order_at_;
   std::int64_t asked_sum_w_ = 0;  ///< over the inspections of the final order

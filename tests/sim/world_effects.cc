@@ -55,7 +55,7 @@ void World::carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispa
     queue_.push(queue_.now() + kHeldAnswer,
                 MarketReplies{index, network_.incarnation(index), std::move(answer)});
   }
-  view(index);
+  if (!large()) view(index);
   change_links(index, effects);
   instruct(index, effects, trigger);
   if (!send(index, effects)) return;
@@ -206,7 +206,7 @@ void World::send_up(NodeIndex index, const mesh::SendUp& sent) {
   if (!within_limits(sent.message)) fail(Invariant::kBounded, index, "sends too much up");
   promises_.sent_up(queue_.now(), index, network_.incarnation(index), sent);
   const auto* report = std::get_if<mesh::Report>(&sent.message);
-  if (report != nullptr) counted_once_.sent(index, *report);
+  if (report != nullptr && !large()) counted_once_.sent(index, *report);
   const auto link = self.links.find(sent.link);
   if (link == self.links.end()) return;
   mesh::Message message = sent.message;

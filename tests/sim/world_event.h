@@ -92,6 +92,7 @@ struct Resume {
 };
 struct FaultsEnd {};
 struct OperatorTurn {};
+struct Sample {};   ///< of who counts whom, in a large plant
 struct Inspect {};  ///< of the whole tree, in the liveness phase
 struct MarketReplies {
   NodeIndex node = 0;
@@ -101,7 +102,7 @@ struct MarketReplies {
 
 using WorldEvent =
     std::variant<Wake, PollSite, Serve, RetryStore, SwizzleTurn, Clog, FlapTurn, DiskTurn,
-                 ClockTurn, JoinStorm, RegionalOutage, UpgradeTurn, RootFails, FirstStart,
+                 ClockTurn, JoinStorm, Sample, RegionalOutage, UpgradeTurn, RootFails, FirstStart,
                  AttemptArrives, ChildHearsOpen, ChildHearsLoss, ParentHearsClose, ParentSendFails,
                  FrameUp, FrameDown, CrashTurn, PauseTurn, PartitionTurn, PartitionEnds, Restart,
                  Resume, FaultsEnd, OperatorTurn, Inspect, MarketReplies>;

@@ -111,10 +111,10 @@ std::string World::why_not_whole() {
     healthy += self.role == Role::kLeaf ? 1 : 0;
   }
   const auto status = nodes_[kRootIndex].running->status(now_of(kRootIndex));
-  if (status.group.coverage.online != healthy || counted_once_.counted_at_root() != healthy) {
+  if (status.group.coverage.online != healthy || counted_at_root() != healthy) {
     return "the root counts " + std::to_string(status.group.coverage.online) + " online, " +
-           std::to_string(counted_once_.counted_at_root()) + " in its sum, of " +
-           std::to_string(healthy) + " leaves";
+           std::to_string(counted_at_root()) + " in its sum, of " + std::to_string(healthy) +
+           " leaves";
   }
   return {};
 }
