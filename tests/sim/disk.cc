@@ -102,18 +102,21 @@ void Disk::crash(Rng& rng, std::uint32_t lost_permille) {
   interrupted_ = false;
 }
 
-/// What a store without copies would be left with: new sectors among old ones.
+/// What a store without copies would be left with: new sectors among old ones. Records lie one
+/// behind the other, so that most of them reach over the edge of a sector.
 void Disk::tear(std::span<const driver::Change> changes, Rng& rng, std::uint32_t lost_permille) {
   Records after = records_;
   apply(after, changes);
+  std::size_t offset = 0;
+  bool lost = !survives(rng, lost_permille);
   for (auto& [key, value] : after) {
     const auto before = std::ranges::find(records_, key, &Records::value_type::first);
-    if (before == records_.end()) continue;
-    std::string& old = before->second;
-    for (std::size_t from = 0; from < value.size(); from += kSectorBytes) {
-      if (survives(rng, lost_permille / 2)) continue;
-      const std::string lost = from < old.size() ? old.substr(from, kSectorBytes) : std::string{};
-      value.replace(from, kSectorBytes, lost);
+    offset += key.size();
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (++offset % kSectorBytes == 0) lost = !survives(rng, lost_permille);
+      if (!lost) continue;
+      const bool old = before != records_.end() && i < before->second.size();
+      value[i] = old ? before->second[i] : '\0';
     }
   }
   records_ = std::move(after);
