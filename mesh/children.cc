@@ -38,7 +38,6 @@ Children::Children(const ChildrenOptions& options, Rng rng)
 void Children::step(const Now& now, const ChildrenEvent& event) {
   now_ = now.protocol;
   std::visit([&](const auto& e) { on(now, e); }, event);
-  flush();
 }
 
 void Children::advance(const Now& now) {
@@ -54,6 +53,7 @@ void Children::advance(const Now& now) {
 }
 
 Instant Children::next_deadline() const {
+  if (!to_ask_.empty() || !to_clear_.empty()) return now_;
   return std::min(next_beacon_, check_at_);
 }
 

@@ -258,6 +258,7 @@ class Children {
   void on_evicted(NodeId child, const std::vector<Attachment>& nodes);
   void repeat_questions();
   void age_locations(Instant now);
+  /// What became to be said since the last time, gathered: a storm's worth in one message.
   void flush();
 
   ChildrenOptions options_;

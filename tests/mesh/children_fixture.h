@@ -63,8 +63,10 @@ struct ChildrenBench {
     return {id, role, kRated, kRated, kContent};
   }
 
+  /// An event, and what becomes due by it.
   ChildrenEffects step(const ChildrenEvent& event) {
     children.step(now, event);
+    if (children.next_deadline() <= now.protocol) children.advance(now);
     return take();
   }
   ChildrenEffects take() {

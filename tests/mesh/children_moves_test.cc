@@ -49,6 +49,23 @@ TEST_CASE("a node that turns up elsewhere is cleared once the others have left i
   }
 }
 
+TEST_CASE("a storm of nodes that moved is one question to each other branch, not one a node",
+          "[mesh][moves]") {
+  Moves bench;
+  constexpr std::uint64_t kMoved = 40;
+  for (std::uint64_t i = 0; i < kMoved; ++i) {
+    Hello hello;
+    hello.session = 2;
+    hello.hold = 10s;
+    bench.children.step(bench.now, FromChild{10 + i, ChildrenBench::peer_of(leaf(100 + i)), hello});
+  }
+  CHECK(bench.children.next_deadline() <= bench.now.protocol);
+  bench.children.advance(bench.now);
+  const auto questions = sent<Evict>(bench.take());
+  REQUIRE(questions.size() == 2);
+  for (const auto& [to, evict] : questions) CHECK(evict.nodes.size() == kMoved);
+}
+
 TEST_CASE("a question that was lost is asked again, an answer that was lost is given again",
           "[mesh][moves]") {
   Moves bench;
