@@ -40,7 +40,7 @@ Journal::Journal(JournalOptions options, const Recovered& recovered)
 
 void Journal::heard_of(std::uint64_t term) {
   if (term <= promised_) return;
-  stop_leading();
+  state_ = Following{};  // what was staged was of an older leader
   promised_ = term;
   effects_.persist.emplace_back(TermRecord{term});
   for (const auto& [root, rank] : ranks_) effects_.follow.push_back(root);
@@ -115,7 +115,7 @@ std::uint64_t Journal::committed() const {
   return serving != nullptr ? serving->committed : 0;
 }
 
-void Journal::commit(Serving& serving) {
+void Journal::commit(Serving& serving) const {
   std::vector<std::uint64_t> held;
   for (const auto& [root, standby] : serving.standbys) held.push_back(standby.held);
   std::ranges::sort(held, std::greater{});
@@ -306,6 +306,7 @@ bool Journal::stage(Staging& staging, const mesh::JournalPart& part) {
   const bool same =
       staging.term == part.term && staging.base == part.base && staging.snapshot == part.snapshot;
   if (!same) {
+    staging = {};  // of another sender, or of the same before it compacted: from its beginning
     if (part.position != 0) return false;
     staging = {.term = part.term, .base = part.base, .snapshot = part.snapshot, .entries = {}};
   }

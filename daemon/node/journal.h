@@ -140,7 +140,7 @@ class Journal {
   void try_take_over();
   void take_over();
   void acknowledged(const Now& now, NodeId from, const mesh::Follow& follow);
-  void commit(Serving& serving);
+  void commit(Serving& serving) const;
   void send(const Now& now, NodeId to, Standby& standby);
   std::uint64_t send_from(NodeId to, std::uint64_t position, int parts);
   void push(const Now& now);
