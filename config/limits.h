@@ -42,7 +42,8 @@ inline constexpr Duration kJoinTimeout = 3s;
 inline constexpr Duration kBackoffMin = 250ms;
 inline constexpr Duration kBackoffMax = 30s;
 inline constexpr std::int64_t kRejoinsPerSecond = 1'250;  ///< what one parent admits without queue
-inline constexpr std::size_t kChildrenMax = 10'000;       ///< measured at the parent's ROUTER
+inline constexpr std::int64_t kStandbySiblingsMax = 2'000;  ///< they join at once: see kJoinBurst
+inline constexpr std::size_t kChildrenMax = 10'000;         ///< measured at the parent's ROUTER
 
 // Orders.
 inline constexpr Duration kControlTick = 1s;        ///< closed loop at root and aggregators

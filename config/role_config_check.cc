@@ -219,6 +219,12 @@ void Checker::role(const LeafConfig& leaf) {
 void Checker::role(const AggregatorConfig& group) {
   parents(group.parents);
   listen(group.listen);
+  for (std::size_t i = 0; i < group.parents.size(); ++i) {
+    const std::string& parent = group.parents[i].address;
+    if (parent != group.listen.advertise && parent != group.listen.address) continue;
+    add("parents[" + std::to_string(i) + "].address", "is this node itself: " + quoted(parent),
+        "a parent is another node, nearer to the root");
+  }
 }
 
 void Checker::role(const RootConfig& root) {

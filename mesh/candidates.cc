@@ -8,6 +8,10 @@
 namespace vpp::mesh {
 namespace {
 
+constexpr int kMissesMax = 3;
+constexpr Duration kUselessFor = std::chrono::minutes{10};
+constexpr std::size_t kUselessMax = 32;  ///< a few floods of nonsense
+
 bool holds(const std::vector<Endpoint>& list, const Endpoint& one) {
   return std::ranges::find(list, one) != list.end();
 }
@@ -17,17 +21,23 @@ bool holds(const std::vector<Endpoint>& list, const Endpoint& one) {
 Candidates::Candidates(std::vector<Endpoint> seeds, std::optional<Endpoint> own,
                        const std::vector<Endpoint>& alternates)
     : seeds_{std::move(seeds)}, own_{std::move(own)} {
-  learn(alternates);
+  learn(alternates, Instant{});
 }
 
-bool Candidates::learn(const std::vector<Endpoint>& alternates) {
+bool Candidates::learn(const std::vector<Endpoint>& alternates, Instant now) {
+  std::erase_if(useless_, [&](const auto& one) { return one.second <= now; });
   std::vector<Endpoint> merged;
   const auto add = [&](const Endpoint& endpoint) {
     const bool known = endpoint == own_ || holds(seeds_, endpoint) || holds(merged, endpoint);
-    if (!known && merged.size() < limits::kAlternatesMax) merged.push_back(endpoint);
+    if (!known && !useless_.contains(endpoint)) merged.push_back(endpoint);
   };
   std::ranges::for_each(alternates, add);
   std::ranges::for_each(alternates_, add);
+  while (merged.size() > limits::kAlternatesMax) {
+    const auto last = std::ranges::find_if(
+        merged.rbegin(), merged.rend(), [&](const Endpoint& one) { return !good_.contains(one); });
+    merged.erase(last == merged.rend() ? std::prev(merged.end()) : std::prev(last.base()));
+  }
   // A mere change of order is no news: it would be written to disk for nothing.
   const auto sorted = [](std::vector<Endpoint> list) {
     std::ranges::sort(list);
@@ -35,7 +45,25 @@ bool Candidates::learn(const std::vector<Endpoint>& alternates) {
   };
   if (sorted(merged) == sorted(alternates_)) return false;
   alternates_ = std::move(merged);
+  std::erase_if(good_, [&](const Endpoint& one) { return !holds(alternates_, one); });
+  std::erase_if(misses_, [&](const auto& one) { return !holds(alternates_, one.first); });
   return true;
+}
+
+void Candidates::answered(const Endpoint& endpoint) {
+  misses_.erase(endpoint);
+  if (holds(alternates_, endpoint)) good_.insert(endpoint);
+}
+
+void Candidates::missed(const Endpoint& endpoint, Instant now) {
+  if (!holds(alternates_, endpoint) || good_.contains(endpoint)) return;
+  if (++misses_[endpoint] < kMissesMax) return;
+  misses_.erase(endpoint);
+  std::erase(alternates_, endpoint);
+  useless_[endpoint] = now + kUselessFor;
+  if (useless_.size() <= kUselessMax) return;
+  useless_.erase(
+      std::ranges::min_element(useless_, {}, [](const auto& one) { return one.second; }));
 }
 
 void Candidates::avoid(const Endpoint& endpoint, Instant until) {

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "config/ids.h"
@@ -16,14 +17,20 @@ struct Candidate {
   std::size_t place = 0;  ///< seeds first, in the order of the config
 };
 
-/// Bounded: the seeds and kAlternatesMax alternates, newest knowledge first.
+/// Bounded: the seeds and kAlternatesMax alternates, newest knowledge first. Peers may tell any
+/// nonsense: who has answered is never pushed out by hearsay, and who never does is forgotten, and
+/// not learned again for a while.
 class Candidates {
  public:
   Candidates(std::vector<Endpoint> seeds, std::optional<Endpoint> own,
              const std::vector<Endpoint>& alternates);
 
   /// True when the list changed. This node's own endpoint and its seeds are left out.
-  bool learn(const std::vector<Endpoint>& alternates);
+  bool learn(const std::vector<Endpoint>& alternates, Instant now);
+
+  /// It answered a Probe, or did not.
+  void answered(const Endpoint& endpoint);
+  void missed(const Endpoint& endpoint, Instant now);
 
   /// Leaves this one alone for a while: it refused us.
   void avoid(const Endpoint& endpoint, Instant until);
@@ -43,6 +50,9 @@ class Candidates {
   std::vector<Endpoint> seeds_;
   std::optional<Endpoint> own_;
   std::vector<Endpoint> alternates_;
+  std::set<Endpoint> good_;         ///< of `alternates_`: it has answered
+  std::map<Endpoint, int> misses_;  ///< in a row, of those that never answered
+  std::map<Endpoint, Instant> useless_;
   std::map<Endpoint, Instant> avoided_;
 };
 

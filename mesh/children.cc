@@ -16,7 +16,8 @@ constexpr std::size_t kRedirectsAtOnce = 250;  ///< per beacon: a fifth of what 
 /// half a second's worth at once. Turning them away costs it a second handshake each, several times
 /// what letting them in does.
 constexpr std::int64_t kJoinsPerSecond = 2 * limits::kRejoinsPerSecond;
-constexpr std::int64_t kJoinBurst = limits::kRejoinsPerSecond / 2;
+/// Those with a standby come at once, and theirs is an open link.
+constexpr std::int64_t kJoinBurst = limits::kStandbySiblingsMax;
 constexpr int kBeaconsPerAlternates = 16;  ///< they change seldom, and metered links pay for them
 
 Instant instant_of(Stamp stamp) {
@@ -42,6 +43,8 @@ void Children::step(const Now& now, const ChildrenEvent& event) {
 
 void Children::advance(const Now& now) {
   now_ = now.protocol;
+  const Instant due = next_deadline();
+  lag_ = due == kNever ? Duration{0} : std::max(Duration{0}, now.protocol - due);
   if (check_at_ <= now.protocol) expire(now);
   if (next_beacon_ <= now.protocol) {
     send_beacons(now);
@@ -110,6 +113,7 @@ std::vector<ChildView> Children::view(const Now& now) const {
                    .counted = counted(child, now.protocol),
                    .in_transit = in_transit(child, now.protocol),
                    .moved = child.moved,
+                   .duplicated = now.protocol < child.duplicated_until,
                    .left = child.left,
                    .last_parent = child.last_parent,
                    .attached_at = child.attached_at,

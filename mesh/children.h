@@ -95,8 +95,9 @@ struct ChildView {
   /// Not counted for the moment, but still doing its share: it comes from a parent that counts it,
   /// or has not heard of this node's new path yet. Not to be released.
   bool in_transit = false;
-  bool moved = false;                 ///< lives below somebody else now: not lost, and not ours
-  bool left = false;                  ///< said goodbye; until it attaches again
+  bool moved = false;       ///< lives below somebody else now: not lost, and not ours
+  bool duplicated = false;  ///< two nodes use this identity, and oust each other
+  bool left = false;        ///< said goodbye; until it attaches again
   std::optional<NodeId> last_parent;  ///< before this one, as its Hello told
   Instant attached_at{};
   Instant lease_until{};
@@ -200,6 +201,9 @@ class Children {
     Instant attached_at{};
     Instant held_until{};
     Instant handover_until{};  ///< its former parent may still count it
+    int ousted = 0;            ///< sessions replaced while they were alive, lately
+    Instant ousted_at{};
+    Instant duplicated_until{};
     Instant lease_until{};
     Instant heard_at{};
     std::uint64_t sequence = 0;
@@ -227,7 +231,8 @@ class Children {
                                                  const Hello& hello);
   void admit(const Now& now, const FromChild& event, const Hello& hello);
   void acknowledge_hello(const Now& now, const Child& child);
-  void refuse(ConnectionId connection, NakReason reason);
+  void refuse(ConnectionId connection, NakReason reason, Session newest = 0);
+  void note_ousted(Instant now, Child& child);
   void prune();
 
   // Life of a child.
@@ -270,6 +275,7 @@ class Children {
   std::map<ConnectionId, NodeId> by_connection_;  ///< of attached children
   std::set<NodeId> groups_;                       ///< attached children that take children
   TokenBucket joins_;
+  Duration lag_{0};  ///< how late the last advance() came
   bool draining_;
   ConnectionId redirected_ = 0;  ///< last one asked to go
   Instant now_{};                ///< of the last call

@@ -9,6 +9,12 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// Of a node that cannot keep up with what it has: taking more would cost it those too.
+constexpr Duration kLagMax = 1s;
+constexpr int kOustedMax = 3;             ///< a node that restarts in haste does it once or twice
+constexpr Duration kOustedWithin = 60s;   ///< apart from that they are forgotten
+constexpr Duration kDuplicatedFor = 60s;  ///< the one that is attached stays
+
 constexpr Duration kHoldMax = 10min;  ///< nobody's old ancestors count longer
 
 Duration retry_after(NakReason reason) {
@@ -51,7 +57,9 @@ void Children::on_hello(const Now& now, const FromChild& event, const Hello& hel
     return acknowledge_hello(now, found->second);  // it did not hear the first answer
   }
   if (const auto reason = refusal(now.protocol, event, hello)) {
-    return refuse(event.connection, *reason);
+    const bool old = *reason == NakReason::kOldSession;
+    const bool telling = old && now.protocol >= found->second.duplicated_until;
+    return refuse(event.connection, *reason, telling ? found->second.session : 0);
   }
   admit(now, event, hello);
 }
@@ -72,20 +80,22 @@ std::optional<NakReason> Children::refusal(Instant now, const FromChild& event,
   if (levels > limits::kDepthMax) return NakReason::kFull;
   const auto known = children_.find(id);
   const bool attached = known != children_.end() && known->second.attached;
-  if (attached && known->second.session >= hello.session) {
+  if (attached &&
+      (known->second.session >= hello.session || now < known->second.duplicated_until)) {
     ++counters_.stale_session;
     return NakReason::kOldSession;
   }
   if (!attached && by_connection_.size() >= options_.children_max) return NakReason::kFull;
-  if (!joins_.take(now)) return NakReason::kBusy;
+  if (lag_ >= kLagMax || !joins_.take(now)) return NakReason::kBusy;
   return std::nullopt;
 }
 
-void Children::refuse(ConnectionId connection, NakReason reason) {
+void Children::refuse(ConnectionId connection, NakReason reason, Session newest) {
   ++counters_.refused;
   effects_.send.push_back({connection, HelloNak{.reason = reason,
                                                 .retry_after = rng_.jittered(retry_after(reason)),
-                                                .alternates = alternates_below()}});
+                                                .alternates = alternates_below(),
+                                                .newest = newest}});
   effects_.drop.push_back(connection);
 }
 
@@ -95,7 +105,10 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   Child& child = entry.second;
   if (child.attached && child.connection == event.connection)
     by_connection_.erase(child.connection);
-  if (child.attached && child.connection != event.connection) end(now, entry, false);
+  if (child.attached && child.connection != event.connection) {
+    note_ousted(now.protocol, child);
+    end(now, entry, false);
+  }
   const Duration hold = std::clamp(hello.hold, Duration{0}, kHoldMax);
   child.peer = *event.peer;
   child.name = hello.name;
@@ -124,6 +137,15 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   locate(now, id, {id, hello.session, child.cleared});
   acknowledge_hello(now, child);
   prune();
+}
+
+/// A node that comes anew has been silent before, or was restarted. One whose sessions are replaced
+/// while they report, again and again, is two nodes.
+void Children::note_ousted(Instant now, Child& child) {
+  if (child.proof < 0 || now - child.heard_at > options_.beacon_interval * 2) return;
+  if (now - child.ousted_at > kOustedWithin) child.ousted = 0;
+  child.ousted_at = now;
+  if (++child.ousted >= kOustedMax) child.duplicated_until = now + kDuplicatedFor;
 }
 
 void Children::acknowledge_hello(const Now& now, const Child& child) {

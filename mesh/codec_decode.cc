@@ -209,7 +209,8 @@ HelloAck get(wire::HelloAck::Reader in) {
 HelloNak get(wire::HelloNak::Reader in) {
   return {.reason = get_enum(in.getReason(), NakReason::kDraining, "unknown reason"),
           .retry_after = Duration{in.getRetryAfterMs()},
-          .alternates = get_alternates(in.getAlternates())};
+          .alternates = get_alternates(in.getAlternates()),
+          .newest = in.getNewest()};
 }
 
 Beacon get(wire::Beacon::Reader in) {

@@ -178,6 +178,7 @@ void put(const HelloNak& m, wire::Frame::Builder frame) {
   out.setReason(static_cast<wire::NakReason>(m.reason));
   out.setRetryAfterMs(m.retry_after.count());
   put_list(m.alternates, [&](unsigned n) { return out.initAlternates(n); });
+  out.setNewest(m.newest);
 }
 
 void put(const Beacon& m, wire::Frame::Builder frame) {

@@ -181,6 +181,7 @@ struct HelloNak {
   reason @0 :NakReason;
   retryAfterMs @1 :Int64;
   alternates @2 :List(Endpoint);
+  newest @3 :UInt64;
 }
 
 struct Beacon {

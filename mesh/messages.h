@@ -175,6 +175,7 @@ struct HelloNak {
   NakReason reason = NakReason::kNoRoot;
   Duration retry_after{0};
   std::vector<Endpoint> alternates;
+  Session newest = 0;  ///< kOldSession: the one that is attached; go on from there
   friend bool operator==(const HelloNak&, const HelloNak&) = default;
 };
 

@@ -45,7 +45,7 @@ bool worth_moving(const Seeker& seeker, std::size_t held_path_length, std::size_
   const std::size_t held = rank_of(seeker.role, held_path_length);
   const std::size_t offered = rank_of(seeker.role, offer.answer.path.size());
   if (offer.answer.term != seeker.term) return offer.answer.term > seeker.term;
-  if (offered != held) return offered < held;
+  if (offered != held) return offered < held && offer.place < seeds;
   if (crowded(offer.answer)) return false;
   return offer.place < seeds && offer.place < held_place;
 }

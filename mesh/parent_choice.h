@@ -50,7 +50,8 @@ struct Offer {
 [[nodiscard]] bool wanted_more(const Seeker& seeker, const Offer& a, const Offer& b);
 
 /// Whether an attached node gains a rung by moving from a parent with `held_path` at `held_place`
-/// of the config: a newer term, a better rank, or a more wanted seed of the same rank.
+/// of the config: a newer term, a seed of a better rank, or a more wanted one of the same rank.
+/// Alternates of a better rank are for healing: with them every tree would end up flat.
 [[nodiscard]] bool worth_moving(const Seeker& seeker, std::size_t held_path_length,
                                 std::size_t held_place, const Offer& offer, std::size_t seeds);
 

@@ -15,11 +15,6 @@ constexpr Duration kBeaconMin = 50ms;
 constexpr Duration kBeaconMax = 30s;
 constexpr Duration kSpreadMax = 60s;
 
-/// Two clocks may differ in rate by 1/256: ten times what a bad crystal does.
-Duration with_drift(Duration span) {
-  return span + span / 256 + 1ms;
-}
-
 std::size_t leases_in(Duration span) {
   return static_cast<std::size_t>((span.count() + limits::kLease.count() - 1) /
                                   limits::kLease.count());
@@ -37,6 +32,11 @@ std::string_view to_string(MoveReason reason) {
       "started",    "parent silent", "disconnected", "poisoned",    "parent unfit",
       "redirected", "newer term",    "better rank",  "more wanted", "left"};
   return kNames[static_cast<std::size_t>(reason)];
+}
+
+std::string_view to_string(Trouble trouble) {
+  constexpr std::string_view kNames[] = {"none", "nobody answers", "no root", "loop", "refused"};
+  return kNames[static_cast<std::size_t>(trouble)];
 }
 
 Uplink::Uplink(const UplinkOptions& options, Rng rng, std::optional<UplinkRecord> recovered)
@@ -57,7 +57,10 @@ void Uplink::step(const Now& now, const UplinkEvent& event) {
 }
 
 void Uplink::advance(const Now& now) {
+  const bool fresh = !begun_;
+  const Instant due = next_deadline();
   begin(now.protocol);
+  if (!fresh) lateness_.ran(now.protocol, due);
   flush_closes();
   if (former_ && former_->until <= now.protocol) end_former(true);
   if (const auto* orphan = std::get_if<Orphan>(&state_)) {
@@ -87,7 +90,11 @@ Instant Uplink::next_deadline() const {
   const Parent& parent = attached->parent;
   const int missed = std::holds_alternative<Suspect>(state_) ? limits::kBeaconsToOrphan
                                                              : limits::kBeaconsToSuspect;
-  Instant due = parent.heard_at + parent.beacon_interval * missed + parent.beacon_interval / 4;
+  Instant due = parent.heard_at + lateness_.stretch(parent.beacon_interval * missed) +
+                parent.beacon_interval / 4;
+  if (standby_) {
+    due = std::min({due, standby_->attempt.probe_again, standby_->give_up_at});
+  }
   if (former_) due = std::min(due, former_->until);
   if (!attached->look) return std::min(due, attached->look_at);
   due = std::min({due, attached->look->give_up_at, attached->look->attempt.probe_again});
@@ -120,6 +127,7 @@ void Uplink::acknowledge(const DispatchAck& ack) {
 void Uplink::leave(const Now& now) {
   begin(now.protocol);
   if (held() != nullptr) lose_parent(now.protocol, Parting::kBye, MoveReason::kLeft);
+  end_standby();
   if (const auto* probing = std::get_if<Probing>(&state_)) {
     for (const auto& [link, attempt] : probing->asked) close(link);
   }
@@ -179,6 +187,10 @@ std::vector<Endpoint> Uplink::alternates_below() const {
   return out;
 }
 
+std::optional<Endpoint> Uplink::standby() const {
+  return standby_ ? std::optional{standby_->attempt.candidate.to} : std::nullopt;
+}
+
 std::string_view Uplink::state() const {
   constexpr std::string_view kNames[] = {"orphan",   "probe",   "joining",
                                          "attached", "suspect", "left"};
@@ -223,7 +235,10 @@ void Uplink::on(const Now& now, const LinkOpened& event) {
 
 void Uplink::on(const Now& now, const LinkLost& event) {
   if (auto* probing = std::get_if<Probing>(&state_)) {
-    if (probing->asked.erase(event.link) == 0) return;
+    const auto lost = probing->asked.find(event.link);
+    if (lost == probing->asked.end()) return;
+    candidates_.missed(lost->second.candidate.to, now.protocol);
+    probing->asked.erase(lost);
     close(event.link);
     open_more(now.protocol, *probing);
     decide(now.protocol, *probing, true);
@@ -239,6 +254,7 @@ void Uplink::on(const Now& now, const LinkLost& event) {
   Attached* attached = held();
   if (attached == nullptr) return;
   if (former_ && former_->link == event.link) return end_former(false);
+  if (standby_ && standby_->link == event.link) return end_standby();
   if (attached->look && attached->look->link == event.link) end_look(now.protocol, *attached);
   if (attached->parent.link == event.link) {
     orphan(now.protocol, Parting::kSilent, MoveReason::kDisconnected);
@@ -246,7 +262,8 @@ void Uplink::on(const Now& now, const LinkLost& event) {
 }
 
 void Uplink::on(const Now& now, const FromParent& event) {
-  if (const auto* nak = std::get_if<HelloNak>(&event.message)) candidates_.learn(nak->alternates);
+  if (const auto* nak = std::get_if<HelloNak>(&event.message))
+    candidates_.learn(nak->alternates, now.protocol);
   const auto* answer = std::get_if<ProbeAck>(&event.message);
   if (auto* probing = std::get_if<Probing>(&state_)) {
     if (answer == nullptr) return;
@@ -282,6 +299,8 @@ void Uplink::on(const Now& now, const FromParent& event) {
     on_parent(now, event);
   } else if (attached->look && attached->look->link == event.link) {
     on_look(now, *attached, event);
+  } else if (standby_ && event.link == standby_->link) {
+    on_standby(now, *attached, event);
   } else if (former_ && event.link == former_->link) {
     on_former(now.protocol, event.message);
   }
@@ -305,18 +324,19 @@ void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const
   parent.clock.heard(now.protocol, ack.stamp);
   record_.last_parent = peer;
   record_.term = std::max(record_.term, ack.term);
-  candidates_.learn(ack.alternates);
+  candidates_.learn(ack.alternates, now.protocol);
   record_.alternates = candidates_.alternates();
   counted_under(now.protocol, parent);
   persist();
   feasibility_.advertise(now.protocol, parent.path.size(), record_.term);
+  if (standby_ && standby_->attempt.candidate.to == parent.candidate.to) end_standby();
   spread_ = parent.spread;
   failures_ = 0;
-  state_ = Attached{.parent = std::move(parent),
-                    .look_at = now.protocol + rng_.jittered(kLookAround),
-                    .look = {},
-                    .promising = {},
-                    .leaving = {}};
+  trouble_ = seen_ = Trouble::kNone;
+  state_ = Attached{
+      .parent = std::move(parent), .look_at = kNever, .look = {}, .promising = {}, .leaving = {}};
+  standby_turn_ = 0;
+  held()->look_at = next_look(now.protocol, *held());
   if (moves_.empty() || moves_.back().to)
     moves_.push_back({.at = now.protocol, .from = {}, .to = {}});
   moves_.back().to = peer;
@@ -343,11 +363,12 @@ void Uplink::on_beacon(const Now& now, const Beacon& beacon) {
   Parent& parent = attached.parent;
   if (beacon.stamp <= parent.stamp || beacon.stamp > kStampMax) return;  // late, repeated, nonsense
   if (!obeyable(now.protocol, parent, beacon)) {
-    candidates_.learn(beacon.alternates);
+    candidates_.learn(beacon.alternates, now.protocol);
     candidates_.avoid(parent.candidate.to, now.protocol + rng_.jittered(limits::kBeaconInterval));
     lose_parent(now.protocol, Parting::kBye,
                 beacon.path.empty() ? MoveReason::kPoisoned : MoveReason::kUnfit);
-    return search(now.protocol);
+    if (!join_standby(now.protocol)) search(now.protocol);
+    return;
   }
   parent.stamp = beacon.stamp;
   parent.heard_at = now.protocol;
@@ -363,7 +384,7 @@ void Uplink::on_beacon(const Now& now, const Beacon& beacon) {
     record_.term = beacon.term;
     persist();
   }
-  if (candidates_.learn(beacon.alternates)) {
+  if (candidates_.learn(beacon.alternates, now.protocol)) {
     record_.alternates = candidates_.alternates();
     persist();
   }
@@ -435,6 +456,7 @@ void Uplink::end_former(bool say_goodbye) {
 
 void Uplink::orphan(Instant now, Parting how, MoveReason why) {
   lose_parent(now, how, why);
+  if (join_standby(now)) return;
   if (spread_ > Duration{0}) {
     state_ = Orphan{now + rng_.up_to(spread_)};
   } else {
@@ -442,14 +464,29 @@ void Uplink::orphan(Instant now, Parting how, MoveReason why) {
   }
 }
 
+/// Healing in one step: no search, no handshake, and no wait to keep neighbours apart, because
+/// only so many have a standby.
+bool Uplink::join_standby(Instant now) {
+  if (!standby_ || !standby_->attempt.answer) {
+    end_standby();
+    return false;
+  }
+  const Look warm = *std::exchange(standby_, std::nullopt);
+  state_ = Joining{
+      petition(now, warm.link, warm.attempt.candidate, warm.attempt.answer->path.size()), {}};
+  return true;
+}
+
 void Uplink::advance(Instant now, Attached& attached) {
   const Parent& parent = attached.parent;
   const Duration silence = now - parent.heard_at - parent.beacon_interval / 4;
-  if (silence >= parent.beacon_interval * limits::kBeaconsToOrphan) {
+  if (silence >= lateness_.stretch(parent.beacon_interval * limits::kBeaconsToOrphan)) {
     return orphan(now, Parting::kBye, MoveReason::kSilent);
   }
   advance_look(now, attached);
-  const bool suspicious = silence >= parent.beacon_interval * limits::kBeaconsToSuspect;
+  advance_standby(now);
+  const bool suspicious =
+      silence >= lateness_.stretch(parent.beacon_interval * limits::kBeaconsToSuspect);
   if (!suspicious || std::holds_alternative<Suspect>(state_)) return;
   Attached was = std::move(attached);
   state_ = Suspect{std::move(was)};

@@ -11,6 +11,10 @@
 //          newest stamp heard: from a stamp heard at r under a path of n nodes, no ancestor counts
 //          me later than r + n leases, because each level drops within one lease of the stamp it
 //          was echoed, and drops at once what has not echoed its newest path (mesh/children.h).
+// Standby  while attached, a link to another possible parent is kept open and asked now and then,
+//          so that healing is one Hello away: by aggregators always, by leaves where fewer than
+//          limits::kStandbySiblingsMax share their parent and beacons come every kStandbyBeaconMax.
+// Late     a node that ran late itself is patient with its parent, see mesh/lateness.h.
 #pragma once
 
 #include <cstdint>
@@ -27,6 +31,7 @@
 #include "config/time.h"
 #include "mesh/candidates.h"
 #include "mesh/feasibility.h"
+#include "mesh/lateness.h"
 #include "mesh/messages.h"
 #include "mesh/parent_choice.h"
 #include "mesh/parent_clock.h"
@@ -37,6 +42,9 @@ namespace vpp::mesh {
 inline constexpr Duration kLookAround = std::chrono::seconds{10};
 
 inline constexpr std::size_t kMovesKept = 16;
+
+/// A link with slower beacons is metered: nothing is spent there on what may never be needed.
+inline constexpr Duration kStandbyBeaconMax = std::chrono::seconds{2};
 
 using LinkId = std::uint64_t;  ///< one socket to one possible parent; never used twice
 
@@ -77,6 +85,16 @@ enum class MoveReason : std::uint8_t {
   kLeft,          ///< this node stops
 };
 [[nodiscard]] std::string_view to_string(MoveReason reason);
+
+/// What came of the last search, when it found no parent.
+enum class Trouble : std::uint8_t {
+  kNone,
+  kSilent,   ///< nobody answers
+  kNoRoot,   ///< whoever answers reaches no root
+  kLoop,     ///< whoever answers lives below this node, or too far from the root
+  kRefused,  ///< whoever answers takes nobody, or not this node
+};
+[[nodiscard]] std::string_view to_string(Trouble trouble);
 
 struct Move {
   Instant at{};  ///< when it left `from`
@@ -165,7 +183,9 @@ class Uplink {
   /// The newest last, at most kMovesKept.
   [[nodiscard]] const std::vector<Move>& moves() const { return moves_; }
   /// An alternate held ready; nothing: none.
-  [[nodiscard]] std::optional<Endpoint> standby() const { return std::nullopt; }
+  [[nodiscard]] std::optional<Endpoint> standby() const;
+  /// Of the last search that ended without a parent; kNone while attached.
+  [[nodiscard]] Trouble trouble() const { return trouble_; }
   [[nodiscard]] std::string_view state() const;  ///< "probe", "joining", ... for people
 
   /// Market time and speed as the newest beacon told them; nothing before the first.
@@ -291,6 +311,7 @@ class Uplink {
   void counted_under(Instant now, const Parent& parent);
   void lose_parent(Instant now, Parting how, MoveReason why);
   void orphan(Instant now, Parting how, MoveReason why);
+  [[nodiscard]] bool join_standby(Instant now);
   void on_former(Instant now, const Message& message);
   void end_former(bool say_goodbye);
   void advance(Instant now, Attached& attached);
@@ -301,6 +322,13 @@ class Uplink {
   void end_look(Instant now, Attached& attached);
   void on_look(const Now& now, Attached& attached, const FromParent& event);
   void advance_look(Instant now, Attached& attached);
+  [[nodiscard]] bool wants_standby(const Attached& attached) const;
+  [[nodiscard]] bool suits_standby(Instant now, const Attached& attached,
+                                   const ProbeAck& answer) const;
+  void keep_as_standby(Instant now, Attached& attached);
+  void on_standby(const Now& now, Attached& attached, const FromParent& event);
+  void advance_standby(Instant now);
+  void end_standby();
   [[nodiscard]] std::optional<Candidate> look_target(Instant now, Attached& attached);
   [[nodiscard]] Instant next_look(Instant now, const Attached& attached);
   [[nodiscard]] std::optional<MoveReason> gain(Instant now, const Attached& attached,
@@ -311,6 +339,7 @@ class Uplink {
   [[nodiscard]] Attached* held();
   [[nodiscard]] const Attached* held() const;
   [[nodiscard]] bool moving() const;
+  void note_trouble(Trouble seen);
   void close(LinkId link);
   void flush_closes();
   void persist() { effects_.persist = record_; }
@@ -331,7 +360,12 @@ class Uplink {
   Instant counted_until_{};         ///< no ancestor counts this node any later
   Instant flush_at_{};              ///< since when closes are pending
   std::vector<LinkId> close_next_;  ///< after the Bye of this batch has been sent
+  Lateness lateness_;
+  Trouble trouble_ = Trouble::kNone;
+  Trouble seen_ = Trouble::kNone;  ///< in this search; the worst to say is the least of all
   std::optional<Former> former_;
+  std::optional<Look> standby_;   ///< while attached; give_up_at: an answer is awaited
+  std::size_t standby_turn_ = 0;  ///< whose turn it is to be asked for one
   std::vector<Move> moves_;
   UplinkEffects effects_;
 };

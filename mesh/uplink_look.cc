@@ -1,5 +1,6 @@
 // The part of Uplink that looks around while attached: is the most wanted parent back?
 // One candidate at a time, seldom, and never while a dispatch is being delivered.
+#include <algorithm>
 #include <utility>
 
 #include "mesh/uplink.h"
@@ -9,6 +10,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr Duration kStandbySoon = 1s;   ///< after the attach, and from one that will not do
+constexpr int kBeaconsToRefresh = 15;   ///< a standby is asked again, in beacon intervals
 constexpr Duration kLeaveWithin = 1s;   ///< neighbours were asked in the same moment
 constexpr Duration kLeaveNext = 200ms;  ///< from one alternate that would not to the next
 constexpr Duration kLeaveAgain = 2s;    ///< when none would
@@ -18,7 +21,7 @@ constexpr Duration kLeavingFor = 60s;  ///< a parent with 10,000 children repeat
 
 void Uplink::on_redirect(Instant now, const Redirect& redirect) {
   Attached& attached = *held();
-  if (candidates_.learn(redirect.alternates)) {
+  if (candidates_.learn(redirect.alternates, now)) {
     record_.alternates = candidates_.alternates();
     persist();
   }
@@ -33,7 +36,8 @@ void Uplink::on_redirect(Instant now, const Redirect& redirect) {
 /// The most wanted seed every other time, the rest in turn; for one who must go, all in turn.
 std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
   const bool must_go = attached.leaving.has_value();
-  if (attached.parent.candidate.place == 0 && !must_go)
+  const bool for_standby = !must_go && !standby_ && wants_standby(attached);
+  if (!for_standby && attached.parent.candidate.place == 0 && !must_go)
     return std::nullopt;  // nothing more is wanted
   const std::vector<Candidate> others = candidates_.others(now, attached.parent.candidate.to);
   if (others.empty()) return std::nullopt;
@@ -44,21 +48,33 @@ std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
   for (const Candidate& one : others) {
     if (one.to == attached.promising) return one;
   }
+  if (for_standby) return others[standby_turn_++ % others.size()];
   const std::size_t turn = look_turn_++;
   return turn % 2 == 0 ? others.front() : others[turn / 2 % others.size()];
 }
 
 Instant Uplink::next_look(Instant now, const Attached& attached) {
-  if (!attached.leaving) return now + rng_.jittered(kLookAround);
   const std::size_t others = candidates_.others(now, attached.parent.candidate.to).size();
+  if (!attached.leaving) {
+    const bool soon = !standby_ && wants_standby(attached) && standby_turn_ < others;
+    return now + rng_.jittered(soon ? kStandbySoon : kLookAround);
+  }
   const bool round = others == 0 || attached.leaving->tried % others == 0;
   return now + rng_.jittered(round ? kLeaveAgain : kLeaveNext);
 }
 
 void Uplink::start_look(Instant now, Attached& attached) {
   if (attached.leaving && attached.leaving->until <= now) attached.leaving.reset();
+  if (attached.leaving && standby_) {  // asked afresh, then joined
+    attached.look = std::exchange(standby_, std::nullopt);
+    attached.look->attempt.nonce = rng_.next();
+    attached.look->give_up_at = now + options_.join_timeout;
+    return probe(now, attached.look->link, attached.look->attempt);
+  }
   const bool must_go = attached.leaving && attached.leaving->reason == RedirectReason::kDraining;
-  const auto target = dispatch_active_ && !must_go ? std::nullopt : look_target(now, attached);
+  const bool for_standby = !standby_ && wants_standby(attached);
+  const bool busy = dispatch_active_ && !must_go && !for_standby;
+  const auto target = busy ? std::nullopt : look_target(now, attached);
   attached.look_at = next_look(now, attached);
   if (!target) return;
   const LinkId link = next_link_++;
@@ -69,6 +85,7 @@ void Uplink::start_look(Instant now, Attached& attached) {
 }
 
 void Uplink::end_look(Instant now, Attached& attached) {
+  if (!attached.look->attempt.answer) candidates_.missed(attached.look->attempt.candidate.to, now);
   close(attached.look->link);
   attached.look.reset();
   attached.look_at = next_look(now, attached);
@@ -93,10 +110,17 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
   }
   const auto* answer = std::get_if<ProbeAck>(&event.message);
   if (answer == nullptr || look.petition || answer->nonce != look.attempt.nonce) return;
+  look.attempt.answer = *answer;
+  candidates_.answered(candidate.to);
   const auto why = gain(now.protocol, attached, {*answer, candidate.place});
   const bool wait = why == MoveReason::kMoreWanted && attached.promising != candidate.to;
   attached.promising = why ? std::optional{candidate.to} : std::nullopt;
-  if (!why || wait) return end_look(now.protocol, attached);
+  if (!why || wait) {
+    if (!standby_ && wants_standby(attached) && suits_standby(now.protocol, attached, *answer)) {
+      return keep_as_standby(now.protocol, attached);
+    }
+    return end_look(now.protocol, attached);
+  }
   look.why = *why;
   look.attempt.probe_again = kNever;
   look.petition = petition(now.protocol, look.link, candidate, answer->path.size());
@@ -142,6 +166,59 @@ void Uplink::advance_look(Instant now, Attached& attached) {
   }
   if (look.attempt.probe_again <= now) probe(now, look.link, look.attempt);
   if (look.petition && look.petition->hello_again <= now) send_hello(now, *look.petition);
+}
+
+// --- the standby -----------------------------------------------------------------------------
+
+bool Uplink::wants_standby(const Attached& attached) const {
+  if (options_.role != Role::kLeaf) return true;
+  const Duration alone{limits::kStandbySiblingsMax * 1'000 / limits::kRejoinsPerSecond};
+  return attached.parent.spread < alone && attached.parent.beacon_interval <= kStandbyBeaconMax;
+}
+
+/// One whose own path leads over the present parent would be lost with it.
+bool Uplink::suits_standby(Instant now, const Attached& attached, const ProbeAck& answer) const {
+  return !unfit(seeker(), answer) && feasibility_.allows(now, answer.path.size(), answer.term) &&
+         std::ranges::find(answer.path, attached.parent.id) == answer.path.end();
+}
+
+void Uplink::keep_as_standby(Instant now, Attached& attached) {
+  standby_ = std::move(attached.look);
+  attached.look.reset();
+  standby_->give_up_at = kNever;
+  standby_->attempt.probe_again =
+      now + rng_.jittered(attached.parent.beacon_interval * kBeaconsToRefresh);
+  attached.look_at = next_look(now, attached);
+}
+
+void Uplink::on_standby(const Now& now, Attached& attached, const FromParent& event) {
+  const auto* answer = std::get_if<ProbeAck>(&event.message);
+  if (answer == nullptr || answer->nonce != standby_->attempt.nonce) return;
+  if (!suits_standby(now.protocol, attached, *answer)) return end_standby();
+  standby_->attempt.answer = *answer;
+  standby_->give_up_at = kNever;
+  standby_->attempt.probe_again =
+      now.protocol + rng_.jittered(attached.parent.beacon_interval * kBeaconsToRefresh);
+}
+
+void Uplink::advance_standby(Instant now) {
+  if (!standby_) return;
+  if (standby_->give_up_at <= now) {
+    candidates_.avoid(standby_->attempt.candidate.to, now + rng_.jittered(kLookAround));
+    return end_standby();
+  }
+  if (standby_->attempt.probe_again > now) return;
+  if (standby_->give_up_at == kNever) {
+    standby_->attempt.nonce = rng_.next();
+    standby_->give_up_at = now + lateness_.stretch(options_.join_timeout);
+  }
+  probe(now, standby_->link, standby_->attempt);
+}
+
+void Uplink::end_standby() {
+  if (!standby_) return;
+  close(standby_->link);
+  standby_.reset();
 }
 
 }  // namespace vpp::mesh

@@ -20,6 +20,7 @@ constexpr Duration kAvoidAfterTimeout = 1s;
 /// downwards would otherwise lose kBackoffMax at every level.
 constexpr Duration kBackoffHeard = 5s;
 constexpr int kDoublingsMax = 10;
+constexpr Session kSessionMax = Session{1} << 62;  ///< nobody attaches so often
 
 }  // namespace
 
@@ -70,9 +71,14 @@ void Uplink::on_answer(Instant now, Attempts& attempts, LinkId link, const Probe
   const auto found = attempts.find(link);
   if (found == attempts.end() || found->second.nonce != answer.nonce) return;
   heard_somebody_ = true;
+  candidates_.answered(found->second.candidate.to);
   const bool fit =
       !unfit(seeker(), answer) && feasibility_.allows(now, answer.path.size(), answer.term);
   if (!fit) {
+    const auto why = unfit(seeker(), answer);
+    note_trouble(why == Unfit::kNoRoot || why == Unfit::kOldTerm ? Trouble::kNoRoot
+                 : why == Unfit::kFull                           ? Trouble::kRefused
+                                                                 : Trouble::kLoop);
     close(link);
     attempts.erase(found);
     return;
@@ -95,6 +101,7 @@ void Uplink::decide(Instant now, Probing& probing, bool in_time) {
     if (attempt.answer) {
       offers.emplace(link, std::move(attempt));
     } else {
+      candidates_.missed(attempt.candidate.to, now);
       close(link);
     }
   }
@@ -123,6 +130,8 @@ void Uplink::join_best(Instant now, Attempts offers) {
 
 /// Full jitter: neighbours that lost the same parent must not come back in step.
 void Uplink::rest(Instant now) {
+  trouble_ = seen_ == Trouble::kNone ? Trouble::kSilent : seen_;
+  seen_ = Trouble::kNone;
   const Duration cap = std::exchange(heard_somebody_, false) ? kBackoffHeard : limits::kBackoffMax;
   const Duration most = std::min(cap, limits::kBackoffMin * (1 << failures_));
   failures_ = std::min(failures_ + 1, kDoublingsMax);
@@ -163,12 +172,29 @@ void Uplink::send_hello(Instant now, Petition& petition) {
 void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak) {
   const Duration wait = std::clamp(nak.retry_after, Duration{1}, kRetryMax);
   candidates_.avoid(candidate.to, now + wait);
+  note_trouble(nak.reason == NakReason::kNoRoot ? Trouble::kNoRoot
+               : nak.reason == NakReason::kLoop ? Trouble::kLoop
+                                                : Trouble::kRefused);
+  if (nak.reason != NakReason::kOldSession || nak.newest <= record_.session ||
+      nak.newest >= kSessionMax) {
+    return;
+  }
+  // What this node knew of itself was lost: it goes on from there, and is counted nowhere until
+  // whoever counts the session that was attached cannot any more.
+  record_.session = nak.newest;
+  const auto levels = static_cast<Duration::rep>(limits::kDepthMax);
+  counted_until_ = std::max(counted_until_, now + with_drift(limits::kLease * levels));
+  persist();
 }
 
 bool Uplink::acceptable(Instant now, const FromParent& event, const HelloAck& ack) const {
   if (event.peer == kNoNode || unfit_path(seeker(), ack.path, ack.term)) return false;
   if (ack.stamp < 0 || ack.stamp > kStampMax) return false;
   return ack.path.front() == event.peer && feasibility_.allows(now, ack.path.size(), ack.term);
+}
+
+void Uplink::note_trouble(Trouble seen) {
+  if (held() == nullptr) seen_ = std::max(seen_, seen);
 }
 
 void Uplink::advance(Instant now, Probing& probing) {

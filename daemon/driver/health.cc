@@ -18,11 +18,25 @@ std::string of(std::size_t part, std::size_t all) {
   return std::to_string(part) + " of " + std::to_string(all);
 }
 
+/// What the last search for a parent came to; nothing: no more than that it found none.
+void check_search(mesh::Trouble trouble, std::vector<HealthCode>& codes) {
+  if (trouble == mesh::Trouble::kNoRoot) {
+    codes.push_back({"VPP_NO_ROOT", Severity::kError,
+                     "whoever answers reaches no root: aggregators that name only each other as "
+                     "parents never do; one of them must name the root"});
+  } else if (trouble == mesh::Trouble::kLoop) {
+    codes.push_back({"VPP_LOOP", Severity::kError,
+                     "whoever answers lives below this node or too deep in the tree: [[parents]] "
+                     "must name nodes nearer to the root"});
+  }
+}
+
 void check_uplink(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
   if (status.role == Role::kRoot) return;
   if (!status.parent) {
     codes.push_back(
         {"VPP_NO_PARENT", Severity::kError, "attached to no parent (" + status.uplink_state + ")"});
+    check_search(status.trouble, codes);
   } else if (status.path.empty()) {
     codes.push_back({"VPP_NO_ROOT", Severity::kError, "the parent reaches no root"});
   }
@@ -61,6 +75,12 @@ void check_tree(const node::NodeStatus& status, std::vector<HealthCode>& codes) 
   } else if (lost > 0) {
     codes.push_back({"VPP_CHILD_LOST", Severity::kWarning,
                      of(lost, status.children.size()) + " children hold no lease"});
+  }
+  for (const mesh::ChildView& child : status.children) {
+    if (!child.duplicated) continue;
+    codes.push_back({"VPP_DUPLICATE_IDENTITY", Severity::kError,
+                     "two nodes use the identity of '" + child.name + "' (" + to_string(child.id) +
+                         "): give each a key of its own; only one is counted"});
   }
   const mesh::Coverage& coverage = status.group.coverage;
   if (const std::size_t silent = coverage.stale + coverage.offline; silent > 0) {

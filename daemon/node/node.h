@@ -219,10 +219,11 @@ struct NodeStatus {
   std::uint64_t term = 0;
   std::vector<Endpoint> alternates;
   std::optional<std::chrono::milliseconds> beacon_age;
-  std::optional<Endpoint> standby;  ///< a parent held ready beside the present one
-  std::vector<mesh::Move> moves;    ///< changes of parent, the newest last
-  bool draining = false;            ///< aggregator: DrainAsked; empty once no child is attached
-  mesh::GroupSummary group;         ///< root and aggregator: the sum below
+  std::optional<Endpoint> standby;               ///< a parent held ready beside the present one
+  mesh::Trouble trouble = mesh::Trouble::kNone;  ///< why the last search found no parent
+  std::vector<mesh::Move> moves;                 ///< changes of parent, the newest last
+  bool draining = false;     ///< aggregator: DrainAsked; empty once no child is attached
+  mesh::GroupSummary group;  ///< root and aggregator: the sum below
   std::optional<device::SiteStatus> site;  ///< leaf
   std::vector<mesh::ChildView> children;
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.

@@ -93,6 +93,7 @@ inline void fill_uplink(NodeStatus& out, const mesh::Uplink& uplink, const Now& 
   out.alternates = uplink.alternates();
   out.standby = uplink.standby();
   out.moves = uplink.moves();
+  out.trouble = uplink.trouble();
   if (const auto heard = uplink.last_beacon()) out.beacon_age = now.protocol - *heard;
 }
 

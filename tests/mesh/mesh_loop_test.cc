@@ -1,5 +1,6 @@
 // Each test tells how a loop could come about, and that it does not. The mesh looks for cycles
 // after every event by itself; a run that returns nothing found none.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "virtual_mesh.h"
@@ -94,5 +95,28 @@ TEST_CASE("a stale advert after a partition is not feasible", "[mesh][loop]") {
     mesh.heal();
     run(mesh, 100s);
     CHECK(mesh.counted_at_root().size() == 1);
+  }
+}
+
+TEST_CASE("a chain grows to eight levels, and no further", "[mesh][loop][depth]") {
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    VirtualMesh mesh{seed, {}};
+    std::size_t above = mesh.add(Role::kRoot, {});
+    for (std::size_t level = 2; level <= 7; ++level) above = mesh.add(Role::kAggregator, {above});
+    const std::size_t leaf = mesh.add(Role::kLeaf, {above});
+    const std::size_t too_deep = mesh.add(Role::kAggregator, {above});
+    const std::size_t nowhere = mesh.add(Role::kLeaf, {too_deep});
+    run(mesh, 60s);
+    CHECK(mesh.path_of(leaf).size() == limits::kDepthMax);
+    CHECK(mesh.path_of(too_deep).empty());
+    CHECK(mesh.path_of(nowhere).empty());
+    CHECK(mesh.counted_at_root() == std::vector{mesh.id_of(leaf)});
+
+    mesh.crash(3);  // whoever was below was told of those above it
+    run(mesh, 80s);
+    CHECK(mesh.path_of(leaf).size() < limits::kDepthMax);
+    CHECK(mesh.path_of(nowhere).size() <= limits::kDepthMax);
+    const std::vector<NodeId> counted = mesh.counted_at_root();
+    CHECK(std::ranges::count(counted, mesh.id_of(leaf)) == 1);
   }
 }

@@ -7,6 +7,7 @@
 #include "mesh/candidates.h"
 #include "mesh/evictions.h"
 #include "mesh/feasibility.h"
+#include "mesh/lateness.h"
 #include "mesh/parent_clock.h"
 #include "mesh/token_bucket.h"
 
@@ -30,16 +31,58 @@ std::vector<Endpoint> addresses(const std::vector<Candidate>& list) {
 
 TEST_CASE("candidates are the seeds in order, then what was learned", "[mesh][candidates]") {
   Candidates known{{at(2), at(1)}, at(9), {at(5)}};
-  CHECK(known.learn({at(1), at(7), at(9), at(7)}));
+  CHECK(known.learn({at(1), at(7), at(9), at(7)}, Instant{}));
   CHECK(addresses(known.usable(Instant{})) == std::vector{at(2), at(1), at(7), at(5)});
-  CHECK_FALSE(known.learn({at(5), at(7)}));  // nothing new: nothing to write to disk
+  CHECK_FALSE(known.learn({at(5), at(7)}, Instant{}));  // nothing new: nothing to write to disk
 }
 
 TEST_CASE("a flood of alternates is bounded and keeps the newest", "[mesh][candidates][limits]") {
   Candidates known{{at(1)}, {}, {}};
-  for (int port = 100; port < 200; ++port) known.learn({at(port)});
+  for (int port = 100; port < 200; ++port) known.learn({at(port)}, Instant{});
   CHECK(known.alternates().size() == limits::kAlternatesMax);
   CHECK(known.alternates().front() == at(199));
+}
+
+TEST_CASE("alternates that have answered are not pushed out by any number that have not",
+          "[mesh][candidates][limits]") {
+  Candidates known{{at(1)}, {}, {at(5), at(6)}};
+  known.answered(at(5));
+  for (int port = 100; port < 300; port += 8) {
+    std::vector<Endpoint> nonsense;
+    for (int i = 0; i < 8; ++i) nonsense.push_back(at(port + i));
+    known.learn(nonsense, Instant{});
+  }
+  CHECK(known.alternates().size() == limits::kAlternatesMax);
+  CHECK(std::ranges::count(known.alternates(), at(5)) == 1);
+  CHECK(std::ranges::count(known.alternates(), at(6)) == 0);
+}
+
+TEST_CASE("an alternate that never answers is forgotten, and not believed again for ten minutes",
+          "[mesh][candidates][limits]") {
+  Candidates known{{at(1)}, {}, {at(5), at(6)}};
+  known.answered(at(5));
+  for (int i = 0; i < 3; ++i) {
+    for (const int port : {1, 5, 6}) known.missed(at(port), Instant{1s});
+  }
+  CHECK(addresses(known.usable(Instant{1s})) == std::vector{at(1), at(5)});  // both worth a try
+  CHECK_FALSE(known.learn({at(6)}, Instant{600s}));
+  CHECK(known.learn({at(6)}, Instant{601s}));
+}
+
+TEST_CASE("patience grows with what a node was late itself, eightfold at most, and shrinks again",
+          "[mesh][lateness]") {
+  Lateness lateness;
+  CHECK(lateness.stretch(3s) == 3s);
+  lateness.ran(Instant{10s}, Instant{9'600ms});
+  CHECK(lateness.stretch(3s) == 3s);
+  lateness.ran(Instant{20s}, Instant{19s});
+  CHECK(lateness.stretch(3s) == 9s);
+  lateness.ran(Instant{100s}, Instant{30s});
+  CHECK(lateness.stretch(3s) == 24s);
+  for (int i = 1; i <= 4; ++i) lateness.ran(Instant{100s + i * 1s}, kNever);
+  CHECK(lateness.stretch(3s) == 12s);
+  lateness.ran(Instant{200s}, Instant{200s});
+  CHECK(lateness.stretch(3s) == 3s);
 }
 
 TEST_CASE("a candidate that refused is left alone until its time", "[mesh][candidates]") {

@@ -86,6 +86,7 @@ TEST_CASE("a leaf gains nothing by going right below the root", "[mesh][choice]"
 TEST_CASE("a move is worth it only for a rung, never for comfort", "[mesh][choice]") {
   constexpr std::size_t kSeeds = 3;
   CHECK(worth_moving(seeker(), 3, 0, {answer(2), 2}, kSeeds));        // shorter
+  CHECK_FALSE(worth_moving(seeker(), 3, 0, {answer(2), 3}, kSeeds));  // shorter, but no seed
   CHECK(worth_moving(seeker(), 3, 0, {answer(4, 6), 2}, kSeeds));     // newer root
   CHECK(worth_moving(seeker(), 3, 1, {answer(3), 0}, kSeeds));        // more wanted, same rank
   CHECK_FALSE(worth_moving(seeker(), 3, 1, {answer(4), 0}, kSeeds));  // more wanted, but deeper

@@ -229,7 +229,7 @@ Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Hello>) return hello(rng);
   if constexpr (std::is_same_v<Kind, HelloAck>) return hello_ack(rng);
   if constexpr (std::is_same_v<Kind, HelloNak>) {
-    return {static_cast<NakReason>(rng.below(8)), span(rng), alternates(rng)};
+    return {static_cast<NakReason>(rng.below(8)), span(rng), alternates(rng), rng.next()};
   }
   if constexpr (std::is_same_v<Kind, Report>) return report(rng);
   if constexpr (std::is_same_v<Kind, Beacon>) return beacon(rng);
