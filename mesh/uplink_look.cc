@@ -65,7 +65,8 @@ Instant Uplink::next_look(Instant now, const Attached& attached) {
 
 void Uplink::start_look(Instant now, Attached& attached) {
   if (attached.leaving && attached.leaving->until <= now) attached.leaving.reset();
-  if (attached.leaving && standby_) {  // asked afresh, then joined
+  if (attached.leaving && attached.leaving->tried == 0 && standby_) {  // asked afresh, then joined
+    ++attached.leaving->tried;
     attached.look = std::exchange(standby_, std::nullopt);
     attached.look->attempt.nonce = rng_.next();
     attached.look->give_up_at = now + options_.join_timeout;
@@ -116,7 +117,8 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
   const bool wait = why == MoveReason::kMoreWanted && attached.promising != candidate.to;
   attached.promising = why ? std::optional{candidate.to} : std::nullopt;
   if (!why || wait) {
-    if (!standby_ && wants_standby(attached) && suits_standby(now.protocol, attached, *answer)) {
+    if (!attached.leaving && !standby_ && wants_standby(attached) &&
+        suits_standby(now.protocol, attached, *answer)) {
       return keep_as_standby(now.protocol, attached);
     }
     return end_look(now.protocol, attached);

@@ -73,6 +73,11 @@ const std::vector<Spoiler>& group_spoilers() {
        [](RoleConfig& c) { std::get<AggregatorConfig>(c.of_role).listen.address = "*:9450"; }},
       {Role::kAggregator, "parents",
        [](RoleConfig& c) { std::get<AggregatorConfig>(c.of_role).parents.clear(); }},
+      {Role::kAggregator, "parents[0].address",
+       [](RoleConfig& c) {
+         auto& group = std::get<AggregatorConfig>(c.of_role);
+         group.parents.at(0).address = group.listen.advertise;
+       }},
       {Role::kRoot, "listen.advertise",
        [](RoleConfig& c) { std::get<RootConfig>(c.of_role).listen = {"tcp://*:1", "tcp://*:1"}; }},
       {Role::kRoot, "listen.advertise",

@@ -74,6 +74,20 @@ TEST_CASE("each fault of the plant has its code", "[driver][health]") {
     leaf.status.path.clear();
     CHECK(names(leaf) == Names{"VPP_NO_ROOT"});
   }
+  SECTION("no parent, because nobody who answers has a root") {
+    leaf.status.parent.reset();
+    leaf.status.trouble = mesh::Trouble::kNoRoot;
+    CHECK(names(leaf) == Names{"VPP_NO_PARENT", "VPP_NO_ROOT"});
+  }
+  SECTION("no parent, because whoever answers lives below") {
+    leaf.status.parent.reset();
+    leaf.status.trouble = mesh::Trouble::kLoop;
+    CHECK(names(leaf) == Names{"VPP_NO_PARENT", "VPP_LOOP"});
+  }
+  SECTION("two nodes with one identity") {
+    root.status.children[1].duplicated = true;
+    CHECK(names(root) == Names{"VPP_DUPLICATE_IDENTITY"});
+  }
   SECTION("a lost child") {
     root.status.children[1].attached = false;
     CHECK(names(root) == Names{"VPP_CHILD_LOST"});
