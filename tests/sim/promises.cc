@@ -138,7 +138,8 @@ void Promises::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& stat
                          std::to_string(promised.seen_term));
   }
   if (durable) promised.seen_term = status.term;
-  if (node != kRootIndex) return;
+  const bool leads = !status.path.empty();  // who does not has no orders, only a journal
+  if (node != kRootIndex || !leads) return;
   for (const auto& [id, order] : acknowledged_) {
     const bool known =
         std::ranges::any_of(status.orders, [&](const auto& o) { return o.id == id; });
