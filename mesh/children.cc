@@ -198,7 +198,9 @@ void Children::on_report(const Now& now, Entry& entry, const Report& report) {
   if (child.peer.role == Role::kLeaf) return;
   const NodeId id = entry.first;
   on_evicted(id, report.evicted);
-  for (const Attachment& one : report.attached) locate(now, id, one);
+  for (const Attachment& one : report.attached) {
+    if (one.node != id) locate(now, id, one);  // of itself it says all in its Hello
+  }
 }
 
 bool Children::believable(Instant now, const Child& child, const Report& report) {

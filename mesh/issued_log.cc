@@ -78,6 +78,7 @@ std::expected<std::uint64_t, std::string> log_issued(
   if (!log.lock()) return failed(std::strerror(errno));
   const auto last = last_serial(log.get());
   if (!last) return failed(last.error());
+  if (*last == UINT64_MAX) return failed("no serial is left after the last line");
   const std::uint64_t serial = *last + 1;
   const std::string text = line(serial) + '\n';
   VPP_CHECK(text.size() < static_cast<std::size_t>(kTailBytes));

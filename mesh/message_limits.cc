@@ -83,9 +83,13 @@ class Limits {
     require(value >= Duration{0} && value <= kSpanMax, what);
   }
   void stamp(Stamp value) { require(value >= 0 && value <= kStampMax, "stamp out of range"); }
-  void market(MarketTime value) {
+  /// A clock runs on from here: never the end of time.
+  void market_now(MarketTime value) {
     const std::int64_t ms = value.time_since_epoch().count();
-    require(value == kEndOfTime || (ms >= 0 && ms <= kStampMax), "market time out of range");
+    require(ms >= 0 && ms <= kStampMax, "market time out of range");
+  }
+  void market(MarketTime value) {
+    if (value != kEndOfTime) market_now(value);
   }
   void speed(std::int64_t value) {
     require(value >= 1 && value <= limits::kMarketSpeedMax, "market speed out of range");
@@ -170,7 +174,7 @@ void check(Limits& l, const HelloAck& m) {
   l.span(m.spread, "spread out of range");
   l.path(m.path);
   l.stamp(m.stamp);
-  l.market(m.market_time);
+  l.market_now(m.market_time);
   l.speed(m.market_speed);
   l.alternates(m.alternates);
   l.nodes(m.evict);
@@ -185,7 +189,7 @@ void check(Limits& l, const HelloNak& m) {
 void check(Limits& l, const Beacon& m) {
   l.stamp(m.stamp);
   l.path(m.path);
-  l.market(m.market_time);
+  l.market_now(m.market_time);
   l.speed(m.market_speed);
   l.alternates(m.alternates);
 }

@@ -23,6 +23,8 @@ inline constexpr std::uint16_t kProtocolVersion = 1;
 using Path = std::vector<NodeId>;
 
 using Stamp = std::int64_t;  ///< milliseconds of the parent's protocol clock
+/// Stamps a peer may send: sums of two stay in int64.
+inline constexpr Stamp kStampMax = std::int64_t{1} << 53;
 using Session = std::uint64_t;
 
 // --- either way ------------------------------------------------------------------------------

@@ -14,9 +14,6 @@
 
 namespace vpp::mesh {
 
-/// Stamps a peer may send: the rest is nonsense, and would overflow sums.
-inline constexpr Stamp kStampMax = std::int64_t{1} << 53;
-
 /// Two clocks may differ in rate by 1/256: ten times what a bad crystal does.
 [[nodiscard]] constexpr Duration with_drift(Duration span) {
   return span + span / 256 + Duration{1};

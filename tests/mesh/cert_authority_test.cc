@@ -117,6 +117,9 @@ TEST_CASE("a damaged log of certificates stops the signing", "[mesh][ca]") {
   spit(log, "one\tx\n");
   CHECK_THAT(sign_request(bench.authority, bench.request, {}, kUtcMs).error(),
              Catch::Contains("serial"));
+  spit(log, "18446744073709551615\tx\n");  // the next one would be zero, and then one again
+  CHECK_THAT(sign_request(bench.authority, bench.request, {}, kUtcMs).error(),
+             Catch::Contains("no serial is left"));
 }
 
 TEST_CASE("a request altered on its way is refused", "[mesh][ca]") {

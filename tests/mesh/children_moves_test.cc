@@ -66,6 +66,16 @@ TEST_CASE("a storm of nodes that moved is one question to each other branch, not
   for (const auto& [to, evict] : questions) CHECK(evict.nodes.size() == kMoved);
 }
 
+TEST_CASE("a node cannot clear itself by announcing itself", "[mesh][moves]") {
+  Moves bench;
+  bench.join(3, group(3), 1, 20s);
+  bench.report(3, group(3), 1, {{group(3), 1, true}});
+  CHECK_FALSE(bench.counted(group(3)));
+  bench.report(1, group(1), 1, {}, {{group(3), 1}});
+  bench.report(2, group(2), 1, {}, {{group(3), 1}});
+  CHECK(bench.counted(group(3)));
+}
+
 TEST_CASE("a question that was lost is asked again, an answer that was lost is given again",
           "[mesh][moves]") {
   Moves bench;

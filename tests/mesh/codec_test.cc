@@ -207,6 +207,14 @@ TEST_CASE("numbers beyond their limit are not encoded", "[mesh][codec]") {
   Beacon beacon;
   beacon.market_speed = 0;
   CHECK_FALSE(encode(beacon));
+  beacon.market_speed = 1;
+  CHECK(encode(beacon));
+  // A clock that stands at the end of time would overflow as soon as it runs on.
+  beacon.market_time = kEndOfTime;
+  CHECK(encode(beacon).error() == "market time out of range");
+  HelloAck ack;
+  ack.market_time = kEndOfTime;
+  CHECK(encode(ack).error() == "market time out of range");
 
   HelloNak nak;
   nak.reason = static_cast<NakReason>(8);

@@ -93,8 +93,12 @@ Duration span(Rng& rng) {
   return Duration{between(rng, 0, kSpanMax.count())};
 }
 
+MarketTime market_now(Rng& rng) {
+  return MarketTime{Duration{between(rng, 0, kStampMax)}};
+}
+
 MarketTime market(Rng& rng) {
-  return rng.below(8) == 0 ? kEndOfTime : MarketTime{Duration{between(rng, 0, kStampMax)}};
+  return rng.below(8) == 0 ? kEndOfTime : market_now(rng);
 }
 
 std::int64_t stamp(Rng& rng) {
@@ -169,7 +173,7 @@ HelloAck hello_ack(Rng& rng) {
   m.term = rng.next();
   m.path = path(rng);
   m.stamp = stamp(rng);
-  m.market_time = market(rng);
+  m.market_time = market_now(rng);
   m.market_speed = speed(rng);
   m.alternates = alternates(rng);
   m.evict = nodes(rng);
@@ -209,7 +213,7 @@ ProbeAck probe_ack(Rng& rng) {
 }
 
 Beacon beacon(Rng& rng) {
-  return {stamp(rng), rng.next(), path(rng), market(rng), speed(rng), alternates(rng)};
+  return {stamp(rng), rng.next(), path(rng), market_now(rng), speed(rng), alternates(rng)};
 }
 
 Follow follow(Rng& rng) {
