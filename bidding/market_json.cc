@@ -64,14 +64,17 @@ Json to_json_value(Joules energy) {
 
 std::int64_t JsonReader::whole(const Json& object, const char* name) {
   const Json* value = field(object, name);
-  if (value == nullptr) return 0;
+  return value != nullptr ? number(*value, name) : 0;
+}
+
+std::int64_t JsonReader::number(const Json& value, const char* name) {
   constexpr auto kMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  if (!value->is_number_integer() ||
-      (value->is_number_unsigned() && value->get<std::uint64_t>() > kMax)) {
+  if (!value.is_number_integer() ||
+      (value.is_number_unsigned() && value.get<std::uint64_t>() > kMax)) {
     fail(std::string{name} + " is not a whole number of 64 bits");
     return 0;
   }
-  return value->get<std::int64_t>();
+  return value.get<std::int64_t>();
 }
 
 std::uint32_t JsonReader::count(const Json& object, const char* name) {
@@ -159,11 +162,7 @@ void JsonReader::read(const Json& value, Settlement& settlement) {
 }
 
 void JsonReader::read(const Json& value, Joules& energy) {
-  if (value.is_number_integer()) {
-    energy = Joules{value.get<std::int64_t>()};
-  } else {
-    fail("an energy is not a whole number");
-  }
+  energy = Joules{number(value, "an energy")};
 }
 
 void JsonReader::fail(std::string why) {

@@ -67,6 +67,7 @@ class JsonReader {
 
  private:
   [[nodiscard]] const Json* field(const Json& object, const char* name);
+  [[nodiscard]] std::int64_t number(const Json& value, const char* name);
 
   std::string error_;
 };

@@ -14,11 +14,16 @@ using Json = nlohmann::ordered_json;
 
 constexpr char kOrderLetter = 'o';
 constexpr char kFactLetter = 'f';
+/// Of a path, at the longest lease that a parent may give (2 minutes); with room to spare.
+constexpr std::size_t kLeasesMax = 1'000;
 
 template <class Number>
 Number whole(const Json& object, const char* key) {
   const Json& value = object.at(key);
   if (!value.is_number_integer()) throw std::runtime_error{std::string{key} + " is no number"};
+  const bool fits = value.is_number_unsigned() ? std::in_range<Number>(value.get<std::uint64_t>())
+                                               : std::in_range<Number>(value.get<std::int64_t>());
+  if (!fits) throw std::runtime_error{std::string{key} + " is out of range"};
   return value.get<Number>();
 }
 
@@ -44,6 +49,7 @@ mesh::UplinkRecord uplink_of(const Json& document) {
   }
   record.term = whole<std::uint64_t>(document, "term");
   record.path_length = whole<std::size_t>(document, "path_length");
+  if (record.path_length > kLeasesMax) throw std::runtime_error{"path_length is out of range"};
   for (const Json& each : document.at("alternates")) {
     const auto key = parse_z85(each.at("key").get<std::string>());
     if (!key) throw std::runtime_error{"alternates: a key is no Z85"};

@@ -108,6 +108,9 @@ TEST_CASE("a fact that is not whole is refused with its reason", "[bidding][jour
       {R"({"kind":"prices_known","prices":[{"from_ms":18446744073709551615}]})",
        "from_ms is not a whole number"},
       {R"({"kind":"award_known","award":[]})", "award is not an object"},
+      {R"({"kind":"bid_decided","at_ms":1,"forecast":[],"firm_curve_j":[18446744073709551615],)"
+       R"("bid":{"key":"k","segments":[],"gate":{"from_ms":1,"until_ms":2,"closes_ms":0}}})",
+       "an energy is not a whole number"},
   }));
   CAPTURE(text);
   const auto fact = fact_from_json(text);

@@ -34,6 +34,29 @@ TEST_CASE("a cut or changed record is an error or a record, never a crash", "[dr
   }
 }
 
+TEST_CASE("a number that its field cannot hold is refused", "[driver][record]") {
+  const auto fence = [](const char* term) {
+    return parse_record(RecordKind::kFence, std::string{R"({"sequence":2,"term":)"} + term + "}");
+  };
+  CHECK(fence("18446744073709551615"));
+  CHECK_FALSE(fence("-1"));  // would be the highest term of all
+  const auto order = [](const char* power) {
+    return parse_record(RecordKind::kOrder,
+                        std::string{R"({"id":1,"key":"k","source":0,"from_ms":1,"until_ms":2,)"} +
+                            R"("issued_ms":0,"state":0,"power_w":)" + power + "}");
+  };
+  CHECK(order("-5000"));
+  CHECK_FALSE(order("9223372036854775808"));
+  const auto uplink = [](const char* leases) {
+    return parse_record(
+        RecordKind::kUplink,
+        std::string{R"({"session":1,"last_parent":null,"term":1,"alternates":[],)"} +
+            R"("path_length":)" + leases + "}");
+  };
+  CHECK(uplink("8"));
+  CHECK_FALSE(uplink("4611686018427387904"));  // leases without end: no time holds them
+}
+
 TEST_CASE("a record without one of its fields is refused", "[driver][record]") {
   CHECK_FALSE(parse_record(RecordKind::kFence, R"({"term":1})").has_value());
   CHECK_FALSE(parse_record(RecordKind::kFence, R"({"term":1,"sequence":"2"})").has_value());
