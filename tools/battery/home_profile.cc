@@ -1,5 +1,6 @@
 #include "tools/battery/home_profile.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -61,6 +62,12 @@ std::optional<std::int64_t> thousandths(const std::vector<std::string>& row, std
   return std::llround(value * 1000);
 }
 
+/// Within what the connection of a site can be.
+std::int32_t site_watts(device::Int128 watts) {
+  const device::Int128 most = limits::kSitePowerMax.count;
+  return static_cast<std::int32_t>(std::clamp<device::Int128>(watts, 0, most));
+}
+
 std::int64_t hour_of(MarketTime market) {
   return std::chrono::floor<std::chrono::hours>(market - kProfileStart).count();
 }
@@ -107,9 +114,9 @@ std::expected<std::vector<HomeProfile>, std::string> read_homes(const std::strin
     for (std::size_t hour = 0; hour < load->rows.size(); ++hour) {
       const auto wh = thousandths(load->rows[hour], *load_column);
       const auto mw_per_kw = thousandths(pv->rows[hour], *pv_column);
-      home.load_w.push_back(static_cast<std::int32_t>(std::max<std::int64_t>(0, wh.value_or(0))));
-      home.pv_w.push_back(static_cast<std::int32_t>(
-          std::max<std::int64_t>(0, mw_per_kw.value_or(0) * *size / 1'000'000)));
+      home.load_w.push_back(site_watts(wh.value_or(0)));
+      home.pv_w.push_back(
+          site_watts(static_cast<device::Int128>(mw_per_kw.value_or(0)) * *size / 1'000'000));
     }
     homes.push_back(std::move(home));
   }

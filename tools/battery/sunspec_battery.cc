@@ -27,13 +27,14 @@ constexpr std::size_t kWSetRvrtRem = kControl + 33;
 struct WritablePoint {
   std::size_t at;
   std::size_t size;
+  std::uint32_t absent;  ///< of its type: what no value is
 };
-constexpr std::array<WritablePoint, 6> kWritable{{{kWSetEna, 1},
-                                                  {kWSetMod, 1},
-                                                  {kWSet, 2},
-                                                  {kWSetRvrt, 2},
-                                                  {kWSetEnaRvrt, 1},
-                                                  {kWSetRvrtTms, 2}}};
+constexpr std::array<WritablePoint, 6> kWritable{{{kWSetEna, 1, 0xffff},
+                                                  {kWSetMod, 1, 0xffff},
+                                                  {kWSet, 2, 0x8000'0000},
+                                                  {kWSetRvrt, 2, 0x8000'0000},
+                                                  {kWSetEnaRvrt, 1, 0xffff},
+                                                  {kWSetRvrtTms, 2, 0xffff'ffff}}};
 
 /// A model of which nothing is implemented, as runs of its types' "not implemented" value. From
 /// the model definitions of the SunSpec Alliance.
@@ -220,7 +221,9 @@ WriteResult SunspecBattery::write(std::uint16_t address, std::span<const std::ui
       return half && at == first ? WriteResult::kIllegalValue : WriteResult::kIllegalAddress;
     }
     if (at + point->size > last) return WriteResult::kIllegalValue;
-    const std::uint16_t value = values[at - first];
+    std::uint32_t value = values[at - first];
+    if (point->size == 2) value = value << 16U | values[at - first + 1];
+    if (value == point->absent) return WriteResult::kIllegalValue;
     if (at == kWSetMod && value != 1) return WriteResult::kIllegalValue;  // watts only
     if ((at == kWSetEna || at == kWSetEnaRvrt) && value > 1) return WriteResult::kIllegalValue;
     at += point->size;

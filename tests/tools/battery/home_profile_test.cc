@@ -59,6 +59,18 @@ TEST_CASE("what is missing or wrong in homes and fleets is said", "[battery][hom
   CHECK(fleet->front().capacity == WattHours{13'500});
 }
 
+TEST_CASE("no home draws or makes more than a site can be", "[battery][homes]") {
+  const Folder folder;
+  folder.put("load_kwh.csv", "h,A\n0,5e6\n1,-3\n");
+  folder.put("pv_w_per_kw.csv", "h,A\n0,9e8\n1,9e8\n");
+  folder.put("buildings.csv", "building,pv_kw\nA,9e8\n");
+  const auto homes = read_homes(folder.path.string());
+  REQUIRE(homes);
+  const auto most = static_cast<std::int32_t>(limits::kSitePowerMax.count);
+  CHECK(homes->front().load_w == std::vector<std::int32_t>{most, 0});
+  CHECK(homes->front().pv_w == std::vector<std::int32_t>{most, most});
+}
+
 TEST_CASE("a profile is constant within an hour and repeats each year", "[battery][homes]") {
   HomeProfile profile;
   for (std::int32_t hour = 0; hour < kHoursPerYear; ++hour) {

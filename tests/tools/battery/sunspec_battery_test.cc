@@ -166,6 +166,8 @@ TEST_CASE("writes elsewhere, in halves or of nonsense are refused and change not
   CHECK(write(battery, 22, {2}) == WriteResult::kIllegalValue);
   CHECK(write(battery, 23, {0}) == WriteResult::kIllegalValue);
   CHECK(write(battery, 22, {1, 1, 0}) == WriteResult::kIllegalValue);
+  CHECK(write(battery, 24, {0x8000, 0}) == WriteResult::kIllegalValue);  // no value at all
+  CHECK(write(battery, 31, {0xffff, 0xffff}) == WriteResult::kIllegalValue);
   const auto after = battery.registers();
   CHECK(std::vector<std::uint16_t>{after.begin(), after.end()} == copy);
 }
