@@ -1,0 +1,568 @@
+// mesh::Children against a naive model: a list of what is known of each child, and the rules of the
+// contract written out one by one. The input is a sequence of what peers, the parent and the clock
+// can do, duplicates, stale and impossible messages among it. After every operation:
+//   - attached and counted are what the model says; where a node may be Cleared before its hold has
+//     run out, counted stays within what the model allows;
+//   - messages go to attached children and to whoever just spoke, and to nobody else;
+//   - a change of who is attached or counted is told; a deadline is ahead; the tables are bounded.
+#include "mesh/children.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "config/check.h"
+#include "tests/fuzz/fuzz_input.h"
+
+using namespace vpp;
+using namespace vpp::mesh;
+using namespace std::chrono_literals;
+
+namespace {
+
+constexpr NodeId kSelf{5, 5};
+constexpr NodeId kRoot{9, 9};
+constexpr std::size_t kChildrenMax = 4;
+constexpr std::size_t kLocationsMax = 12;
+constexpr std::size_t kNodes = 10;  ///< the first half are leaves, the others take children
+constexpr Watts kRated{5'000};
+constexpr Joules kContent{36'000'000};
+
+NodeId node_of(std::size_t index) {
+  return index < kNodes / 2 ? NodeId{1, index + 1} : NodeId{2, index + 1};
+}
+bool is_leaf(NodeId id) {
+  return id.high == 1;
+}
+Peer peer_of(NodeId id) {
+  return {id, is_leaf(id) ? Role::kLeaf : Role::kAggregator, kRated, kRated, kContent};
+}
+/// A connection belongs to one node for good; each node has four, as clones and restarts have.
+ConnectionId connection_of(std::size_t index, std::size_t which) {
+  return 1 + index + kNodes * which;
+}
+
+/// What the contract says, and no more.
+struct Kid {
+  ConnectionId connection = 0;
+  Session session = 0;
+  bool attached = false;
+  bool held = false;  ///< came with a hold
+  Instant held_until{};
+  Instant lease_until{};
+  Stamp echoed = -1;
+  std::uint64_t sequence = 0;
+  std::size_t admitted = 0;  ///< by which operation
+};
+
+class Model {
+ public:
+  explicit Model(bool root) : root_{root} {}
+
+  /// A child was sent this, with the present path or with the poison.
+  void sent(Stamp stamp, bool with_path) {
+    newest_sent_ = std::max(newest_sent_, stamp);
+    stamps.push_back(stamp);
+    if (!with_path || !path_changed_) return;
+    path_since_ = stamp;
+    path_changed_ = false;
+  }
+  void path(bool empty) {
+    path_changed_ = true;
+    path_since_ = kNoStamp;
+    if (!empty) return;
+    for (auto& [id, kid] : kids) {
+      if (!is_leaf(id)) end(id);
+    }
+  }
+
+  void admit(Instant now, NodeId id, ConnectionId connection, Session session, Duration hold,
+             Duration lease) {
+    end(id);
+    Kid& kid = kids[id];
+    kid = {.connection = connection,
+           .session = session,
+           .attached = true,
+           .held = hold > 0ms,
+           .held_until = now + std::min<Duration>(hold, 10min),
+           .lease_until = now + lease};
+    kid.admitted = operations;
+    newest_session[id] = std::max(newest_session[id], session);
+    // The first Hello of a session asks; it moves nowhere else without a new one.
+    const auto [asked, first] = moves_.try_emplace({id, session});
+    if (first && hold > 0ms) asked->second = groups_but(id);
+  }
+
+  void end(NodeId id) {
+    const auto found = kids.find(id);
+    if (found == kids.end()) return;
+    found->second.attached = false;
+    answered(id, [](const auto&) { return true; });
+  }
+
+  /// True: the report is to be believed.
+  bool report(Instant now, NodeId id, const Report& report, Duration lease) {
+    Kid& kid = kids.at(id);
+    const bool fits = is_leaf(id) == std::holds_alternative<SiteSummary>(report.summary);
+    const Instant until = Instant{Duration{report.beacon}} + lease;
+    if (report.session != kid.session || report.sequence <= kid.sequence) return false;
+    if (report.beacon < kid.echoed || report.beacon < 0 || report.beacon > newest_sent_) {
+      return false;
+    }
+    if (until <= now || !fits) return false;
+    kid.sequence = report.sequence;
+    kid.echoed = report.beacon;
+    kid.lease_until = until;
+    if (is_leaf(id)) return true;
+    for (const Attachment& one : report.evicted) {
+      answered(id, [&](const Which& asked) {
+        return asked.first == one.node && asked.second <= one.session;
+      });
+    }
+    return true;
+  }
+
+  void cleared(const Attachment& what) { said_.insert({what.node, what.session}); }
+
+  void evict(const Attachment& what) {
+    const auto kid = kids.find(what.node);
+    if (kid != kids.end() && kid->second.session < what.session) end(what.node);
+    Session& newest = newest_session[what.node];
+    newest = std::max(newest, what.session);
+    const Which which{what.node, what.session};
+    evicted_at_[which] = operations;
+    evictions_[which] = groups_but(what.node);
+    if (evictions_[which].empty()) left_out_.insert(which);
+  }
+
+  /// The answer to an Evict is true: nobody below counts the node by an older session, but for one
+  /// that came after the question.
+  [[nodiscard]] bool left_out(const Attachment& what) const {
+    const Which which{what.node, what.session};
+    const auto kid = kids.find(what.node);
+    const bool still = kid != kids.end() && kid->second.attached &&
+                       kid->second.session < what.session &&
+                       kid->second.admitted < evicted_at_.at(which);
+    return !still && left_out_.contains(which);
+  }
+
+  void expire(Instant now) {
+    for (auto& [id, kid] : kids) {
+      if (kid.attached && kid.lease_until <= now) end(id);
+    }
+  }
+
+  [[nodiscard]] bool attached(NodeId id) const {
+    const auto found = kids.find(id);
+    return found != kids.end() && found->second.attached;
+  }
+  [[nodiscard]] std::size_t attached_count() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(kids, [](const auto& one) { return one.second.attached; }));
+  }
+
+  /// Under a lease, under the present path, and not held; held ones: see may_be_cleared.
+  [[nodiscard]] bool current(const Kid& kid, Instant now) const {
+    return kid.attached && now < kid.lease_until && path_since_ != kNoStamp &&
+           kid.echoed >= path_since_;
+  }
+  [[nodiscard]] bool held(const Kid& kid, Instant now) const {
+    return kid.held && now < kid.held_until;
+  }
+  /// Everybody who was asked has answered or is gone, and the parent has said so.
+  [[nodiscard]] bool may_be_cleared(NodeId id, Session session) const {
+    return moves_.at({id, session}).empty() && (root_ || said_.contains({id, session}));
+  }
+
+  std::map<NodeId, Kid> kids;
+  std::size_t operations = 0;
+  std::map<NodeId, Session> newest_session;  ///< ever heard of, directly or announced
+  std::vector<Stamp> stamps{0};
+
+ private:
+  using Which = std::pair<NodeId, Session>;
+  static constexpr Stamp kNoStamp = -1;
+
+  [[nodiscard]] std::set<NodeId> groups_but(NodeId id) const {
+    std::set<NodeId> out;
+    for (const auto& [other, one] : kids) {
+      if (one.attached && !is_leaf(other) && other != id) out.insert(other);
+    }
+    return out;
+  }
+
+  template <class Fits>
+  void answered(NodeId group, Fits fits) {
+    for (auto& [which, open] : moves_) {
+      if (fits(which)) open.erase(group);
+    }
+    for (auto& [which, open] : evictions_) {
+      if (fits(which)) open.erase(group);
+      if (open.empty()) left_out_.insert(which);
+    }
+  }
+
+  bool root_;
+  bool path_changed_ = true;
+  Stamp newest_sent_ = -1;
+  Stamp path_since_ = kNoStamp;                  ///< the first stamp that told the present path
+  std::map<Which, std::set<NodeId>> moves_;      ///< who has not answered for it yet
+  std::map<Which, std::set<NodeId>> evictions_;  ///< likewise, of what the parent asked
+  std::set<Which> left_out_;                     ///< answered by everybody at some time
+  std::set<Which> said_;                         ///< by the parent: Cleared
+  std::map<Which, std::size_t> evicted_at_;      ///< when the parent asked last
+};
+
+class Harness {
+ public:
+  explicit Harness(fuzz::FuzzInput input)
+      : input_{input}, root_{input_.coin()}, model_{root_}, children_{options(root_), Rng{1}} {
+    set_path(root_ ? Path{kSelf} : Path{kSelf, kRoot}, 1);
+  }
+
+  void run() {
+    for (int steps = 0; !input_.empty() && steps < 240; ++steps) {
+      ++model_.operations;
+      operation();
+    }
+  }
+
+ private:
+  static ChildrenOptions options(bool root) {
+    ChildrenOptions out;
+    out.self = kSelf;
+    out.role = root ? Role::kRoot : Role::kAggregator;
+    out.children_max = kChildrenMax;
+    out.locations_max = kLocationsMax;
+    return out;
+  }
+
+  void operation() {
+    switch (input_.below(root_ ? 9 : 14)) {
+      case 0:
+      case 1:
+        return hello();
+      case 2:
+      case 3:
+        return report();
+      case 4:
+        return pass(Duration{static_cast<std::int64_t>(input_.number(1)) * 40});
+      case 5:
+        return pass_to_deadline();
+      case 6:
+        return lost();
+      case 7:
+        return other();
+      case 8:
+        return drain();
+      case 9:
+        return evict();
+      case 10:
+        return cleared();
+      case 11:
+        return move();
+      case 12:
+        return new_parent();
+      default:
+        return ask_for_report();
+    }
+  }
+
+  void hello() {
+    const std::size_t index = input_.below(kNodes + 1);
+    const NodeId id = index == kNodes ? kSelf : node_of(index);
+    const ConnectionId connection = connection_of(index, input_.below(4));
+    Hello hello;
+    hello.role = is_leaf(id) ? Role::kLeaf : Role::kAggregator;
+    hello.session = model_.newest_session[id] + input_.below(4);
+    if (hello.session > 0 && input_.coin()) --hello.session;
+    hello.hold = Duration{static_cast<std::int64_t>(input_.below(4)) * 7'000};
+    if (input_.below(16) == 1) hello.hold = Duration{static_cast<std::int64_t>(input_.number(3))};
+    const auto kid = model_.kids.find(id);
+    const bool known = kid != model_.kids.end() && kid->second.attached;
+    const bool repeated =
+        known && kid->second.connection == connection && kid->second.session == hello.session;
+    hello.handover = input_.coin();
+    const bool welcome =
+        !children_.draining() && !path_.empty() && id != kSelf &&
+        (known ? hello.session > kid->second.session : model_.attached_count() < kChildrenMax) &&
+        std::ranges::find(path_, id) == path_.end();
+    children_.step(now_, FromChild{connection, peer_of(id), hello});
+    if (welcome && !repeated) {
+      const Duration hold = std::max(0ms, hello.hold);
+      model_.admit(now_.protocol, id, connection, hello.session, hold, lease_);
+    }
+    const bool acknowledged = settle_up(connection);
+    VPP_CHECK(acknowledged == (welcome || repeated));
+  }
+
+  void report() {
+    const std::size_t index = input_.below(kNodes);
+    const NodeId id = node_of(index);
+    const auto kid = model_.kids.find(id);
+    if (kid == model_.kids.end()) return;
+    Report report;
+    report.session = kid->second.session - (input_.below(8) == 1 ? 1 : 0);
+    report.sequence = kid->second.sequence + 1 - (input_.below(8) == 1 ? 1 : 0);
+    report.beacon = any_stamp();
+    if (is_leaf(id) != (input_.below(16) == 1)) {
+      report.summary = any_site();
+    } else {
+      report.summary = GroupSummary{};
+    }
+    report.attached = any_nodes();
+    report.evicted = any_nodes();
+    const ConnectionId connection =
+        input_.below(8) == 1 ? connection_of(index, input_.below(4)) : kid->second.connection;
+    const bool heard = kid->second.attached && connection == kid->second.connection;
+    children_.step(now_, FromChild{connection, peer_of(id), report});
+    if (heard && model_.report(now_.protocol, id, report, lease_) && !is_leaf(id)) {
+      for (const Attachment& one : report.attached) announced(id, one);
+    }
+    settle_up(connection);
+  }
+
+  /// The newest session of a node wins. Where an even newer one was announced before, this one may
+  /// be no news any more.
+  void announced(NodeId by, const Attachment& what) {
+    if (by == what.node) return;
+    const auto kid = model_.kids.find(what.node);
+    Session& newest = model_.newest_session[what.node];
+    if (kid != model_.kids.end() && kid->second.attached && kid->second.session < what.session) {
+      if (newest <= kid->second.session || !view_of(what.node).attached) model_.end(what.node);
+    }
+    newest = std::max(newest, what.session);
+  }
+
+  void pass(Duration span) {
+    now_.protocol += span;
+    now_.market += span;
+    children_.advance(now_);
+    model_.expire(now_.protocol);
+    settle_up(0);
+    VPP_CHECK(children_.next_deadline() > now_.protocol);
+  }
+
+  void pass_to_deadline() {
+    const Instant due = children_.next_deadline();
+    VPP_CHECK((due == kNever) == (model_.attached_count() == 0));
+    if (due == kNever) return;
+    VPP_CHECK(due - now_.protocol <= ChildrenOptions{}.beacon_interval);
+    pass(std::max(0ms, due - now_.protocol));
+  }
+
+  void lost() {
+    const std::size_t index = input_.below(kNodes);
+    const NodeId id = node_of(index);
+    const ConnectionId connection = connection_of(index, input_.below(4));
+    const auto kid = model_.kids.find(id);
+    const bool ours =
+        kid != model_.kids.end() && kid->second.attached && kid->second.connection == connection;
+    bool ends = ours;
+    if (input_.coin()) {
+      children_.step(now_, ChildUnreachable{connection});
+    } else {
+      const Session session = (ours ? kid->second.session : 1) - input_.below(2);
+      ends = ours && session == kid->second.session;
+      children_.step(now_, FromChild{connection, peer_of(id), Bye{session}});
+    }
+    if (ends) model_.end(id);
+    settle_up(connection);
+  }
+
+  /// What changes nothing: probes, acknowledgements, dispatch, what no child may say, strangers.
+  void other() {
+    const std::size_t index = input_.below(kNodes);
+    const NodeId id = node_of(index);
+    const ConnectionId connection = connection_of(index, input_.below(4));
+    switch (input_.below(5)) {
+      case 0:
+        children_.step(now_, FromChild{connection, {}, Probe{7}});
+        break;
+      case 1:
+        children_.step(now_, FromChild{connection, peer_of(id), DispatchAck{{1}, 1, true}});
+        break;
+      case 2:
+        children_.step(now_, FromChild{connection, peer_of(id), Evict{any_nodes()}});
+        break;
+      case 3:
+        children_.step(now_, FromChild{connection, {}, Report{}});
+        break;
+      default:
+        children_.dispatch(now_, id, Dispatch{});
+        settle_up(0);
+        return;
+    }
+    settle_up(connection);
+  }
+
+  /// Asks the children to go, or lets them stay.
+  void drain() {
+    children_.drain(now_, input_.coin());
+    settle_up(0);
+  }
+
+  void evict() {
+    const std::vector<Attachment> nodes = any_nodes();
+    children_.evict(now_, nodes);
+    for (const Attachment& what : nodes) model_.evict(what);
+    settle_up(0);
+  }
+
+  void cleared() {
+    const std::vector<Attachment> nodes = any_nodes();
+    children_.cleared(now_, nodes);
+    for (const Attachment& what : nodes) model_.cleared(what);
+    settle_up(0);
+  }
+
+  void move() {
+    Path path;
+    const std::size_t above = input_.below(6);
+    if (above > 1) path = {kSelf, above > 3 ? node_of(kNodes - above) : NodeId{8, above}, kRoot};
+    set_path(path, 1 + input_.below(2));
+  }
+
+  void set_path(const Path& path, std::uint64_t term) {
+    const bool changed = path != path_;
+    path_ = path;
+    children_.set_upstream(now_, path, term, {});
+    if (changed) model_.path(path.empty());
+    settle_up(0);
+  }
+
+  void new_parent() {
+    children_.announce_all(now_);
+    settle_up(0);
+  }
+
+  void ask_for_report() {
+    const auto located = children_.located();
+    const auto below = children_.attached_below();
+    VPP_CHECK(below.size() <= limits::kAttachmentsMax);
+    std::set<NodeId> seen;
+    for (const Attachment& one : below) {
+      VPP_CHECK(seen.insert(one.node).second);
+      const auto at = std::ranges::find(located, one.node, &Located::node);
+      VPP_CHECK(at != located.end() && at->session == one.session && model_.attached(at->via));
+    }
+    for (const Attachment& one : children_.take_evicted()) VPP_CHECK(model_.left_out(one));
+    settle_up(0);
+  }
+
+  Stamp any_stamp() {
+    const std::size_t back = input_.below(6);
+    // Never sent: far in the future.
+    if (back == 5) return kStampMax - static_cast<Stamp>(input_.number(6));
+    const std::size_t last = model_.stamps.size() - 1;
+    return model_.stamps[last - std::min(last, back)];
+  }
+
+  SiteSummary any_site() {
+    SiteSummary site;
+    if (!input_.coin()) return site;
+    site.discharge = {Watts{static_cast<std::int64_t>(input_.number(4))},
+                      Joules{static_cast<std::int64_t>(input_.number(6))}, 1000};
+    site.measured = Watts{static_cast<std::int32_t>(input_.number(4))};
+    return site;
+  }
+
+  std::vector<Attachment> any_nodes() {
+    std::vector<Attachment> out(input_.below(4));
+    for (Attachment& one : out) {
+      const std::size_t index = input_.below(kNodes + 6);
+      one.node = index < kNodes ? node_of(index) : NodeId{3, index};
+      if (index == kNodes) one.node = kSelf;
+      if (index == kNodes + 1) one.node = kNoNode;
+      const std::size_t session = input_.below(8);
+      one.settled = session >= 4;
+      one.session = model_.newest_session[one.node] + session % 4;
+      if (one.session > 0) --one.session;
+    }
+    return out;
+  }
+
+  [[nodiscard]] ChildView view_of(NodeId id) const {
+    for (const ChildView& view : children_.view(now_)) {
+      if (view.id == id) return view;
+    }
+    return {};
+  }
+
+  /// Takes the effects and compares. True: `speaker` was answered with a HelloAck.
+  bool settle_up(ConnectionId speaker) {
+    const ChildrenEffects effects = children_.take_effects();
+    bool acknowledged = false;
+    for (const SendDown& down : effects.send) {
+      VPP_CHECK(down.connection == speaker || connected_.contains(down.connection));
+      if (const auto* beacon = std::get_if<Beacon>(&down.message)) {
+        model_.sent(beacon->stamp, beacon->path == path_);
+      } else if (const auto* ack = std::get_if<HelloAck>(&down.message)) {
+        VPP_CHECK(down.connection == speaker && ack->path == path_);
+        model_.sent(ack->stamp, true);
+        acknowledged = true;
+      }
+    }
+    VPP_CHECK(effects.acks.size() == effects.ack_from.size());
+    for (const NodeId from : effects.ack_from) VPP_CHECK(model_.attached(from));
+    compare(effects.membership_changed);
+    return acknowledged;
+  }
+
+  void compare(bool told_of_change) {
+    std::map<NodeId, std::pair<bool, bool>> members;  // attached, counted
+    connected_.clear();
+    const auto view = children_.view(now_);
+    VPP_CHECK(view.size() <= kChildrenMax * 2 && children_.located().size() <= kLocationsMax);
+    for (const ChildView& child : view) {
+      const Kid& kid = model_.kids.at(child.id);
+      VPP_CHECK(child.session == kid.session);
+      VPP_CHECK(child.attached == (kid.attached && now_.protocol < kid.lease_until));
+      const bool current = model_.current(kid, now_.protocol);
+      const bool held = model_.held(kid, now_.protocol);
+      if (!current) VPP_CHECK(!child.counted);
+      if (current && !held) VPP_CHECK(child.counted);
+      if (current && held && child.counted) VPP_CHECK(model_.may_be_cleared(child.id, kid.session));
+      if (kid.attached) connected_.insert(kid.connection);
+      members[child.id] = {child.attached, child.counted};
+      if (child.in_transit) VPP_CHECK(child.attached && !child.counted);
+      check_caps(child);
+    }
+    for (const auto& [id, kid] : model_.kids) VPP_CHECK(!kid.attached || members.contains(id));
+    VPP_CHECK(children_.any_attached() == (model_.attached_count() > 0));
+    std::erase_if(members, [](const auto& one) { return !one.second.first; });
+    VPP_CHECK(told_of_change || members == members_);
+    members_ = members;
+  }
+
+  static void check_caps(const ChildView& child) {
+    if (!child.summary) return;
+    const auto* site = std::get_if<SiteSummary>(&*child.summary);
+    VPP_CHECK((site != nullptr) == is_leaf(child.id));
+    if (site == nullptr) return;
+    VPP_CHECK(site->discharge.power >= Watts{0} && site->discharge.power <= kRated);
+    VPP_CHECK(site->discharge.energy >= Joules{0} && site->discharge.energy <= kContent);
+    const Watts most{kRated.count + kRated.count / 4};
+    if (site->measured) VPP_CHECK(*site->measured <= most && *site->measured >= -most);
+  }
+
+  fuzz::FuzzInput input_;
+  bool root_;
+  Model model_;
+  Children children_;
+  Duration lease_ = limits::kLease;
+  Now now_{Instant{1000s}, MarketTime{}, 1};
+  Path path_;
+  std::set<ConnectionId> connected_;  ///< of attached children, before the present operation
+  std::map<NodeId, std::pair<bool, bool>> members_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  Harness{fuzz::FuzzInput{data, size}}.run();
+  return 0;
+}

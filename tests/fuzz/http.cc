@@ -1,0 +1,119 @@
+// The control socket: any bytes, in any pieces. The server answers or closes, stays up, and what it
+// says depends on the bytes alone, not on how they were cut: the same input in one piece brings the
+// same answers. Limits are small here so that short inputs reach them.
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "config/check.h"
+#include "daemon/driver/documents.h"
+#include "daemon/driver/http_server.h"
+#include "tests/fuzz/fuzz_input.h"
+
+using namespace vpp;
+using namespace vpp::driver;
+
+// The documents of the daemon are not what is fuzzed here.
+std::string driver::error_document(std::string_view code, std::string_view what,
+                                   std::string_view hint) {
+  return std::string{code} + ": " + std::string{what} + "; " + std::string{hint} + "\n";
+}
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Says what it understood.
+void echo(const HttpRequest& request, const HttpServer::Respond& respond) {
+  VPP_CHECK(request.local);
+  std::string body = request.method + '\n' + request.path + '\n';
+  for (const auto& [name, value] : request.query) body += name + '=' + value + '\n';
+  body += request.body;
+  respond([body] { return HttpResponse{200, "text/plain", body, {}}; });
+}
+
+/// One server for the whole run.
+class Server {
+ public:
+  Server() {
+    std::string name = fs::temp_directory_path() / "vpp-fuzz-XXXXXX";
+    VPP_CHECK(::mkdtemp(name.data()) != nullptr);
+    directory_ = name;
+    HttpOptions options;
+    options.socket = directory_ / "s";
+    options.header_max = 512;
+    options.body_max = 256;
+    // A busy machine is no finding.
+    options.idle_max = options.request_max = options.stuck_max = std::chrono::minutes{10};
+    auto opened = HttpServer::open(options, echo, events_);
+    VPP_CHECK(opened);
+    server_ = *std::move(opened);
+    address_.sun_family = AF_UNIX;
+    std::strncpy(address_.sun_path, options.socket.c_str(), sizeof address_.sun_path - 1);
+  }
+  ~Server() {
+    server_.reset();
+    fs::remove_all(directory_);
+  }
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Sends the pieces and the end, and returns all that comes back.
+  [[nodiscard]] std::string ask(const std::vector<std::string_view>& pieces) const {
+    const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    VPP_CHECK(fd >= 0);
+    const auto* address = reinterpret_cast<const sockaddr*>(&address_);
+    VPP_CHECK(::connect(fd, address, sizeof address_) == 0);
+    for (const std::string_view piece : pieces) {
+      if (::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL) < 0) break;  // it has closed
+    }
+    ::shutdown(fd, SHUT_WR);
+    std::string answer;
+    char chunk[4096];
+    ssize_t got = 0;
+    while ((got = ::recv(fd, chunk, sizeof chunk, 0)) > 0) {
+      answer.append(chunk, static_cast<std::size_t>(got));
+    }
+    ::close(fd);
+    return answer;
+  }
+
+ private:
+  EventRing events_;
+  fs::path directory_;
+  sockaddr_un address_{};
+  std::unique_ptr<HttpServer> server_;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const Server server;
+  fuzz::FuzzInput input{data, size};
+  // Where to cut: three places of the rest, from the first three bytes.
+  const std::size_t cuts[] = {input.byte(), input.byte(), input.byte()};
+  const std::string_view whole = input.rest();
+  std::vector<std::string_view> pieces;
+  std::string_view left = whole;
+  for (const std::size_t cut : cuts) {
+    pieces.push_back(left.substr(0, cut));
+    left.remove_prefix(pieces.back().size());
+  }
+  pieces.push_back(left);
+
+  const std::string answer = server.ask(pieces);
+  VPP_CHECK(answer.empty() || answer.starts_with("HTTP/1."));
+  VPP_CHECK(server.ask({whole}) == answer);
+  const std::string well = server.ask({"GET /well HTTP/1.1\r\nHost: x\r\n\r\n"});
+  VPP_CHECK(well.starts_with("HTTP/1.1 200") && well.ends_with("GET\n/well\n"));
+  return 0;
+}
