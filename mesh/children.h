@@ -95,9 +95,9 @@ struct ChildView {
   /// Not counted for the moment, but still doing its share: it comes from a parent that counts it,
   /// or has not heard of this node's new path yet. Not to be released.
   bool in_transit = false;
-  bool moved = false;       ///< lives below somebody else now: not lost, and not ours
-  bool duplicated = false;  ///< two nodes use this identity, and oust each other
-  bool left = false;        ///< said goodbye; until it attaches again
+  bool moved = false;                 ///< lives below somebody else now: not lost, and not ours
+  bool duplicated = false;            ///< two nodes use this identity, and oust each other
+  bool left = false;                  ///< said goodbye; until it attaches again
   std::optional<NodeId> last_parent;  ///< before this one, as its Hello told
   Instant attached_at{};
   Instant lease_until{};
