@@ -44,8 +44,8 @@ void run_part(std::uint64_t part) {
   for (std::uint64_t seed = first; seed < first + kSeedsPerPart; ++seed) {
     const auto known = std::ranges::find(open, seed, &Replay::seed);
     if (known != open.end()) {
-      std::cout << "seed " << seed << " is left out, an open fault: " << known->story << '
-'; continue;
+      std::cout << "seed " << seed << " is left out, an open fault: " << known->story << '\n';
+      continue;
     }
     require_good(seed);
   }
