@@ -55,9 +55,11 @@ void run_part(std::uint64_t part) {
 /// How many seeds it takes until a checker names this invariant; most planted bugs need certain
 /// faults to show, and may do other harm first. Nothing: not within `seeds_max`.
 std::optional<std::uint64_t> seeds_to_find(PlantedBug bug, std::vector<Invariant> by,
-                                           std::uint64_t seeds_max) {
+                                           std::uint64_t seeds_max,
+                                           std::optional<WorkloadSet> workloads = {}) {
   Overrides overrides;
   overrides.bug = bug;
+  overrides.workloads = workloads;
   for (std::uint64_t seed = 1; seed <= seeds_max; ++seed) {
     const Outcome outcome = run_once(seed, overrides);
     if (!outcome.violation || !std::ranges::count(by, outcome.violation->invariant)) continue;
@@ -139,7 +141,8 @@ TEST_CASE("a disk that overwrites in place is torn, and the tags of the records 
 }
 
 TEST_CASE("a disk that loses the bidder's facts is found out", "[sim][planted]") {
-  CHECK(seeds_to_find(PlantedBug::kBidForgotten, {Invariant::kAcknowledgedSurvives}, 40));
+  CHECK(seeds_to_find(PlantedBug::kBidForgotten, {Invariant::kAcknowledgedSurvives}, 60,
+                      WorkloadSet{Workload::kRootFailover}));
 }
 
 TEST_CASE("faults and workloads are named one by one, and what is not there yet is refused",
