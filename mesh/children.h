@@ -232,7 +232,7 @@ class Children {
   void admit(const Now& now, const FromChild& event, const Hello& hello);
   void acknowledge_hello(const Now& now, const Child& child);
   void refuse(ConnectionId connection, NakReason reason, Session newest = 0);
-  void note_ousted(Instant now, Child& child);
+  void note_ousted(Instant now, Child& child) const;
   void prune();
 
   // Life of a child.

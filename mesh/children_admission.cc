@@ -141,7 +141,7 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
 
 /// A node that comes anew has been silent before, or was restarted. One whose sessions are replaced
 /// while they report, again and again, is two nodes.
-void Children::note_ousted(Instant now, Child& child) {
+void Children::note_ousted(Instant now, Child& child) const {
   if (child.proof < 0 || now - child.heard_at > options_.beacon_interval * 2) return;
   if (now - child.ousted_at > kOustedWithin) child.ousted = 0;
   child.ousted_at = now;

@@ -102,11 +102,13 @@ void add_power(const node::NodeStatus& status, Families& out) {
 
 void add_tree(const node::NodeStatus& status, Families& out) {
   if (status.role == Role::kLeaf) return;
-  std::array<int, 3> by_state{};
+  constexpr std::array kStates{NodeState::kAlive, NodeState::kStale, NodeState::kLost,
+                               NodeState::kDrained};
+  std::array<int, kStates.size()> by_state{};
   for (const mesh::ChildView& child : status.children) {
     ++by_state.at(static_cast<std::size_t>(state_of(child)));
   }
-  for (const NodeState state : {NodeState::kAlive, NodeState::kStale, NodeState::kLost}) {
+  for (const NodeState state : kStates) {
     out.gauge("vpp_children", "Direct children by state.",
               by_state.at(static_cast<std::size_t>(state)),
               {{"state", std::string{to_string(state)}}});

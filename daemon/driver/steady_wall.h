@@ -22,14 +22,12 @@ class SteadyWall {
     const std::int64_t now_ms = protocol.time_since_epoch().count();
     if (!ahead_ms_) ahead_ms_ = wall_ms - now_ms;
     const Duration off{wall_ms - now_ms - *ahead_ms_};
-    if (is_small(off)) {
+    const bool the_same = step_ && is_small(off - step_->by);
+    if (is_small(off) || (the_same && protocol >= step_->since + kBelief)) {
       *ahead_ms_ += off.count();
       step_.reset();
-    } else if (!step_ || !is_small(off - step_->by)) {
+    } else if (!the_same) {
       step_ = {off, protocol};
-    } else if (protocol >= step_->since + kBelief) {
-      *ahead_ms_ += off.count();
-      step_.reset();
     }
     return now_ms + *ahead_ms_;
   }

@@ -264,3 +264,13 @@ TEST_CASE("metrics leave out what is unknown", "[driver][metrics]") {
   CHECK(silent.find("vpp_capacity_watts") == std::string::npos);
   CHECK(silent.find("vpp_target_watts") == std::string::npos);
 }
+
+TEST_CASE("metrics count a child that said goodbye", "[driver][metrics]") {
+  // The count knew three of the four states, and the request ended without an answer.
+  auto root = test::root_snapshot();
+  root.status.children[0].attached = false;
+  root.status.children[0].left = true;
+  const std::string text = metrics_text(root);
+  CHECK(text.find("vpp_children{state=\"drained\"} 1") != std::string::npos);
+  CHECK(text.find("vpp_children{state=\"alive\"} 1") != std::string::npos);
+}

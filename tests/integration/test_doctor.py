@@ -220,7 +220,8 @@ class Links(DoctorCase):
         self.it.write_config(self.other, parents=[self.agg])
         self.start(self.it.root, self.agg, self.other)
         ring = self.variant(self.agg, "ring", parents=[
-            (self.other.address, self.other.server_key), (self.agg.address, self.agg.server_key)])
+            (self.other.address, self.other.server_key),
+            (self.agg.address.replace("127.0.0.1", "localhost"), self.agg.server_key)])
         found = diagnose(ring)
         self.assertIn("VPP_LINK_LOOP", found)
         self.assertIn("VPP_LINK_SELF", found)
