@@ -141,6 +141,20 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   return plan;
 }
 
+std::vector<Watts> Dispatcher::divide_ahead(Watts target,
+                                            const std::vector<ChildState>& children) const {
+  const std::int64_t sign = target < Watts{0} ? -1 : 1;
+  const Direction direction = sign > 0 ? Direction::kDischarge : Direction::kCharge;
+  MixedSplit split;
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    if (!doubted(children[i].id)) split.add(i, children[i], direction);
+  }
+  std::vector<Watts> shares(children.size(), Watts{0});
+  (void)split.divide(magnitude(target), shares);
+  for (Watts& share : shares) share = share * sign;
+  return shares;
+}
+
 void Dispatcher::hold_the_doubted(Round& round) const {
   for (std::size_t i = 0; i < round.children.size(); ++i) {
     Trust& trust = *round.trusts[i];

@@ -86,6 +86,13 @@ struct SiteConfig {
   friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
 };
 
+/// [dispatch]: how orders go down the tree.
+struct DispatchConfig {
+  /// How long a subtree that hears nothing newer goes on with what it was told.
+  std::chrono::milliseconds cut_off_hold = limits::kCutOffHold;
+  friend bool operator==(const DispatchConfig&, const DispatchConfig&) = default;
+};
+
 /// [market]: where the root bids.
 struct MarketConfig {
   std::string url;                    ///< "http://host:port" or "https://..."
@@ -107,6 +114,7 @@ struct AggregatorConfig {
 };
 struct RootConfig {
   ListenConfig listen;
+  DispatchConfig dispatch;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
   friend bool operator==(const RootConfig&, const RootConfig&) = default;
 };

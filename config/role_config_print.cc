@@ -115,6 +115,8 @@ void print(Printer& out, const AggregatorConfig& group) {
 
 void print(Printer& out, const RootConfig& root) {
   print(out, root.listen);
+  out.section("[dispatch]");
+  out.whole("cut_off_hold_s", root.dispatch.cut_off_hold / std::chrono::seconds{1});
   if (!root.market) return;
   out.section("[market]");
   out.text("url", root.market->url);

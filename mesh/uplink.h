@@ -6,6 +6,9 @@
 // No loop  leaves take no children; a parent whose path holds me is refused; an aggregator
 //          accepts only a path shorter than any it advertised in this term, until it has had
 //          no child for a lease (see mesh/feasibility.h).
+// Alone    a leaf whose parent has lost its root, but goes on with what it was told, stays there
+// with
+//          an empty path, and looks for somebody better all the time.
 // Counted once   `session` rises by one per attach and is durable before the Hello leaves; the
 //          Hello tells how long an old ancestor may still count me (`hold`). A report carries the
 //          newest stamp heard: from a stamp heard at r under a path of n nodes, no ancestor counts
@@ -35,6 +38,8 @@ namespace vpp::mesh {
 
 /// Between two looks at a better parent; also how long a returned seed must have been well.
 inline constexpr Duration kLookAround = std::chrono::seconds{10};
+/// The same while the parent reaches no root.
+inline constexpr Duration kLookAroundAlone = std::chrono::seconds{1};
 
 inline constexpr std::size_t kMovesKept = 16;
 
@@ -168,7 +173,8 @@ class Uplink {
   [[nodiscard]] std::optional<Endpoint> standby() const { return std::nullopt; }
   [[nodiscard]] std::string_view state() const;  ///< "probe", "joining", ... for people
 
-  /// Market time and speed as the newest beacon told them; nothing before the first.
+  /// Market time and speed as the newest beacon told them, also when its sender is lost; nothing
+  /// before the first.
   [[nodiscard]] std::optional<Now> market_now(Instant now) const;
 
   /// When a stamp of the parent's clock comes to pass on this node's clock (earliest estimate
@@ -328,6 +334,7 @@ class Uplink {
   Duration spread_{0};           ///< of the last parent
   bool dispatch_active_ = false;
   bool begun_ = false;
+  std::optional<Now> market_;       ///< as the last parent that was lost told it
   Instant counted_until_{};         ///< no ancestor counts this node any later
   Instant flush_at_{};              ///< since when closes are pending
   std::vector<LinkId> close_next_;  ///< after the Bye of this batch has been sent

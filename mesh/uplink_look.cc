@@ -1,5 +1,6 @@
 // The part of Uplink that looks around while attached: is the most wanted parent back?
-// One candidate at a time, seldom, and never while a dispatch is being delivered.
+// One candidate at a time, seldom, and never while a dispatch is being delivered; always, and
+// often, while the parent reaches no root.
 #include <utility>
 
 #include "mesh/uplink.h"
@@ -30,10 +31,12 @@ void Uplink::on_redirect(Instant now, const Redirect& redirect) {
   attached.leaving->until = now + kLeavingFor;
 }
 
-/// The most wanted seed every other time, the rest in turn; for one who must go, all in turn.
+/// The most wanted seed every other time, the rest in turn; for one who must go, or whose parent
+/// reaches no root, all in turn.
 std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
+  const bool alone = attached.parent.path.empty();
   const bool must_go = attached.leaving.has_value();
-  if (attached.parent.candidate.place == 0 && !must_go)
+  if (attached.parent.candidate.place == 0 && !must_go && !alone)
     return std::nullopt;  // nothing more is wanted
   const std::vector<Candidate> others = candidates_.others(now, attached.parent.candidate.to);
   if (others.empty()) return std::nullopt;
@@ -45,10 +48,12 @@ std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
     if (one.to == attached.promising) return one;
   }
   const std::size_t turn = look_turn_++;
+  if (alone) return others[turn % others.size()];
   return turn % 2 == 0 ? others.front() : others[turn / 2 % others.size()];
 }
 
 Instant Uplink::next_look(Instant now, const Attached& attached) {
+  if (attached.parent.path.empty()) return now + rng_.jittered(kLookAroundAlone);
   if (!attached.leaving) return now + rng_.jittered(kLookAround);
   const std::size_t others = candidates_.others(now, attached.parent.candidate.to).size();
   const bool round = others == 0 || attached.leaving->tried % others == 0;
@@ -57,7 +62,8 @@ Instant Uplink::next_look(Instant now, const Attached& attached) {
 
 void Uplink::start_look(Instant now, Attached& attached) {
   if (attached.leaving && attached.leaving->until <= now) attached.leaving.reset();
-  const bool must_go = attached.leaving && attached.leaving->reason == RedirectReason::kDraining;
+  const bool must_go = attached.parent.path.empty() ||
+                       (attached.leaving && attached.leaving->reason == RedirectReason::kDraining);
   const auto target = dispatch_active_ && !must_go ? std::nullopt : look_target(now, attached);
   attached.look_at = next_look(now, attached);
   if (!target) return;
@@ -87,8 +93,10 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
     const Petition petition = *look.petition;
     const MoveReason why = look.why;
     attached.look.reset();  // its link is the parent's from now on
-    // A deposed root's orders end here; any other parent stays until it is told.
-    lose_parent(now.protocol, ack->term > record_.term ? Parting::kBye : Parting::kHandover, why);
+    // A deposed root's orders end here, and who has no root is never told; any other parent stays
+    // until it is.
+    const bool bye = ack->term > record_.term || attached.parent.path.empty();
+    lose_parent(now.protocol, bye ? Parting::kBye : Parting::kHandover, why);
     return attach(now, petition, event.peer, *ack);
   }
   const auto* answer = std::get_if<ProbeAck>(&event.message);
@@ -111,6 +119,7 @@ std::optional<MoveReason> Uplink::gain(Instant now, const Attached& attached,
   if (unfit(seeker(), answer) || !feasibility_.allows(now, answer.path.size(), answer.term)) {
     return std::nullopt;
   }
+  if (parent.path.empty()) return MoveReason::kPoisoned;
   const std::size_t held_rank = rank_of(options_.role, parent.path.size());
   const std::size_t rank = rank_of(options_.role, answer.path.size());
   if (attached.leaving) {

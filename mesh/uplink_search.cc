@@ -157,7 +157,7 @@ void Uplink::send_hello(Instant now, Petition& petition) {
                             .last_parent = record_.last_parent,
                             .hold = planted(Bug::kHoldForgotten) ? Duration{0} : hold(now),
                             .serves = options_.serves,
-                            .handover = held() != nullptr}});
+                            .handover = !path().empty()}});
 }
 
 void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak) {

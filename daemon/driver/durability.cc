@@ -28,7 +28,7 @@ bool carries(const mesh::Message& message) {
 
 bool asks_power(const mesh::SendDown& send) {
   const auto* dispatch = std::get_if<mesh::Dispatch>(&send.message);
-  return dispatch != nullptr && dispatch->share.has_value();
+  return dispatch != nullptr && (dispatch->share.has_value() || !dispatch->ahead.empty());
 }
 
 void refuse(std::vector<node::Reply>& replies) {
@@ -73,7 +73,9 @@ std::vector<bidding::MarketAnswer> Durability::hold_back(node::Effects& effects)
   } else if (fence) {
     std::erase_if(effects.up, [](const auto& s) { return carries<mesh::DispatchAck>(s.message); });
   }
-  if (fence && effects.site && effects.site->order) effects.site.reset();
+  if (fence && effects.site && (effects.site->order || !effects.site->ahead.empty())) {
+    effects.site.reset();
+  }
   if (term) {
     effects.down.clear();
   } else if (fence || order) {

@@ -11,7 +11,7 @@
 
 namespace vpp::driver {
 
-enum class RecordKind : std::uint8_t { kUplink, kFence, kTerm, kOrder, kFact, kDrain };
+enum class RecordKind : std::uint8_t { kUplink, kFence, kTerm, kOrder, kFact, kDrain, kAccounts };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);
 

@@ -21,6 +21,7 @@ class LeafNode final : public RoleNode {
  private:
   void on_site(const Now& now, const device::SiteStatus& status);
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
+  void keep_accounts(const Now& now, const device::SiteStatus& status);
   void report(const Now& now);
   void collect(const Now& now);
 
@@ -29,6 +30,8 @@ class LeafNode final : public RoleNode {
   OrderFence fence_;
   std::optional<device::SiteStatus> site_;
   std::optional<device::SiteStatus> reported_;
+  SiteAccounts kept_;  ///< durable
+  Instant keep_due_{};
   Instant reported_at_{};
   Instant report_due_{};
   std::optional<Instant> beacon_seen_;

@@ -13,6 +13,7 @@
 #include "aggregation/order.h"
 #include "bidding/workflow.h"
 #include "config/ids.h"
+#include "config/limits.h"
 #include "config/rng.h"
 #include "config/time.h"
 #include "device/site.h"
@@ -31,6 +32,8 @@ struct NodeOptions {
   std::optional<Endpoint> serves;
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
+  /// Root: how long those below go on with what they were told when they hear nothing newer.
+  Duration cut_off_hold = limits::kCutOffHold;
 };
 
 // --- what is durable -------------------------------------------------------------------------
@@ -51,8 +54,14 @@ struct DrainRecord {
   bool on = false;
   friend constexpr auto operator<=>(const DrainRecord&, const DrainRecord&) = default;
 };
+/// Leaf only: what its site delivered, per order. Written when an order begins or ends, and once a
+/// minute while one runs: a crash forgets at most that minute.
+struct SiteAccounts {
+  std::vector<device::OrderAccount> accounts;  ///< as in device::SiteStatus
+  friend bool operator==(const SiteAccounts&, const SiteAccounts&) = default;
+};
 using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
-                            bidding::Fact, DrainRecord>;
+                            bidding::Fact, DrainRecord, SiteAccounts>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -62,6 +71,7 @@ struct Recovered {
   std::optional<DrainRecord> drain;
   std::vector<aggregation::Order> orders;
   std::vector<bidding::Fact> facts;
+  SiteAccounts site;
 };
 
 // --- events ----------------------------------------------------------------------------------
@@ -119,6 +129,7 @@ struct Notice {
 /// To the device thread.
 struct SiteInstruction {
   std::optional<device::SiteOrder> order;
+  std::vector<device::SiteOrder> ahead = {};  ///< what follows if nothing newer comes
 };
 
 /// Carried out in field order: what must be durable comes before what is sent because of it.

@@ -130,15 +130,22 @@ void RootNode::tick(const Now& now) {
   std::vector<aggregation::Order> changed;
   const auto active = orders_.active(now, changed);
   for (auto& order : changed) effects_.persist.emplace_back(std::move(order));
+  mesh::Dispatch told = form(now);
   const bool same = active && active_ && active->id == active_->id;
-  if (!same && (active || active_)) activate(now, active);
-  if (active) dispatch(now, *active);
+  if (!same && (active || active_)) {
+    if (!active) told.order = active_->id;  // this ends it
+    activate(now, active);
+  } else if (!active && told.ahead.empty()) {
+    return;
+  }
+  told.sequence = sequence_;
+  told.tick = ++tick_;
+  const Watts shortfall = group_.dispatch(now, told);
+  if (active) say_shortfall(active->power, shortfall);
 }
 
 void RootNode::activate(const Now& now, const std::optional<aggregation::Order>& active) {
   if (!active) {
-    ++tick_;
-    group_.release(now, form(now, *active_));
     notice(Severity::kInfo, "VPP_ORDER_ENDED", "order " + std::to_string(active_->id.value));
   } else {
     ++sequence_;
@@ -151,21 +158,31 @@ void RootNode::activate(const Now& now, const std::optional<aggregation::Order>&
   active_ = active;
 }
 
-mesh::Dispatch RootNode::form(const Now& now, const aggregation::Order& order) const {
-  return {.order = order.id,
-          .term = term_,
-          .sequence = sequence_,
-          .tick = tick_,
-          .share = std::nullopt,
-          .from = order.from,
-          .until = std::max(order.until, now.market + 1ms),
-          .expires = stamp_of(now.protocol + limits::kDispatchTtl)};
-}
-
-void RootNode::dispatch(const Now& now, const aggregation::Order& order) {
-  ++tick_;
-  const Watts shortfall = group_.dispatch(now, {order.power, form(now, order)});
-  say_shortfall(order.power, shortfall);
+/// What is in force now, or a release, and what follows within the time that it holds.
+mesh::Dispatch RootNode::form(const Now& now) const {
+  mesh::Dispatch out{.order = kNoOrder,
+                     .term = term_,
+                     .sequence = sequence_,
+                     .tick = tick_,
+                     .share = std::nullopt,
+                     .from = now.market,
+                     .until = now.market + limits::kControlTick * now.speed,
+                     .expires = stamp_of(now.protocol + options_.cut_off_hold),
+                     .repeat = 0,
+                     .ahead = {}};
+  const MarketTime horizon = now.market + options_.cut_off_hold * now.speed;
+  for (const auto& order : orders_.schedule(now, horizon, 1 + limits::kStepsAheadMax)) {
+    if (order.from <= now.market) {
+      out.order = order.id;
+      out.share = order.power;
+      out.from = order.from;
+      out.until = order.until;
+    } else if (out.ahead.size() < limits::kStepsAheadMax) {
+      out.ahead.push_back({order.id, order.power, order.from, order.until});
+    }
+  }
+  if (!out.share && !out.ahead.empty()) out.until = out.ahead.back().until;
+  return out;
 }
 
 void RootNode::say_shortfall(Watts asked, Watts shortfall) {

@@ -30,8 +30,7 @@ class RootNode final : public RoleNode {
   [[nodiscard]] Reply cancel_order(const Now& now, OrderId id);
   void tick(const Now& now);
   void activate(const Now& now, const std::optional<aggregation::Order>& active);
-  void dispatch(const Now& now, const aggregation::Order& order);
-  [[nodiscard]] mesh::Dispatch form(const Now& now, const aggregation::Order& order) const;
+  [[nodiscard]] mesh::Dispatch form(const Now& now) const;
   void say_shortfall(Watts asked, Watts shortfall);
   void run_workflow(const Now& now);
   void collect(const Now& now);

@@ -73,7 +73,8 @@ inline LeafConfig random_leaf(Rng& rng) {
 }
 
 inline RootConfig random_root(Rng& rng) {
-  RootConfig root{random_listen(rng), std::nullopt};
+  RootConfig root{random_listen(rng), {}, std::nullopt};
+  root.dispatch.cut_off_hold = std::chrono::seconds{5 + rng.below(896)};
   if (rng.below(3) != 0) {
     const auto price = static_cast<std::int64_t>(rng.below(2'000'000'000'001)) - 1'000'000'000'000;
     root.market = MarketConfig{"http://127.0.0.1:" + std::to_string(random_port(rng)), Price{price},

@@ -46,6 +46,7 @@ struct Naive {
     if (const auto* r = std::get_if<node::TermRecord>(&record)) all.term = *r;
     if (const auto* r = std::get_if<aggregation::Order>(&record)) orders[r->id] = *r;
     if (const auto* r = std::get_if<bidding::Fact>(&record)) all.facts.push_back(*r);
+    if (const auto* r = std::get_if<node::SiteAccounts>(&record)) all.site = *r;
   }
   [[nodiscard]] node::Recovered recovered() const {
     node::Recovered out = all;
@@ -58,6 +59,7 @@ void require_equal(const node::Recovered& a, const node::Recovered& b) {
   REQUIRE(a.uplink == b.uplink);
   REQUIRE(a.fence == b.fence);
   REQUIRE(a.term == b.term);
+  REQUIRE(a.site == b.site);
   REQUIRE(a.orders == b.orders);
   REQUIRE(a.facts == b.facts);
 }

@@ -54,6 +54,7 @@ class Promises {
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::DrainRecord& /*record*/) {}
   void check(WorldTime at, NodeIndex node, const aggregation::Order& record);
   void check(WorldTime at, NodeIndex node, const bidding::Fact& record);
+  void check(WorldTime /*at*/, NodeIndex /*node*/, const node::SiteAccounts& /*record*/) {}
 
   Findings& findings_;
   std::vector<Promised> nodes_;

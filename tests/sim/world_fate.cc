@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 constexpr Duration kInspectInterval = 500ms;
 constexpr Duration kFinalOrder = 20s;  // in protocol time
 constexpr Duration kFinalOrderSettled = 5s;
+/// On top: what a battery at its reserve draws while it is asked for nothing.
 constexpr std::int64_t kDeliveryTolerancePermille = 20;
 
 }  // namespace
@@ -123,6 +124,8 @@ void World::watch_delivery(const node::NodeStatus& root) {
   const Duration length = scenario_.speed * kFinalOrder;
   if (!final_order_at_) {
     if (root.target && *root.target != Watts{0}) return;  // a market's order is still in force
+    // What the dead were told is asked of nobody else until it has expired.
+    if (queue_.now() - faults_over_at_ <= limits::kCutOffHold) return;
     const auto curve =
         aggregation::DurationCurve::from_wire(root.group.grid_id, root.group.discharge);
     if (!curve) return;
@@ -142,7 +145,8 @@ void World::watch_delivery(const node::NodeStatus& root) {
   outcome_.delivered_w = measured_sum_w_ / looks;
   // The mean, because at 60 times the speed a batch of new set points takes a market minute.
   const std::int64_t off = std::abs(asked_sum_w_ - measured_sum_w_);
-  if (off * 1000 > std::abs(asked_sum_w_) * kDeliveryTolerancePermille) {
+  const std::int64_t standby = looks * scenario_.leaves * battery::BatteryRating{}.standby.count;
+  if (off * 1000 > std::abs(asked_sum_w_) * kDeliveryTolerancePermille + standby * 1000) {
     fail(Invariant::kDelivers, kRootIndex,
          "delivers " + std::to_string(measured_sum_w_) + " W of " + std::to_string(asked_sum_w_) +
              " W over its final order");
