@@ -181,9 +181,10 @@ void Dispatcher::ask_the_doubted(Round& round, Watts shortfall) {
   std::vector<Watts> rooms(round.children.size(), Watts{0});
   for (std::size_t i = 0; i < rooms.size(); ++i) {
     const Trust& trust = *round.trusts[i];
-    if (!trust.doubted_at || trust.admitted || trust.on_trial) continue;
+    // On trial or not: where nobody else can, there is nothing to be careful about.
+    if (!trust.doubted_at || trust.admitted) continue;
     const Watts full = full_power(round.children[i], round.direction);
-    rooms[i] = std::max(Watts{0}, full - round.shares[i]);
+    rooms[i] = std::max(Watts{0}, full - round.shares[i] - trust.extra);
     room_left += rooms[i];
   }
   // By room, not one after the other: the first may claim what it does not have.

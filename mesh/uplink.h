@@ -125,6 +125,8 @@ struct UplinkEffects {
   std::vector<Message> deliver;
   bool attachment_changed = false;
   bool path_changed = false;
+  /// A Hello goes to this node: from now on the whole tree may learn that this one lives there.
+  std::optional<NodeId> asks = std::nullopt;
 };
 
 /// Not thread-safe; one owner drives it. Every call is O(known candidates).
@@ -160,6 +162,8 @@ class Uplink {
 
   [[nodiscard]] bool attached() const;  ///< attached or suspect: a lease is held
   [[nodiscard]] std::optional<NodeId> parent() const;
+  /// A former parent still counts and dispatches this node, until it is told that it moved.
+  [[nodiscard]] bool handed_over() const { return former_.has_value(); }
   [[nodiscard]] Path path() const;  ///< self first, root last; empty when no root is reached
   [[nodiscard]] std::uint64_t term() const;
   [[nodiscard]] Session session() const;
@@ -282,7 +286,7 @@ class Uplink {
   void decide(Instant now, Probing& probing, bool in_time);
   void join_best(Instant now, Attempts offers);
   void rest(Instant now);
-  Petition petition(Instant now, LinkId link, const Candidate& candidate, std::size_t path_length);
+  Petition petition(Instant now, LinkId link, const Candidate& candidate, const Path& path);
   void send_hello(Instant now, Petition& petition);
   void on_nak(Instant now, const Candidate& candidate, const HelloNak& nak);
   [[nodiscard]] bool acceptable(Instant now, const FromParent& event, const HelloAck& ack) const;

@@ -107,7 +107,7 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
   if (!why || wait) return end_look(now.protocol, attached);
   look.why = *why;
   look.attempt.probe_again = kNever;
-  look.petition = petition(now.protocol, look.link, candidate, answer->path.size());
+  look.petition = petition(now.protocol, look.link, candidate, answer->path);
   look.give_up_at = look.petition->give_up_at;
 }
 

@@ -120,6 +120,7 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
     effects_.persist.emplace_back(fence_.value());
   }
+  allegiance_.told(uplink_);
   order_ = dispatch;
   order_->expires = stamp_of(expires);
   pass_on(now);
@@ -129,13 +130,16 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   }
 }
 
+/// Makes a release of what it was told.
+void AggregatorNode::let_go(const Now& now) {
+  order_->share.reset();
+  order_->ahead.clear();
+  order_->expires = stamp_of(now.protocol + limits::kLease);
+}
+
 /// Nothing newer came.
 void AggregatorNode::go_on(const Now& now) {
-  if (order_->expires <= stamp_of(now.protocol)) {
-    order_->share.reset();
-    order_->ahead.clear();
-    order_->expires = stamp_of(now.protocol + limits::kLease);  // of the release
-  }
+  if (order_->expires <= stamp_of(now.protocol)) let_go(now);
   move_on(*order_, corrected(now).market);
   ++order_->repeat;
   pass_on(now);
@@ -184,6 +188,10 @@ void AggregatorNode::stop(const Now& now) {
 
 void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
+  if (allegiance_.broken(up, uplink_) && order_) {
+    let_go(now);
+    go_on(now);
+  }
   for (const auto& message : up.deliver) on_parent_message(now, message);
   if (up.attachment_changed || up.path_changed || up.persist) {  // or alternates were learned
     group_.children().set_upstream(corrected(now), uplink_.path(), uplink_.term(),

@@ -29,6 +29,7 @@ class AggregatorNode final : public RoleNode {
   void on_parent_message(const Now& now, const mesh::Message& message);
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
   void go_on(const Now& now);
+  void let_go(const Now& now);
   void pass_on(const Now& now);
   void report(const Now& now);
   void hurry_report(const Now& now);
@@ -42,6 +43,7 @@ class AggregatorNode final : public RoleNode {
   OrderFence fence_;
   /// Newest accepted, its stamp on this node's clock; nothing: released or never asked.
   std::optional<mesh::Dispatch> order_;
+  Allegiance allegiance_;
   Instant go_on_due_ = kNever;  ///< nothing newer has come by then
   Watts told_measured_;
   Watts told_shortfall_;

@@ -154,6 +154,7 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
     effects_.persist.emplace_back(fence_.value());
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
   }
+  allegiance_.told(uplink_);
   uplink_.set_dispatch_active(dispatch.share.has_value());
   SiteInstruction instruction;
   if (dispatch.share) {
@@ -175,6 +176,7 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
 
 void LeafNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
+  if (allegiance_.broken(up, uplink_)) effects_.site = SiteInstruction{};
   for (const auto& message : up.deliver) {
     if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
   }

@@ -28,6 +28,7 @@ class LeafNode final : public RoleNode {
   NodeOptions options_;
   mesh::Uplink uplink_;
   OrderFence fence_;
+  Allegiance allegiance_;
   std::optional<device::SiteStatus> site_;
   std::optional<device::SiteStatus> reported_;
   SiteAccounts kept_;  ///< durable

@@ -74,6 +74,31 @@ class OrderFence {
   std::pair<std::uint64_t, std::uint32_t> round_{0, 0};  ///< tick and repeat
 };
 
+/// Who told this node what it does, and whether that one may have heard that it lives elsewhere.
+/// Then others are asked for its watts, and it must let go of them as soon as no parent leads to a
+/// root.
+class Allegiance {
+ public:
+  /// An order was accepted.
+  void told(const mesh::Uplink& uplink) {
+    by_ = uplink.parent();
+    if (!uplink.handed_over()) asked_others_ = false;
+  }
+  /// After each step of the uplink; true: let go, once.
+  [[nodiscard]] bool broken(const mesh::UplinkEffects& effects, const mesh::Uplink& uplink) {
+    if (!by_) return false;
+    if (effects.asks && effects.asks != by_) asked_others_ = true;
+    if (!asked_others_ || !uplink.path().empty()) return false;
+    by_.reset();
+    asked_others_ = false;
+    return true;
+  }
+
+ private:
+  std::optional<NodeId> by_;
+  bool asked_others_ = false;
+};
+
 /// Stamps are this node's own protocol clock in milliseconds.
 [[nodiscard]] constexpr mesh::Stamp stamp_of(Instant at) {
   return at.time_since_epoch().count();

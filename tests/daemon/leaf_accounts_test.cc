@@ -17,11 +17,14 @@ struct Bench {
   std::optional<SiteAccounts> durable;
   int writes = 0;
 
-  explicit Bench(const Recovered& recovered = {})
-      : leaf{{.self = NodeId{1, 2}, .seeds = {Endpoint{"tcp://parent:1", {}}}},
-             Rng{7},
-             Now{Instant{1000s}, MarketTime{456'000h}, 1},
-             recovered} {}
+  explicit Bench(const Recovered& recovered = {}) : leaf{options(), Rng{7}, now, recovered} {}
+
+  static NodeOptions options() {
+    NodeOptions out;
+    out.self = NodeId{1, 2};
+    out.seeds = {Endpoint{"tcp://parent:1", {}}};
+    return out;
+  }
 
   void report(OrderId order, std::vector<device::OrderAccount> accounts) {
     device::SiteStatus status;

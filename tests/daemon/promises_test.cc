@@ -17,19 +17,25 @@ constexpr Instant kBegin{100s};
 /// One child of a parent that tells it something every second.
 struct Bench {
   Promises promises;
-  mesh::ChildView child{.id = NodeId{1, 1}, .role = Role::kLeaf, .attached = true};
+  mesh::ChildView child;
   Instant now = kBegin;
 
+  Bench() {
+    child.id = NodeId{1, 1};
+    child.attached = child.counted = true;
+  }
+
   void tell(std::optional<Watts> share, std::vector<mesh::Step> ahead = {}) {
-    promises.told(now, child.id,
-                  {.order = OrderId{1},
-                   .share = share,
-                   .until = kMarket + 1h,
-                   .expires = (now + 30s).time_since_epoch().count(),
-                   .ahead = std::move(ahead)});
+    mesh::Dispatch form;
+    form.order = OrderId{1};
+    form.share = share;
+    form.until = kMarket + 1h;
+    form.expires = (now + 30s).time_since_epoch().count();
+    form.ahead = std::move(ahead);
+    promises.told(now, child.id, form);
   }
   void lose() {
-    child.attached = false;
+    child.attached = child.counted = false;
     see();
   }
   void see(bool elsewhere = false) { promises.seen(now, child, elsewhere); }

@@ -557,7 +557,9 @@ TEST_CASE("a child of a parent that empties itself moves in the middle of a disp
                    .share = Watts{500},
                    .from = {},
                    .until = {},
-                   .expires = bench.stamp() + 30'000};
+                   .expires = bench.stamp() + 30'000,
+                   .repeat = 0,
+                   .ahead = {}};
     const auto got = delivered(bench.hear(kFirst, order));
     REQUIRE(got.size() == 1);
     CHECK(bench.uplink.local_time_of(got[0].expires) == bench.now.protocol + 30s);

@@ -34,7 +34,7 @@ class NeverOver {
   };
   /// A dispatch is handed to `node`, a leaf or not, and accepted or not.
   void arrives(NodeIndex node, bool is_leaf, const Arrival& arrival);
-  /// The node knows nothing any more of what it was told.
+  /// The node knows nothing any more of what it was told, or has let go of it.
   void stopped(NodeIndex node) { told_[node].reset(); }
   /// Whom it takes for its parent.
   void viewed(NodeIndex node, NodeIndex parent) { parents_[node] = parent; }
