@@ -61,13 +61,14 @@ std::int64_t number(const Json& object, const char* key) {
 
 /// As JSON that is an object. Throws one line.
 Json post(bidding::HttpPoster& member, const std::string& path, const Json& body) {
-  const auto response = member.post(path, body.dump());
-  if (!response) throw std::runtime_error{response.error()};
-  const Json json = Json::parse(response->body, nullptr, false);
-  if (response->status != 200) {
+  auto answer = member.post(path, body.dump());
+  if (!answer) throw std::runtime_error{answer.error()};
+  const bidding::HttpResponse response = *std::move(answer);
+  const Json json = Json::parse(response.body, nullptr, false);
+  if (response.status != 200) {
     const bool told = json.is_object() && json.contains("error") && json["error"].is_string();
-    throw std::runtime_error{"HTTP " + std::to_string(response->status) + ": " +
-                             one_line(told ? json["error"].get<std::string>() : response->body)};
+    throw std::runtime_error{"HTTP " + std::to_string(response.status) + ": " +
+                             one_line(told ? json["error"].get<std::string>() : response.body)};
   }
   if (!json.is_object()) throw std::runtime_error{"the answer is no JSON object"};
   return json;
