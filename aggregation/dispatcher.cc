@@ -141,6 +141,20 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   return plan;
 }
 
+std::vector<Watts> Dispatcher::divide_ahead(Watts target,
+                                            const std::vector<ChildState>& children) const {
+  const std::int64_t sign = target < Watts{0} ? -1 : 1;
+  const Direction direction = sign > 0 ? Direction::kDischarge : Direction::kCharge;
+  MixedSplit split;
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    if (!doubted(children[i].id)) split.add(i, children[i], direction);
+  }
+  std::vector<Watts> shares(children.size(), Watts{0});
+  (void)split.divide(magnitude(target), shares);
+  for (Watts& share : shares) share = share * sign;
+  return shares;
+}
+
 void Dispatcher::hold_the_doubted(Round& round) const {
   for (std::size_t i = 0; i < round.children.size(); ++i) {
     Trust& trust = *round.trusts[i];
@@ -167,9 +181,10 @@ void Dispatcher::ask_the_doubted(Round& round, Watts shortfall) {
   std::vector<Watts> rooms(round.children.size(), Watts{0});
   for (std::size_t i = 0; i < rooms.size(); ++i) {
     const Trust& trust = *round.trusts[i];
-    if (!trust.doubted_at || trust.admitted || trust.on_trial) continue;
+    // On trial or not: where nobody else can, there is nothing to be careful about.
+    if (!trust.doubted_at || trust.admitted) continue;
     const Watts full = full_power(round.children[i], round.direction);
-    rooms[i] = std::max(Watts{0}, full - round.shares[i]);
+    rooms[i] = std::max(Watts{0}, full - round.shares[i] - trust.extra);
     room_left += rooms[i];
   }
   // By room, not one after the other: the first may claim what it does not have.

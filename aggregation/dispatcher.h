@@ -84,6 +84,11 @@ class Dispatcher {
   [[nodiscard]] DispatchPlan tick(const Now& now, Watts target,
                                   const std::vector<ChildState>& children);
 
+  /// How `target` would be divided later among those who respond now: magnitudes and sign as in
+  /// tick(), one share per child, in the order given. Nothing is remembered of it.
+  [[nodiscard]] std::vector<Watts> divide_ahead(Watts target,
+                                                const std::vector<ChildState>& children) const;
+
   /// No order: forgets what was asked, and limits that children told of themselves, for that order;
   /// keeps who was doubted.
   void idle();

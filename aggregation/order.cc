@@ -63,6 +63,30 @@ std::optional<Order> OrderBook::active(const Now& now, std::vector<Order>& chang
   return winner == nullptr ? std::nullopt : std::optional{*winner};
 }
 
+std::vector<Order> OrderBook::schedule(const Now& now, MarketTime horizon, std::size_t most) const {
+  std::vector<Order> open;
+  for (const auto& [id, order] : orders_) {
+    if (is_open(order.state)) open.push_back(order);
+  }
+  OrderBook rehearsal{std::move(open)};
+  std::vector<Order> out;
+  std::vector<Order> changed;
+  Now then = now;
+  while (true) {
+    const auto active = rehearsal.active(then, changed);
+    const bool goes_on = active && !out.empty() && out.back().id == active->id;
+    if (!goes_on && !out.empty()) out.back().until = std::min(out.back().until, then.market);
+    if (active && !goes_on) {
+      if (out.size() == most) break;
+      out.push_back(*active);
+    }
+    const MarketTime next = rehearsal.next_change(then);
+    if (next >= horizon || next == kEndOfTime) break;
+    then.market = next;
+  }
+  return out;
+}
+
 MarketTime OrderBook::next_change(const Now& now) const {
   MarketTime next = kEndOfTime;
   for (const auto& [id, order] : orders_) {

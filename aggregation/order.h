@@ -8,6 +8,7 @@
 //   scheduled | active -> cancelled      somebody withdrew it
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -55,6 +56,12 @@ class OrderBook {
 
   /// The order in force, if any; moves states on. `changed` are to be persisted.
   [[nodiscard]] std::optional<Order> active(const Now& now, std::vector<Order>& changed);
+
+  /// What will be in force from now until `horizon` if nothing is booked or cancelled until then:
+  /// at most `most` orders that begin before it, oldest first, each with the window in which it
+  /// will be in force. The order in force now comes first.
+  [[nodiscard]] std::vector<Order> schedule(const Now& now, MarketTime horizon,
+                                            std::size_t most) const;
 
   /// Market time of the next begin or end; kEndOfTime when none. Later than now once active() was
   /// called for now.

@@ -125,7 +125,7 @@ void Leaf::carry_out(const Now& now) {
   for (const mesh::LinkId id : effects.close) close(id);
   for (const mesh::OpenLink& each : effects.open) open(each);
   if (effects.site) {
-    site_.set_order(node_.corrected(now), effects.site->order);
+    site_.set_order(node_.corrected(now), effects.site->order, effects.site->ahead);
     poll_at_ = std::min(poll_at_, now.protocol + kDeviceDelay);
   }
   for (const mesh::SendUp& each : effects.up) send(each);

@@ -47,7 +47,9 @@ inline constexpr std::size_t kChildrenMax = 10'000;         ///< measured at the
 
 // Orders.
 inline constexpr Duration kControlTick = 1s;        ///< closed loop at root and aggregators
-inline constexpr Duration kDispatchTtl = 30s;       ///< a share not renewed within this ends
+inline constexpr Duration kCutOffHold = 30s;        ///< default: a share not renewed so long ends
+inline constexpr Duration kCutOffHoldMin = 5s;      ///< one lease: a few ticks may be lost
+inline constexpr std::size_t kStepsAheadMax = 4;    ///< an hour of quarter-hourly market orders
 inline constexpr Duration kSetPointTtlMax = 15min;  ///< nobody holds a battery longer unasked
 inline constexpr Duration kBeaconLossMax = 120s;    ///< then a leaf is on its local default
 

@@ -86,6 +86,13 @@ struct SiteConfig {
   friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
 };
 
+/// [dispatch]: how orders go down the tree.
+struct DispatchConfig {
+  /// How long a subtree that hears nothing newer goes on with what it was told.
+  std::chrono::milliseconds cut_off_hold = limits::kCutOffHold;
+  friend bool operator==(const DispatchConfig&, const DispatchConfig&) = default;
+};
+
 /// [market]: where the root bids.
 struct MarketConfig {
   std::string url;                    ///< "http://host:port" or "https://..."
@@ -114,6 +121,7 @@ struct AggregatorConfig {
 };
 struct RootConfig {
   ListenConfig listen;
+  DispatchConfig dispatch;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
   std::optional<EtcdConfig> etcd;      ///< nothing: lease = "static", the only root
   std::vector<Endpoint> peers;         ///< every other root

@@ -36,6 +36,7 @@ class Checker {
   void listen(const ListenConfig& listen);
   void device(const DeviceConfig& device);
   void site(const SiteConfig& site);
+  void dispatch(const DispatchConfig& dispatch);
   void market(const MarketConfig& market);
   void time(const TimeConfig& time);
 
@@ -147,6 +148,12 @@ void Checker::site(const SiteConfig& site) {
   percentage("site.discharge_efficiency_pct", site.discharge_efficiency_permille, 1);
 }
 
+void Checker::dispatch(const DispatchConfig& dispatch) {
+  const auto seconds = [](Duration d) { return d / std::chrono::seconds{1}; };
+  within("dispatch.cut_off_hold_s", seconds(dispatch.cut_off_hold), seconds(limits::kCutOffHoldMin),
+         seconds(limits::kSetPointTtlMax), " s");
+}
+
 void Checker::url(const std::string& key, std::string_view url) {
   const std::size_t skip = url.starts_with("http://") ? 7 : url.starts_with("https://") ? 8 : 0;
   const bool printable =
@@ -229,6 +236,7 @@ void Checker::role(const AggregatorConfig& group) {
 
 void Checker::role(const RootConfig& root) {
   listen(root.listen);
+  dispatch(root.dispatch);
   if (root.market) market(*root.market);
   if (root.etcd) etcd(*root.etcd);
   if (!root.etcd && !root.peers.empty()) {

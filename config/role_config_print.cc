@@ -127,6 +127,8 @@ void print(Printer& out, const RootConfig& root) {
   print(out, "[[peers]]", root.peers);
   out.section("[journal]");
   out.whole("copies", root.journal_copies);
+  out.section("[dispatch]");
+  out.whole("cut_off_hold_s", root.dispatch.cut_off_hold / std::chrono::seconds{1});
   if (!root.market) return;
   out.section("[market]");
   out.text("url", root.market->url);

@@ -93,6 +93,13 @@ void read(TomlSection section, SiteConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, DispatchConfig& into) {
+  std::int64_t hold_s = into.cut_off_hold / std::chrono::seconds{1};
+  section.take_whole("cut_off_hold_s", hold_s);
+  into.cut_off_hold = std::chrono::seconds{std::clamp<std::int64_t>(hold_s, 0, 1'000'000)};
+  section.finish();
+}
+
 void read(TomlSection section, MarketConfig& into) {
   constexpr std::string_view kHint = "\"http://host:port\"";
   section.take_required("url", into.url, kHint);
@@ -275,6 +282,7 @@ RoleConfig FileReader::read_all() {
   read_endpoints("parents", need({Role::kLeaf, Role::kAggregator}, Need::kRequired), leaf.parents);
   read_section("device", need({Role::kLeaf}, Need::kRequired), leaf.device);
   read_section("site", need({Role::kLeaf}, Need::kOptional), leaf.site);
+  read_section("dispatch", need({Role::kRoot}, Need::kOptional), root.dispatch);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;
   read_lease(role, root);
   top_.finish();

@@ -25,6 +25,11 @@ std::int64_t portion(std::int64_t energy_mj, std::int64_t part, std::int64_t who
 
 }  // namespace
 
+OrderLedger::OrderLedger(const std::vector<OrderAccount>& recovered) {
+  for (const OrderAccount& account : recovered)
+    credit(account.order, account.delivered.count * 1000);
+}
+
 void OrderLedger::running(const Now& now, const std::optional<SiteOrder>& order) {
   Segment next{now.protocol, std::nullopt, kNever};
   if (order) next = {now.protocol, order->order, protocol_at(now, order->until)};

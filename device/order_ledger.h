@@ -23,6 +23,10 @@ namespace vpp::device {
 
 class OrderLedger {
  public:
+  OrderLedger() = default;
+  /// Goes on with the accounts of an earlier life.
+  explicit OrderLedger(const std::vector<OrderAccount>& recovered);
+
   /// From now on the battery follows this order; nothing: none. Idempotent.
   void running(const Now& now, const std::optional<SiteOrder>& order);
 

@@ -73,7 +73,7 @@ struct SiteLimits {
   Duration reading_age_max = std::chrono::seconds{10};
 };
 
-/// What the plant asks of this site. Nothing: the local default.
+/// What the plant asks of this site for a window of time. Nothing: the local default.
 struct SiteOrder {
   OrderId order;
   Watts power;

@@ -23,7 +23,8 @@ bool same_window(const SiteOrder& a, const SiteOrder& b) {
 
 }  // namespace
 
-SiteController::SiteController(const SiteLimits& limits) : limits_{limits} {
+SiteController::SiteController(const SiteLimits& limits, const std::vector<OrderAccount>& recovered)
+    : limits_{limits}, ledger_{recovered} {
   VPP_CHECK(limits.reserve_permille >= 0 && limits.full_permille >= 0);
   VPP_CHECK(limits.discharge_max >= kNothing && limits.charge_max >= kNothing);
   VPP_CHECK(limits.ramp_w_per_s > 0);
@@ -46,11 +47,22 @@ void SiteController::disconnected(const Now& /*now*/) {
   limited_by_ = {};
 }
 
-void SiteController::set_order(const Now& now, std::optional<SiteOrder> order) {
-  order_changed_ = order.has_value() != order_.has_value() ||
-                   (order && !same_window(*order, *order_)) || order_changed_;
-  order_ = order;
+void SiteController::set_order(const Now& now, std::optional<SiteOrder> order,
+                               std::vector<SiteOrder> ahead) {
+  const std::optional<SiteOrder> before = order_;
+  order_ = std::move(order);
+  ahead_ = std::move(ahead);
+  if (!order_) take_next();
+  order_changed_ = order_.has_value() != before.has_value() ||
+                   (order_ && !same_window(*order_, *before)) || order_changed_;
   order_until_ = now.protocol + limits::kSetPointTtlMax;
+}
+
+void SiteController::take_next() {
+  order_.reset();
+  if (ahead_.empty()) return;
+  order_ = ahead_.front();
+  ahead_.erase(ahead_.begin());
 }
 
 void SiteController::plant_heard(const Now& now) {
@@ -135,13 +147,19 @@ bool SiteController::may_execute(const Now& now) const {
          heard_at_ && now.protocol - *heard_at_ < limits::kBeaconLossMax;
 }
 
-void SiteController::change_state(const Now& now) {
-  if (order_) {
-    const bool silence = !heard_at_ || now.protocol - *heard_at_ >= limits::kBeaconLossMax;
-    const bool over = now.market >= order_->until || now.protocol >= order_->expires ||
-                      now.protocol >= order_until_ || (heard_at_ && silence);
-    if (over) order_.reset();  // what has ended never comes back, whatever the clocks do
+/// What has ended never comes back, whatever the clocks do.
+void SiteController::end_orders(const Now& now) {
+  const bool silence = heard_at_ && now.protocol - *heard_at_ >= limits::kBeaconLossMax;
+  while (order_ && now.market >= order_->until) take_next();
+  if (!order_) return;
+  if (silence || now.protocol >= order_->expires || now.protocol >= order_until_) {
+    order_.reset();
+    ahead_.clear();
   }
+}
+
+void SiteController::change_state(const Now& now) {
+  end_orders(now);
   if (const auto* lost = std::get_if<Lost>(&control_)) {
     if (now.protocol < lost->retry_at) return;
     control_ = Idle{};

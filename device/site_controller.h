@@ -9,7 +9,8 @@
 // Time       the window of an order is market time; its expiry, the silence of the plant, the age
 //            of readings and refreshes are protocol time. Energy and ramps pass at `Now::speed`.
 // Silence    an order runs only while the plant was heard within limits::kBeaconLossMax; one that
-//            was never heard has no say.
+//            was never heard has no say. Until then, and until its orders expire, a site that is
+//            cut off goes from one order to the next as it was told ahead.
 // Success    is read-back: a set point that the device denies for kRoundsToLose readings in a row
 //            is lost control. The site promises nothing then, and tries again after kLostFor.
 // Device     a set point carries the device's own revert timer (kRevert, or less where the owner's
@@ -20,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "config/time.h"
 #include "device/capability.h"
@@ -48,14 +50,17 @@ struct SiteEffects {
 
 class SiteController {
  public:
-  explicit SiteController(const SiteLimits& limits);
+  /// `recovered`: the accounts of an earlier life, which go on.
+  explicit SiteController(const SiteLimits& limits,
+                          const std::vector<OrderAccount>& recovered = {});
 
   void connected(const Nameplate& nameplate);
   void disconnected(const Now& now);
 
-  /// The newest order, or nothing: release. Takes effect in the next step(), which is due at once:
-  /// it need not bring a new reading.
-  void set_order(const Now& now, std::optional<SiteOrder> order);
+  /// The newest order, or nothing: release; and what follows it if nothing newer comes, oldest
+  /// first, never overlapping. Takes effect in the next step(), which is due at once: it need not
+  /// bring a new reading.
+  void set_order(const Now& now, std::optional<SiteOrder> order, std::vector<SiteOrder> ahead = {});
 
   /// The plant was heard: no beacon for limits::kBeaconLossMax ends any order.
   void plant_heard(const Now& now);
@@ -91,6 +96,8 @@ class SiteController {
   void judge_read_back(const Now& now, const Telemetry& telemetry);
   [[nodiscard]] bool may_execute(const Now& now) const;
   void change_state(const Now& now);
+  void end_orders(const Now& now);
+  void take_next();
   [[nodiscard]] std::optional<DeviceCommand> act(const Now& now);
   [[nodiscard]] std::optional<DeviceCommand> drive(const Now& now, Driving& driving);
   [[nodiscard]] std::optional<DeviceCommand> release(const Now& now, Releasing& releasing);
@@ -106,8 +113,9 @@ class SiteController {
 
   SiteLimits limits_;
   std::optional<Nameplate> nameplate_;  ///< unset: not connected
-  std::optional<SiteOrder> order_;
-  Instant order_until_{};  ///< protocol: limits::kSetPointTtlMax after it came
+  std::optional<SiteOrder> order_;      ///< in force, or the next one to be
+  std::vector<SiteOrder> ahead_;        ///< follow it
+  Instant order_until_{};               ///< protocol: limits::kSetPointTtlMax after it came
   std::optional<Instant> heard_at_;
 
   StorageWatch storage_;

@@ -251,6 +251,7 @@ void Children::end(const Now& now, Entry& entry, bool tell) {
   if (tell) {
     Beacon poison = beacon(now, true);
     poison.path.clear();
+    poison.alone = false;
     effects_.send.push_back({child.connection, std::move(poison)});
   }
   effects_.drop.push_back(child.connection);
@@ -303,7 +304,8 @@ Beacon Children::beacon(const Now& now, bool with_alternates) {
           .path = path_,
           .market_time = now.market,
           .market_speed = now.speed,
-          .alternates = with_alternates ? alternates_below() : std::vector<Endpoint>{}};
+          .alternates = with_alternates ? alternates_below() : std::vector<Endpoint>{},
+          .alone = path_.empty()};
 }
 
 /// The parent's alternates, and the children here that take children themselves.

@@ -70,6 +70,13 @@ Joules get(std::int64_t joules) {
   return {joules};
 }
 
+Step get(wire::Step::Reader in) {
+  return {.order = {in.getOrder()},
+          .share = {in.getShareW()},
+          .from = from_ms(in.getFromMs()),
+          .until = from_ms(in.getUntilMs())};
+}
+
 template <class Value, class List>
 std::vector<Value> get_list(List list, std::size_t size_max, const char* what) {
   bounded(list, size_max, what);
@@ -169,7 +176,8 @@ GroupSummary get(wire::GroupSummary::Reader in) {
           .shortfall = {in.getShortfallW()},
           .oldest = from_ms(in.getOldestMs()),
           .newest = from_ms(in.getNewestMs()),
-          .receipts = get_receipts(in.getReceipts())};
+          .receipts = get_receipts(in.getReceipts()),
+          .reserved = {in.getReservedW()}};
 }
 
 std::variant<SiteSummary, GroupSummary> get(wire::Report::Summary::Reader in) {
@@ -219,7 +227,8 @@ Beacon get(wire::Beacon::Reader in) {
           .path = get_path(in.getPath()),
           .market_time = from_ms(in.getMarketTimeMs()),
           .market_speed = in.getMarketSpeed(),
-          .alternates = get_alternates(in.getAlternates())};
+          .alternates = get_alternates(in.getAlternates()),
+          .alone = in.getAlone()};
 }
 
 Redirect get(wire::Redirect::Reader in) {
@@ -245,7 +254,9 @@ Dispatch get(wire::Dispatch::Reader in) {
           .share = get(in.getShare()),
           .from = from_ms(in.getFromMs()),
           .until = from_ms(in.getUntilMs()),
-          .expires = in.getExpires()};
+          .expires = in.getExpires(),
+          .repeat = in.getRepeat(),
+          .ahead = get_list<Step>(in.getAhead(), limits::kStepsAheadMax, "too many steps ahead")};
 }
 
 Follow get(wire::Follow::Reader in) {

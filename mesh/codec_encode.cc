@@ -52,6 +52,13 @@ void put(const Receipt& receipt, wire::Receipt::Builder out) {
   out.setDeliveredJ(receipt.delivered.count);
 }
 
+void put(const Step& step, wire::Step::Builder out) {
+  out.setOrder(step.order.value);
+  out.setShareW(step.share.count);
+  out.setFromMs(to_ms(step.from));
+  out.setUntilMs(to_ms(step.until));
+}
+
 /// `init(n)` makes the list; an empty one is left out.
 template <class Value, class Init>
 void put_list(const std::vector<Value>& values, Init init) {
@@ -130,6 +137,7 @@ void put(const GroupSummary& m, wire::GroupSummary::Builder out) {
   out.setOldestMs(to_ms(m.oldest));
   out.setNewestMs(to_ms(m.newest));
   put_list(m.receipts, [&](unsigned n) { return out.initReceipts(n); });
+  out.setReservedW(m.reserved.count);
 }
 
 void put(const Report& m, wire::Frame::Builder frame) {
@@ -189,6 +197,7 @@ void put(const Beacon& m, wire::Frame::Builder frame) {
   out.setMarketTimeMs(to_ms(m.market_time));
   out.setMarketSpeed(m.market_speed);
   put_list(m.alternates, [&](unsigned n) { return out.initAlternates(n); });
+  out.setAlone(m.alone);
 }
 
 void put(const Dispatch& m, wire::Frame::Builder frame) {
@@ -201,6 +210,8 @@ void put(const Dispatch& m, wire::Frame::Builder frame) {
   out.setFromMs(to_ms(m.from));
   out.setUntilMs(to_ms(m.until));
   out.setExpires(m.expires);
+  out.setRepeat(m.repeat);
+  put_list(m.ahead, [&](unsigned n) { return out.initAhead(n); });
 }
 
 void put(const Evict& m, wire::Frame::Builder frame) {

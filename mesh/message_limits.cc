@@ -158,6 +158,7 @@ void check(Limits& l, const GroupSummary& m) {
   l.market(m.oldest);
   l.market(m.newest);
   l.receipts(m.receipts);
+  l.watts(m.reserved, "reserved power out of range");
 }
 
 void check(Limits& l, const Report& m) {
@@ -199,6 +200,15 @@ void check(Limits& l, const Dispatch& m) {
   l.market(m.from);
   l.market(m.until);
   l.stamp(m.expires);
+  l.require(m.ahead.size() <= limits::kStepsAheadMax, "too many steps ahead");
+  MarketTime free_from{};
+  for (const Step& step : m.ahead) {
+    l.watts(step.share, "share out of range");
+    l.market(step.from);
+    l.market(step.until);
+    l.require(free_from <= step.from && step.from < step.until, "steps overlap");
+    free_from = step.until;
+  }
 }
 
 void check(Limits& l, const Redirect& m) {

@@ -127,6 +127,7 @@ struct GroupSummary {
   oldestMs @8 :Int64;
   newestMs @9 :Int64;
   receipts @10 :List(Receipt);
+  reservedW @11 :Int64;
 }
 
 struct Report {
@@ -191,6 +192,7 @@ struct Beacon {
   marketTimeMs @3 :Int64;
   marketSpeed @4 :Int64;
   alternates @5 :List(Endpoint);
+  alone @6 :Bool;
 }
 
 struct Dispatch {
@@ -205,6 +207,15 @@ struct Dispatch {
   fromMs @6 :Int64;
   untilMs @7 :Int64;
   expires @8 :Int64;
+  repeat @9 :UInt32;
+  ahead @10 :List(Step);
+}
+
+struct Step {
+  order @0 :UInt64;
+  shareW @1 :Int64;
+  fromMs @2 :Int64;
+  untilMs @3 :Int64;
 }
 
 enum RedirectReason {

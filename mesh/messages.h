@@ -111,6 +111,8 @@ struct GroupSummary {
   MarketTime oldest{};
   MarketTime newest{};
   std::vector<Receipt> receipts;
+  /// Of `asked`, what sites out of contact were told and may still deliver: asked of nobody else.
+  Watts reserved;
   friend bool operator==(const GroupSummary&, const GroupSummary&) = default;
 };
 
@@ -168,7 +170,7 @@ enum class NakReason : std::uint8_t {
   kFull,           ///< no free slot
   kBusy,           ///< too many joins at once
   kNotAuthorised,  ///< certificate refused
-  kOldSession,     ///< a newer session of yours is attached
+  kOldSession,     ///< a newer session of yours is, or was, attached here or below
   kTakesNone,      ///< leaves take no children
   kDraining,       ///< I am being emptied
 };
@@ -177,7 +179,7 @@ struct HelloNak {
   NakReason reason = NakReason::kNoRoot;
   Duration retry_after{0};
   std::vector<Endpoint> alternates;
-  Session newest = 0;  ///< kOldSession: the one that is attached; go on from there
+  Session newest = 0;  ///< kOldSession: the newest one known; go on from there
   friend bool operator==(const HelloNak&, const HelloNak&) = default;
 };
 
@@ -188,10 +190,22 @@ struct Beacon {
   MarketTime market_time{};
   std::int64_t market_speed = 1;
   std::vector<Endpoint> alternates;
+  /// With an empty path: the sender looks for a root itself, and goes on with what it was told. A
+  /// leaf may stay with it until it finds somebody better; for everybody else it is the poison.
+  bool alone = false;
   friend bool operator==(const Beacon&, const Beacon&) = default;
 };
 
-/// A part of an order. Newest (term, sequence, tick) wins; older ones are refused.
+/// What follows a dispatch if nobody says otherwise until then; between two steps is a release.
+struct Step {
+  OrderId order;
+  Watts share;
+  MarketTime from{};
+  MarketTime until{};
+  friend bool operator==(const Step&, const Step&) = default;
+};
+
+/// A part of an order. Newest (term, sequence, tick, repeat) wins; older ones are refused.
 struct Dispatch {
   OrderId order;
   std::uint64_t term = 0;
@@ -200,7 +214,10 @@ struct Dispatch {
   std::optional<Watts> share;  ///< nothing: release, back to the local default
   MarketTime from{};
   MarketTime until{};
-  Stamp expires = 0;  ///< on the sender's clock
+  Stamp expires = 0;  ///< on the sender's clock; of the share and of every step
+  /// 0 from the root; rises while an aggregator that hears nothing newer goes on by itself.
+  std::uint32_t repeat = 0;
+  std::vector<Step> ahead;  ///< at most limits::kStepsAheadMax, oldest first, never overlapping
   friend bool operator==(const Dispatch&, const Dispatch&) = default;
 };
 

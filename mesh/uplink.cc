@@ -153,7 +153,7 @@ std::optional<NodeId> Uplink::parent() const {
 
 Path Uplink::path() const {
   const Attached* attached = held();
-  if (attached == nullptr) return {};
+  if (attached == nullptr || attached->parent.path.empty()) return {};
   Path path{options_.self};
   path.insert(path.end(), attached->parent.path.begin(), attached->parent.path.end());
   return path;
@@ -198,11 +198,14 @@ std::string_view Uplink::state() const {
 }
 
 std::optional<Now> Uplink::market_now(Instant now) const {
-  const Attached* attached = held();
-  if (attached == nullptr) return std::nullopt;
-  const Parent& parent = attached->parent;
-  const Duration since = std::max(Duration{0}, now - local_time_of(parent.stamp));
-  return Now{now, parent.market + since * parent.market_speed, parent.market_speed};
+  std::optional<Now> told = market_;
+  if (const Attached* attached = held()) {
+    const Parent& parent = attached->parent;
+    told = Now{parent.clock.local_time_of(parent.stamp), parent.market, parent.market_speed};
+  }
+  if (!told) return std::nullopt;
+  const Duration since = std::max(Duration{0}, now - told->protocol);
+  return Now{now, told->market + since * told->speed, told->speed};
 }
 
 Instant Uplink::local_time_of(Stamp stamp) const {
@@ -362,7 +365,9 @@ void Uplink::on_beacon(const Now& now, const Beacon& beacon) {
   Attached& attached = *held();
   Parent& parent = attached.parent;
   if (beacon.stamp <= parent.stamp || beacon.stamp > kStampMax) return;  // late, repeated, nonsense
-  if (!obeyable(now.protocol, parent, beacon)) {
+  if (options_.role == Role::kLeaf && beacon.alone && beacon.path.empty()) {
+    if (!parent.path.empty()) attached.look_at = now.protocol;
+  } else if (!obeyable(now.protocol, parent, beacon)) {
     candidates_.learn(beacon.alternates, now.protocol);
     candidates_.avoid(parent.candidate.to, now.protocol + rng_.jittered(limits::kBeaconInterval));
     lose_parent(now.protocol, Parting::kBye,
@@ -417,6 +422,7 @@ void Uplink::lose_parent(Instant now, Parting how, MoveReason why) {
   if (attached.look) end_look(now, attached);
   end_former(true);
   const Parent& parent = attached.parent;
+  market_ = Now{parent.clock.local_time_of(parent.stamp), parent.market, parent.market_speed};
   if (how == Parting::kSilent) {
     close(parent.link);
   } else {
@@ -472,8 +478,7 @@ bool Uplink::join_standby(Instant now) {
     return false;
   }
   const Look warm = *std::exchange(standby_, std::nullopt);
-  state_ = Joining{
-      petition(now, warm.link, warm.attempt.candidate, warm.attempt.answer->path.size()), {}};
+  state_ = Joining{petition(now, warm.link, warm.attempt.candidate, warm.attempt.answer->path), {}};
   return true;
 }
 

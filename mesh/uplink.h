@@ -6,6 +6,9 @@
 // No loop  leaves take no children; a parent whose path holds me is refused; an aggregator
 //          accepts only a path shorter than any it advertised in this term, until it has had
 //          no child for a lease (see mesh/feasibility.h).
+// Alone    a leaf whose parent has lost its root, but goes on with what it was told, stays there
+// with
+//          an empty path, and looks for somebody better all the time.
 // Counted once   `session` rises by one per attach and is durable before the Hello leaves; the
 //          Hello tells how long an old ancestor may still count me (`hold`). A report carries the
 //          newest stamp heard: from a stamp heard at r under a path of n nodes, no ancestor counts
@@ -40,6 +43,8 @@ namespace vpp::mesh {
 
 /// Between two looks at a better parent; also how long a returned seed must have been well.
 inline constexpr Duration kLookAround = std::chrono::seconds{10};
+/// The same while the parent reaches no root.
+inline constexpr Duration kLookAroundAlone = std::chrono::seconds{1};
 
 inline constexpr std::size_t kMovesKept = 16;
 
@@ -138,6 +143,8 @@ struct UplinkEffects {
   std::vector<Message> deliver;
   bool attachment_changed = false;
   bool path_changed = false;
+  /// A Hello goes to this node: from now on the whole tree may learn that this one lives there.
+  std::optional<NodeId> asks = std::nullopt;
 };
 
 /// Not thread-safe; one owner drives it. Every call is O(known candidates).
@@ -173,6 +180,8 @@ class Uplink {
 
   [[nodiscard]] bool attached() const;  ///< attached or suspect: a lease is held
   [[nodiscard]] std::optional<NodeId> parent() const;
+  /// A former parent still counts and dispatches this node, until it is told that it moved.
+  [[nodiscard]] bool handed_over() const { return former_.has_value(); }
   [[nodiscard]] Path path() const;  ///< self first, root last; empty when no root is reached
   [[nodiscard]] std::uint64_t term() const;
   [[nodiscard]] Session session() const;
@@ -188,7 +197,8 @@ class Uplink {
   [[nodiscard]] Trouble trouble() const { return trouble_; }
   [[nodiscard]] std::string_view state() const;  ///< "probe", "joining", ... for people
 
-  /// Market time and speed as the newest beacon told them; nothing before the first.
+  /// Market time and speed as the newest beacon told them, also when its sender is lost; nothing
+  /// before the first.
   [[nodiscard]] std::optional<Now> market_now(Instant now) const;
 
   /// When a stamp of the parent's clock comes to pass on this node's clock (earliest estimate
@@ -296,7 +306,7 @@ class Uplink {
   void decide(Instant now, Probing& probing, bool in_time);
   void join_best(Instant now, Attempts offers);
   void rest(Instant now);
-  Petition petition(Instant now, LinkId link, const Candidate& candidate, std::size_t path_length);
+  Petition petition(Instant now, LinkId link, const Candidate& candidate, const Path& path);
   void send_hello(Instant now, Petition& petition);
   void on_nak(Instant now, const Candidate& candidate, const HelloNak& nak);
   [[nodiscard]] bool acceptable(Instant now, const FromParent& event, const HelloAck& ack) const;
@@ -357,6 +367,7 @@ class Uplink {
   Duration spread_{0};           ///< of the last parent
   bool dispatch_active_ = false;
   bool begun_ = false;
+  std::optional<Now> market_;       ///< as the last parent that was lost told it
   Instant counted_until_{};         ///< no ancestor counts this node any later
   Instant flush_at_{};              ///< since when closes are pending
   std::vector<LinkId> close_next_;  ///< after the Bye of this batch has been sent

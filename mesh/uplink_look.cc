@@ -1,5 +1,6 @@
 // The part of Uplink that looks around while attached: is the most wanted parent back?
-// One candidate at a time, seldom, and never while a dispatch is being delivered.
+// One candidate at a time, seldom, and never while a dispatch is being delivered; always, and
+// often, while the parent reaches no root.
 #include <algorithm>
 #include <utility>
 
@@ -33,11 +34,13 @@ void Uplink::on_redirect(Instant now, const Redirect& redirect) {
   attached.leaving->until = now + kLeavingFor;
 }
 
-/// The most wanted seed every other time, the rest in turn; for one who must go, all in turn.
+/// The most wanted seed every other time, the rest in turn; for one who must go, or whose parent
+/// reaches no root, all in turn.
 std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
+  const bool alone = attached.parent.path.empty();
   const bool must_go = attached.leaving.has_value();
-  const bool for_standby = !must_go && !standby_ && wants_standby(attached);
-  if (!for_standby && attached.parent.candidate.place == 0 && !must_go)
+  const bool for_standby = !must_go && !alone && !standby_ && wants_standby(attached);
+  if (!for_standby && attached.parent.candidate.place == 0 && !must_go && !alone)
     return std::nullopt;  // nothing more is wanted
   const std::vector<Candidate> others = candidates_.others(now, attached.parent.candidate.to);
   if (others.empty()) return std::nullopt;
@@ -50,10 +53,12 @@ std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
   }
   if (for_standby) return others[standby_turn_++ % others.size()];
   const std::size_t turn = look_turn_++;
+  if (alone) return others[turn % others.size()];
   return turn % 2 == 0 ? others.front() : others[turn / 2 % others.size()];
 }
 
 Instant Uplink::next_look(Instant now, const Attached& attached) {
+  if (attached.parent.path.empty()) return now + rng_.jittered(kLookAroundAlone);
   const std::size_t others = candidates_.others(now, attached.parent.candidate.to).size();
   if (!attached.leaving) {
     const bool soon = !standby_ && wants_standby(attached) && standby_turn_ < others;
@@ -65,14 +70,17 @@ Instant Uplink::next_look(Instant now, const Attached& attached) {
 
 void Uplink::start_look(Instant now, Attached& attached) {
   if (attached.leaving && attached.leaving->until <= now) attached.leaving.reset();
-  if (attached.leaving && attached.leaving->tried == 0 && standby_) {  // asked afresh, then joined
-    ++attached.leaving->tried;
+  const bool alone = attached.parent.path.empty();
+  const bool told_to = attached.leaving && attached.leaving->tried == 0;
+  if ((told_to || alone) && standby_) {  // asked afresh, then joined
+    if (told_to) ++attached.leaving->tried;
     attached.look = std::exchange(standby_, std::nullopt);
     attached.look->attempt.nonce = rng_.next();
     attached.look->give_up_at = now + options_.join_timeout;
     return probe(now, attached.look->link, attached.look->attempt);
   }
-  const bool must_go = attached.leaving && attached.leaving->reason == RedirectReason::kDraining;
+  const bool must_go =
+      alone || (attached.leaving && attached.leaving->reason == RedirectReason::kDraining);
   const bool for_standby = !standby_ && wants_standby(attached);
   const bool busy = dispatch_active_ && !must_go && !for_standby;
   const auto target = busy ? std::nullopt : look_target(now, attached);
@@ -105,8 +113,10 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
     const Petition petition = *look.petition;
     const MoveReason why = look.why;
     attached.look.reset();  // its link is the parent's from now on
-    // A deposed root's orders end here; any other parent stays until it is told.
-    lose_parent(now.protocol, ack->term > record_.term ? Parting::kBye : Parting::kHandover, why);
+    // A deposed root's orders end here, and who has no root is never told; any other parent stays
+    // until it is.
+    const bool bye = ack->term > record_.term || attached.parent.path.empty();
+    lose_parent(now.protocol, bye ? Parting::kBye : Parting::kHandover, why);
     return attach(now, petition, event.peer, *ack);
   }
   const auto* answer = std::get_if<ProbeAck>(&event.message);
@@ -125,7 +135,7 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
   }
   look.why = *why;
   look.attempt.probe_again = kNever;
-  look.petition = petition(now.protocol, look.link, candidate, answer->path.size());
+  look.petition = petition(now.protocol, look.link, candidate, answer->path);
   look.give_up_at = look.petition->give_up_at;
 }
 
@@ -137,6 +147,7 @@ std::optional<MoveReason> Uplink::gain(Instant now, const Attached& attached,
   if (unfit(seeker(), answer) || !feasibility_.allows(now, answer.path.size(), answer.term)) {
     return std::nullopt;
   }
+  if (parent.path.empty()) return MoveReason::kPoisoned;
   const std::size_t held_rank = rank_of(options_.role, parent.path.size());
   const std::size_t rank = rank_of(options_.role, answer.path.size());
   if (attached.leaving) {

@@ -124,7 +124,7 @@ void Uplink::join_best(Instant now, Attempts offers) {
   const LinkId link = best->first;
   const Attempt chosen = best->second;
   offers.erase(best);
-  Petition asked = petition(now, link, chosen.candidate, chosen.answer->path.size());
+  Petition asked = petition(now, link, chosen.candidate, chosen.answer->path);
   state_ = Joining{std::move(asked), std::move(offers)};
 }
 
@@ -144,10 +144,11 @@ void Uplink::rest(Instant now) {
 }
 
 Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& candidate,
-                                  std::size_t path_length) {
+                                  const Path& path) {
   ++record_.session;
+  effects_.asks = path.front();
   const auto leases = (hold(now) + limits::kLease - Duration{1}) / limits::kLease;
-  record_.path_length = std::max(path_length, static_cast<std::size_t>(leases));
+  record_.path_length = std::max(path.size(), static_cast<std::size_t>(leases));
   if (!planted(Bug::kSessionNotPersisted)) persist();
   Petition petition{.link = link, .candidate = candidate, .session = record_.session};
   petition.give_up_at = now + std::max(options_.join_timeout, spread_ * 2);
@@ -166,7 +167,7 @@ void Uplink::send_hello(Instant now, Petition& petition) {
                             .last_parent = record_.last_parent,
                             .hold = planted(Bug::kHoldForgotten) ? Duration{0} : hold(now),
                             .serves = options_.serves,
-                            .handover = held() != nullptr}});
+                            .handover = !path().empty()}});
 }
 
 void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak) {

@@ -25,7 +25,7 @@ class DeviceLoop::Worker {
         driver_{std::move(driver)},
         clock_{std::move(clock)},
         on_report_{std::move(on_report)},
-        controller_{options.limits} {
+        controller_{options.limits, options.accounts} {
     inbox_.reference = reference;
   }
 
@@ -109,7 +109,9 @@ class DeviceLoop::Worker {
   bool round(const Inbox& inbox) {
     Now now = market_at(inbox.reference, clock_());
     if (inbox.plant_heard) controller_.plant_heard(now);
-    if (inbox.instruction && !stop_by_) controller_.set_order(now, inbox.instruction->order);
+    if (inbox.instruction && !stop_by_) {
+      controller_.set_order(now, inbox.instruction->order, inbox.instruction->ahead);
+    }
     if (inbox.stop && !stop_by_) {
       stop_by_ = now.protocol + options_.release_max;
       controller_.set_order(now, std::nullopt);

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "config/time.h"
 #include "daemon/node/node.h"
@@ -22,6 +23,7 @@ namespace vpp::driver {
 
 struct DeviceLoopOptions {
   device::SiteLimits limits;
+  std::vector<device::OrderAccount> accounts{};  ///< recovered
   Duration poll = std::chrono::seconds{1};
   Duration release_max = std::chrono::seconds{8};  ///< for the ramp home
   Duration driver_max = std::chrono::seconds{5};   ///< on top, for a call under way

@@ -77,6 +77,7 @@ Json order_part(const node::NodeStatus& status) {
           {"measured_age_ms", measured ? age_of(oldest, status.now) : Json()},
           {"error_permille", optional(error_permille(status))},
           {"shortfall_w", leaf ? Json() : Json(status.group.shortfall.count)},
+          {"reserved_w", leaf ? Json() : Json(status.group.reserved.count)},
           {"until_ms", until}};
 }
 

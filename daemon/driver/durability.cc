@@ -34,7 +34,7 @@ bool carries(const mesh::Message& message) {
 
 bool asks_power(const mesh::SendDown& send) {
   const auto* dispatch = std::get_if<mesh::Dispatch>(&send.message);
-  return dispatch != nullptr && dispatch->share.has_value();
+  return dispatch != nullptr && (dispatch->share.has_value() || !dispatch->ahead.empty());
 }
 
 void refuse(std::vector<node::Reply>& replies) {
@@ -83,7 +83,9 @@ std::vector<bidding::MarketAnswer> Durability::hold_back(node::Effects& effects)
   if (journal) {
     std::erase_if(effects.up, [](const auto& s) { return carries<mesh::Follow>(s.message); });
   }
-  if (fence && effects.site && effects.site->order) effects.site.reset();
+  if (fence && effects.site && (effects.site->order || !effects.site->ahead.empty())) {
+    effects.site.reset();
+  }
   if (term) {
     effects.down.clear();
   } else if (fence || order) {

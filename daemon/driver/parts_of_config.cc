@@ -31,6 +31,9 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   if (const ListenConfig* listen = listen_of(config)) {
     out.serves = Endpoint{listen->advertise, identity.keys.curve};
   }
+  if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
+    out.cut_off_hold = root->dispatch.cut_off_hold;
+  }
   out.bidding.enabled = false;
   if (const auto* root = std::get_if<RootConfig>(&config.of_role); root && root->market) {
     out.bidding.enabled = true;

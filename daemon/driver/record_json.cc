@@ -90,6 +90,23 @@ Json to_document(const aggregation::Order& order) {
           {"state", std::to_underlying(order.state)}};
 }
 
+Json to_document(const node::SiteAccounts& record) {
+  Json accounts = Json::array();
+  for (const auto& account : record.accounts) {
+    accounts.push_back({{"order", account.order.value}, {"delivered_j", account.delivered.count}});
+  }
+  return {{"accounts", std::move(accounts)}};
+}
+
+node::SiteAccounts accounts_of(const Json& document) {
+  node::SiteAccounts out;
+  for (const Json& each : document.at("accounts")) {
+    out.accounts.push_back(
+        {{whole<std::uint64_t>(each, "order")}, {whole<std::int64_t>(each, "delivered_j")}});
+  }
+  return out;
+}
+
 /// Numbers of enumerators are part of the format: append only.
 template <class Enum>
 Enum enumerator(const Json& document, const char* key, Enum last) {
@@ -133,6 +150,8 @@ node::Record record_of(RecordKind kind, const Json& document) {
                                whole<std::uint64_t>(document, "length")};
     case RecordKind::kCleared:
       return node::JournalCleared{};
+    case RecordKind::kAccounts:
+      return accounts_of(document);
     case RecordKind::kFact:
       break;
   }
@@ -147,6 +166,7 @@ RecordKind kind_of(const node::Record& record) {
 static_assert(std::is_same_v<std::variant_alternative_t<5, node::Record>, node::DrainRecord>);
 static_assert(std::is_same_v<std::variant_alternative_t<6, node::Record>, node::JournalHead>);
 static_assert(std::is_same_v<std::variant_alternative_t<4, node::Record>, bidding::Fact>);
+static_assert(std::is_same_v<std::variant_alternative_t<8, node::Record>, node::SiteAccounts>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 
 std::string to_json(const node::Record& record) {

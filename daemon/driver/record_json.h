@@ -19,7 +19,8 @@ enum class RecordKind : std::uint8_t {
   kFact,
   kDrain,
   kJournal,
-  kCleared
+  kCleared,
+  kAccounts
 };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);

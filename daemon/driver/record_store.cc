@@ -39,6 +39,7 @@ std::optional<RecordKind> kind_of_key(std::string_view key) {
   if (key == "term") return RecordKind::kTerm;
   if (key == "drain") return RecordKind::kDrain;
   if (key == "journal") return RecordKind::kJournal;
+  if (key == "accounts") return RecordKind::kAccounts;
   if (key.starts_with(kOrderPrefix)) return RecordKind::kOrder;
   if (key.starts_with(kFactPrefix)) return RecordKind::kFact;
   return std::nullopt;
@@ -51,6 +52,7 @@ void take(node::Recovered& all, node::Record record) {
     void operator()(const node::Fence& r) const { to.fence = r; }
     void operator()(const node::TermRecord& r) const { to.term = r; }
     void operator()(const node::DrainRecord& r) const { to.drain = r; }
+    void operator()(node::SiteAccounts&& r) const { to.site = std::move(r); }
     void operator()(aggregation::Order&& r) const { to.orders.push_back(std::move(r)); }
     void operator()(const node::JournalHead& r) const { to.journal = r; }
     void operator()(const node::JournalCleared& /*r*/) const {}
@@ -78,6 +80,8 @@ std::string key_of(const node::Record& record, std::uint64_t& fact) {
       return "term";
     case RecordKind::kDrain:
       return "drain";
+    case RecordKind::kAccounts:
+      return "accounts";
     case RecordKind::kOrder:
       return numbered(kOrderPrefix, std::get<aggregation::Order>(record).id.value);
     case RecordKind::kJournal:

@@ -1,7 +1,7 @@
 // A node's records as keys and texts, on whatever carries texts: what Store does but for the disk.
 //
-// Keys       "uplink", "fence", "term", "journal" (the newest wins), "order/<id>", "fact/<number>"
-//            (appended); "trial" means nothing.
+// Keys       "uplink", "fence", "term", "journal", "accounts" (the newest wins), "order/<id>",
+//            "fact/<number>" (appended); "trial" means nothing.
 // Ownership  the TextFile must outlive this.
 #pragma once
 

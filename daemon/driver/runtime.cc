@@ -95,7 +95,7 @@ class Runtime::Impl {
     cert_not_after_ms_ = identity->cert.not_after_ms;
     const Now now = clock_.now();
     node_.emplace(node_options(config, *identity), seeded(), now, *recovered);
-    open_device(now);
+    open_device(now, recovered->site);
     signals_.emplace([this] {
       stop_asked_ = true;
       transport_->wake();
@@ -184,11 +184,13 @@ class Runtime::Impl {
     return {};
   }
 
-  void open_device(const Now& now) {
+  void open_device(const Now& now, const node::SiteAccounts& recovered) {
     const auto* leaf = std::get_if<LeafConfig>(&options_.config.of_role);
     if (leaf == nullptr) return;
     device_.emplace(
-        DeviceLoopOptions{.limits = site_limits(leaf->site), .poll = leaf->device.poll},
+        DeviceLoopOptions{.limits = site_limits(leaf->site),
+                          .accounts = recovered.accounts,
+                          .poll = leaf->device.poll},
         make_driver(leaf->device), now, [] { return Clock::protocol(); },
         [this] { transport_->wake(); });
   }

@@ -12,6 +12,23 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// What a dispatch means at `market` if nothing newer came: its share, the next step, or a release.
+void move_on(mesh::Dispatch& told, MarketTime market) {
+  std::erase_if(told.ahead, [&](const mesh::Step& step) { return step.until <= market; });
+  if (told.until <= market) told.share.reset();
+  if (told.ahead.empty()) return;
+  const mesh::Step next = told.ahead.front();
+  if (next.from > market) {
+    if (!told.share) told.until = told.ahead.back().until;
+    return;
+  }
+  told.order = next.order;
+  told.share = next.share;
+  told.from = next.from;
+  told.until = next.until;
+  told.ahead.erase(told.ahead.begin());
+}
+
 /// Between two reports that changes below bring about: many children move at once.
 constexpr Duration kReportSpacing = 100ms;
 
@@ -63,12 +80,13 @@ void AggregatorNode::step(const Now& now, const Event& event) {
 void AggregatorNode::advance(const Now& now) {
   uplink_.advance(now);
   group_.children().advance(corrected(now));
+  if (go_on_due_ <= now.protocol) go_on(now);
   if (report_due_ <= now.protocol) report(now);
   collect(now);
 }
 
 Instant AggregatorNode::next_deadline(const Now& /*now*/) const {
-  return std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_});
+  return std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_, go_on_due_});
 }
 
 Now AggregatorNode::corrected(const Now& now) const {
@@ -102,20 +120,37 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
     effects_.persist.emplace_back(fence_.value());
   }
-  mesh::Dispatch form = dispatch;
-  form.expires = stamp_of(expires);
-  if (!dispatch.share) {
-    order_.reset();
-    group_.release(now, form);
-    return;
-  }
+  allegiance_.told(uplink_);
   order_ = dispatch;
-  const Watts before = told_shortfall_;
-  const Watts shortfall = group_.dispatch(now, {*dispatch.share, form});
-  if (shortfall != before) report(now);
+  order_->expires = stamp_of(expires);
+  pass_on(now);
+  go_on_due_ = order_ ? now.protocol + limits::kControlTick * 3 / 2 : kNever;
   if (!group_.children().any_attached()) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
   }
+}
+
+/// Makes a release of what it was told.
+void AggregatorNode::let_go(const Now& now) {
+  order_->share.reset();
+  order_->ahead.clear();
+  order_->expires = stamp_of(now.protocol + limits::kLease);
+}
+
+/// Nothing newer came.
+void AggregatorNode::go_on(const Now& now) {
+  if (order_->expires <= stamp_of(now.protocol)) let_go(now);
+  move_on(*order_, corrected(now).market);
+  ++order_->repeat;
+  pass_on(now);
+  go_on_due_ = order_ ? now.protocol + limits::kControlTick : kNever;
+}
+
+void AggregatorNode::pass_on(const Now& now) {
+  const Watts before = told_shortfall_;
+  const Watts shortfall = group_.dispatch(corrected(now), *order_);
+  if (!order_->share && order_->ahead.empty()) order_.reset();
+  if (shortfall != before) report(now);
 }
 
 void AggregatorNode::hurry_report(const Now& now) {
@@ -153,6 +188,10 @@ void AggregatorNode::stop(const Now& now) {
 
 void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
+  if (allegiance_.broken(up, uplink_) && order_) {
+    let_go(now);
+    go_on(now);
+  }
   for (const auto& message : up.deliver) on_parent_message(now, message);
   if (up.attachment_changed || up.path_changed || up.persist) {  // or alternates were learned
     group_.children().set_upstream(corrected(now), uplink_.path(), uplink_.term(),
@@ -165,7 +204,7 @@ void AggregatorNode::collect(const Now& now) {
     }
   }
   uplink_.set_children(now, group_.children().any_attached());
-  uplink_.set_dispatch_active(order_ && order_->until > corrected(now).market);
+  uplink_.set_dispatch_active(order_ && order_->share && order_->until > corrected(now).market);
   if (down.membership_changed) hurry_report(now);
   if (up.attachment_changed && uplink_.attached()) report(now);
   for (const NodeId child : group_.take_invalid()) {
@@ -193,7 +232,7 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
   group_.fill(out, now);
-  if (order_ && order_->until > out.now.market) {
+  if (order_ && order_->share && order_->until > out.now.market) {
     out.target = order_->share;
     out.order = order_->order;
     out.tick = order_->tick;

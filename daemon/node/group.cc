@@ -147,6 +147,7 @@ mesh::GroupSummary Group::summary(const Now& now) const {
   mesh::GroupSummary out = summing.finish();
   out.asked = target_;
   out.shortfall = shortfall_;
+  out.reserved = reserved_;
   return out;
 }
 
@@ -167,55 +168,83 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
   const auto& group = std::get<mesh::GroupSummary>(*child.summary);
   if (const auto curves = curves_of(group)) {
     state.flexibility = aggregation::GroupFlexibility{curves->discharge, curves->charge};
-    state.measured = group.measured;
+    // What its own lost sites may still do is as good as done: nobody else is to make up for it.
+    state.measured = group.measured + group.reserved;
   } else {
     invalid_.push_back(child.id);
   }
   return state;
 }
 
-Watts Group::dispatch(const Now& now, const Target& target) {
-  std::vector<aggregation::ChildState> states;
-  std::vector<NodeId> held;
+Group::Below Group::look(const Now& now) {
+  Below below;
   for (const auto& child : children_.view(now)) {
+    const bool emptied = !child.attached && child.role != Role::kLeaf &&
+                         children_.located_via(child.id) <= 1;  // all but itself moved
+    promises_.seen(now.protocol, child, child.moved || emptied);
     if (child.counted) {
-      states.push_back(state_of(child));
-    } else if (child.attached && !child.in_transit) {
-      held.push_back(child.id);
+      below.counted.push_back(state_of(child));
+    } else if (child.attached) {
+      const bool keeps = child.in_transit || promises_.keeps(child);
+      (keeps ? below.kept : below.held).push_back(child.id);
     }
   }
-  const aggregation::DispatchPlan plan = dispatcher_.tick(now, target.power, states);
-  if (waiting_for_ != target.form.order) {
-    waiting_for_ = target.form.order;
+  return below;
+}
+
+Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
+  const Below below = look(now);
+  mesh::Dispatch form = asked;
+  form.share = std::nullopt;
+  form.ahead.clear();
+  std::vector<mesh::Dispatch> forms(below.counted.size(), form);
+  target_ = asked.share.value_or(Watts{0});
+  asked_.clear();
+  if (asked.share) {
+    shortfall_ = split_now(now, asked, below, forms);
+  } else {
+    dispatcher_.idle();
+    shortfall_ = reserved_ = Watts{0};
+    waiting_for_ = kNoOrder;
+  }
+  for (const mesh::Step& step : asked.ahead) {
+    const Watts free = step.share - promises_.reserved(now.protocol, step.from, step.share);
+    const std::vector<Watts> shares = dispatcher_.divide_ahead(free, below.counted);
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      forms[i].ahead.push_back({step.order, shares[i], step.from, step.until});
+    }
+  }
+  for (std::size_t i = 0; i < forms.size(); ++i) send(now, below.counted[i].id, forms[i]);
+  const bool hold = !planted(Bug::kUncountedNotReleased);
+  for (const NodeId child : below.held) {
+    if (hold) send(now, child, form);
+  }
+  if (!asked.share) {
+    for (const NodeId child : below.kept) send(now, child, form);
+  }
+  return shortfall_;
+}
+
+/// What this node is asked now, into the forms of the children counted.
+Watts Group::split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
+                       std::vector<mesh::Dispatch>& out) {
+  reserved_ = promises_.reserved(now.protocol, now.market, *asked.share);
+  const auto plan = dispatcher_.tick(now, *asked.share - reserved_, below.counted);
+  if (waiting_for_ != asked.order) {
+    waiting_for_ = asked.order;
     unacknowledged_.clear();
     for (const auto& share : plan.shares) unacknowledged_.insert(share.child);
   }
-  asked_.clear();
-  mesh::Dispatch form = target.form;
-  for (const auto& share : plan.shares) {
-    asked_[share.child] = share.power;
-    form.share = share.power + Watts{planted(Bug::kWattGained) ? 1 : 0};
-    children_.dispatch(now, share.child, form);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    asked_[plan.shares[i].child] = plan.shares[i].power;
+    out[i].share = plan.shares[i].power + Watts{planted(Bug::kWattGained) ? 1 : 0};
   }
-  form.share = std::nullopt;
-  if (planted(Bug::kUncountedNotReleased)) held.clear();
-  for (const NodeId child : held) children_.dispatch(now, child, form);
-  target_ = target.power;
-  shortfall_ = plan.shortfall;
   return plan.shortfall;
 }
 
-void Group::release(const Now& now, const mesh::Dispatch& form) {
-  mesh::Dispatch released = form;
-  released.share = std::nullopt;
-  for (const auto& child : children_.view(now)) {
-    if (child.attached) children_.dispatch(now, child.id, released);
-  }
-  dispatcher_.idle();
-  asked_.clear();
-  target_ = Watts{0};
-  shortfall_ = Watts{0};
-  waiting_for_ = kNoOrder;
+void Group::send(const Now& now, NodeId child, const mesh::Dispatch& form) {
+  promises_.told(now.protocol, child, form);
+  children_.dispatch(now, child, form);
 }
 
 bool Group::acknowledged(NodeId child, const mesh::DispatchAck& ack) {

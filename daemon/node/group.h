@@ -1,5 +1,9 @@
 // What a node with children knows about them as one group: the sum it reports, and the split of
 // what it is asked. Pure; shared by aggregator and root.
+//
+// Never over   a child out of contact goes on with what it was told until that expires. Until then,
+//              or until it is known to live elsewhere (who then releases it), those watts are
+//              reserved: asked of nobody else (promises.h).
 #pragma once
 
 #include <cstdint>
@@ -13,6 +17,7 @@
 #include "aggregation/duration_curve.h"
 #include "daemon/node/membership_news.h"
 #include "daemon/node/node.h"
+#include "daemon/node/promises.h"
 #include "mesh/children.h"
 
 namespace vpp::node {
@@ -28,18 +33,11 @@ class Group {
   /// The sum over the children counted now. `asked` and `shortfall` are the newest split's.
   [[nodiscard]] mesh::GroupSummary summary(const Now& now) const;
 
-  struct Target {
-    Watts power;
-    mesh::Dispatch form;  ///< order, term, sequence, tick, window and expiry for the children
-  };
-
-  /// Splits over the children counted; attached children that may not be counted for some time
-  /// are released, so that nothing they still do for the plant goes unseen. Returns what could not
-  /// be placed.
-  Watts dispatch(const Now& now, const Target& target);
-
-  /// Tells every attached child that the order is over.
-  void release(const Now& now, const mesh::Dispatch& form);
+  /// Splits what this node is asked, and what it will be asked, over the children counted; attached
+  /// children that may not be counted yet are released, so that nothing they still do for the plant
+  /// goes unseen, but for those who only do what this node told them. Stamps are this node's.
+  /// Returns what could not be placed.
+  Watts dispatch(const Now& now, const mesh::Dispatch& asked);
 
   /// An acknowledgement from below; true when it was the last one of the present order.
   bool acknowledged(NodeId child, const mesh::DispatchAck& ack);
@@ -57,14 +55,26 @@ class Group {
   [[nodiscard]] std::vector<NodeId> take_invalid();
 
  private:
+  struct Below {
+    std::vector<aggregation::ChildState> counted;
+    std::vector<NodeId> held;  ///< attached, but not to be counted yet
+    std::vector<NodeId> kept;  ///< likewise, but they do only what this node or, on the way, the
+                               ///< former parent told them
+  };
+  [[nodiscard]] Below look(const Now& now);
   [[nodiscard]] aggregation::ChildState state_of(const mesh::ChildView& child);
+  [[nodiscard]] Watts split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
+                                std::vector<mesh::Dispatch>& out);
+  void send(const Now& now, NodeId child, const mesh::Dispatch& form);
 
   mesh::Children children_;
   aggregation::Dispatcher dispatcher_;
   MembershipNews news_;
+  Promises promises_;
   std::map<NodeId, Watts> asked_;
   Watts target_;
   Watts shortfall_;
+  Watts reserved_;
   OrderId waiting_for_;              ///< order whose acknowledgements are awaited
   std::set<NodeId> unacknowledged_;  ///< children that owe one
   std::vector<NodeId> invalid_;

@@ -18,6 +18,10 @@ constexpr Duration kReportSpacing = 200ms;
 /// A change waits for what comes with it: a new order, its set point and the power it brings are
 /// one report. It also lets a parent that has just asked everybody hear the acknowledgements first.
 constexpr Duration kReportGather = 100ms;
+/// Between two writes of the accounts of an order that runs: a memory card lives on it for decades.
+constexpr Duration kKeepAccounts = 60s;
+/// After the end of an order its last joules come with the next readings.
+constexpr Duration kSettled = 3s;
 /// A change of power worth telling before the next report is due.
 constexpr std::int64_t kDeadBandW = 50;
 
@@ -66,7 +70,8 @@ bool worth_telling(const device::SiteStatus& now, const device::SiteStatus& told
 LeafNode::LeafNode(const NodeOptions& options, Rng rng, const Recovered& recovered)
     : options_{options},
       uplink_{uplink_options(options), rng, recovered.uplink},
-      fence_{planted(Bug::kFenceNotRecovered) ? std::nullopt : recovered.fence} {}
+      fence_{planted(Bug::kFenceNotRecovered) ? std::nullopt : recovered.fence},
+      kept_{recovered.site} {}
 
 void LeafNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<mesh::LinkOpened>(&event)) uplink_.step(now, *e);
@@ -77,6 +82,8 @@ void LeafNode::step(const Now& now, const Event& event) {
     refuse(e->request, "a leaf has no children that could be sent elsewhere");
   }
   if (std::holds_alternative<StopAsked>(event)) {
+    keep_due_ = now.protocol;
+    if (site_) keep_accounts(now, *site_);
     uplink_.leave(now);
     effects_.site = SiteInstruction{};
     effects_.stopped = true;
@@ -99,6 +106,7 @@ Now LeafNode::corrected(const Now& now) const {
 }
 
 void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
+  keep_accounts(now, status);
   site_ = status;
   uplink_.set_dispatch_active(status.order != kNoOrder);
   if (!reported_ || worth_telling(status, *reported_)) {
@@ -107,6 +115,19 @@ void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
     report_due_ = std::min(report_due_, std::max(gathered, reported_at_ + kReportSpacing));
     if (report_due_ <= now.protocol) report(now);
   }
+}
+
+void LeafNode::keep_accounts(const Now& now, const device::SiteStatus& status) {
+  const bool ended = site_ && site_->order != kNoOrder && status.order != site_->order;
+  if (ended) keep_due_ = std::min(keep_due_, now.protocol + kSettled);
+  if (status.accounts == kept_.accounts) return;
+  const bool same_orders =
+      std::ranges::equal(status.accounts, kept_.accounts, {}, &device::OrderAccount::order,
+                         &device::OrderAccount::order);
+  if (same_orders && now.protocol < keep_due_) return;
+  keep_due_ = now.protocol + kKeepAccounts;
+  kept_.accounts = status.accounts;
+  effects_.persist.emplace_back(kept_);
 }
 
 void LeafNode::report(const Now& now) {
@@ -133,6 +154,7 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
     effects_.persist.emplace_back(fence_.value());
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
   }
+  allegiance_.told(uplink_);
   uplink_.set_dispatch_active(dispatch.share.has_value());
   SiteInstruction instruction;
   if (dispatch.share) {
@@ -142,11 +164,19 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
                                           .until = dispatch.until,
                                           .expires = expires};
   }
+  for (const mesh::Step& step : dispatch.ahead) {
+    instruction.ahead.push_back({.order = step.order,
+                                 .power = step.share,
+                                 .from = step.from,
+                                 .until = step.until,
+                                 .expires = expires});
+  }
   effects_.site = instruction;
 }
 
 void LeafNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
+  if (allegiance_.broken(up, uplink_)) effects_.site = SiteInstruction{};
   for (const auto& message : up.deliver) {
     if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
   }

@@ -21,14 +21,18 @@ class LeafNode final : public RoleNode {
  private:
   void on_site(const Now& now, const device::SiteStatus& status);
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
+  void keep_accounts(const Now& now, const device::SiteStatus& status);
   void report(const Now& now);
   void collect(const Now& now);
 
   NodeOptions options_;
   mesh::Uplink uplink_;
   OrderFence fence_;
+  Allegiance allegiance_;
   std::optional<device::SiteStatus> site_;
   std::optional<device::SiteStatus> reported_;
+  SiteAccounts kept_;  ///< durable
+  Instant keep_due_{};
   Instant reported_at_{};
   Instant report_due_{};
   std::optional<Instant> beacon_seen_;

@@ -15,6 +15,7 @@
 #include "aggregation/order.h"
 #include "bidding/workflow.h"
 #include "config/ids.h"
+#include "config/limits.h"
 #include "config/rng.h"
 #include "config/time.h"
 #include "daemon/node/root_lease.h"
@@ -52,6 +53,8 @@ struct NodeOptions {
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
   RootOptions root;
+  /// Root: how long those below go on with what they were told when they hear nothing newer.
+  Duration cut_off_hold = limits::kCutOffHold;
 };
 
 // --- what is durable -------------------------------------------------------------------------
@@ -84,9 +87,15 @@ struct JournalHead {
 struct JournalCleared {
   friend constexpr auto operator<=>(const JournalCleared&, const JournalCleared&) = default;
 };
+/// Leaf only: what its site delivered, per order. Written when an order begins or ends, and once a
+/// minute while one runs: a crash forgets at most that minute.
+struct SiteAccounts {
+  std::vector<device::OrderAccount> accounts;  ///< as in device::SiteStatus
+  friend bool operator==(const SiteAccounts&, const SiteAccounts&) = default;
+};
 /// A batch is durable as a whole or not at all.
 using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
-                            bidding::Fact, DrainRecord, JournalHead, JournalCleared>;
+                            bidding::Fact, DrainRecord, JournalHead, JournalCleared, SiteAccounts>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -97,6 +106,7 @@ struct Recovered {
   std::optional<JournalHead> journal;
   std::vector<aggregation::Order> orders;
   std::vector<bidding::Fact> facts;
+  SiteAccounts site;
 };
 
 // --- events ----------------------------------------------------------------------------------
@@ -158,6 +168,7 @@ struct Notice {
 /// To the device thread.
 struct SiteInstruction {
   std::optional<device::SiteOrder> order;
+  std::vector<device::SiteOrder> ahead = {};  ///< what follows if nothing newer comes
 };
 
 /// Carried out in field order: what must be durable comes before what is sent because of it.

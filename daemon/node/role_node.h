@@ -48,8 +48,8 @@ class RoleNode {
   Effects effects_;
 };
 
-/// Which orders this node still obeys: (term, sequence, tick) only ever rises. The pair is
-/// persisted by the owner when accept() says so; ticks are guarded by their expiry.
+/// Which orders this node still obeys: (term, sequence, tick, repeat) only ever rises. The first
+/// two are persisted by the owner when accept() says so; ticks are guarded by their expiry.
 class OrderFence {
  public:
   explicit OrderFence(std::optional<Fence> recovered) : fence_{recovered.value_or(Fence{})} {}
@@ -59,18 +59,44 @@ class OrderFence {
   Verdict accept(const mesh::Dispatch& dispatch) {
     const Fence offered{dispatch.term, dispatch.sequence};
     if (offered < fence_) return Verdict::kRefused;
-    const bool again = dispatch.tick == tick_ && !planted(Bug::kFenceTakesEqual);
-    if (offered == fence_ && (dispatch.tick < tick_ || again)) return Verdict::kRefused;
+    const std::pair round{dispatch.tick, dispatch.repeat};
+    const bool again = round == round_ && !planted(Bug::kFenceTakesEqual);
+    if (offered == fence_ && (round < round_ || again)) return Verdict::kRefused;
     const bool is_new = offered > fence_;
     fence_ = offered;
-    tick_ = dispatch.tick;
+    round_ = round;
     return is_new ? Verdict::kAcceptedAndNew : Verdict::kAccepted;
   }
   [[nodiscard]] Fence value() const { return fence_; }
 
  private:
   Fence fence_;
-  std::uint64_t tick_ = 0;
+  std::pair<std::uint64_t, std::uint32_t> round_{0, 0};  ///< tick and repeat
+};
+
+/// Who told this node what it does, and whether that one may have heard that it lives elsewhere.
+/// Then others are asked for its watts, and it must let go of them as soon as no parent leads to a
+/// root.
+class Allegiance {
+ public:
+  /// An order was accepted.
+  void told(const mesh::Uplink& uplink) {
+    by_ = uplink.parent();
+    if (!uplink.handed_over()) asked_others_ = false;
+  }
+  /// After each step of the uplink; true: let go, once.
+  [[nodiscard]] bool broken(const mesh::UplinkEffects& effects, const mesh::Uplink& uplink) {
+    if (!by_) return false;
+    if (effects.asks && effects.asks != by_) asked_others_ = true;
+    if (!asked_others_ || !uplink.path().empty()) return false;
+    by_.reset();
+    asked_others_ = false;
+    return true;
+  }
+
+ private:
+  std::optional<NodeId> by_;
+  bool asked_others_ = false;
 };
 
 /// Stamps are this node's own protocol clock in milliseconds.

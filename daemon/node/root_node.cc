@@ -174,16 +174,29 @@ void RootNode::tick(const Now& now) {
   const auto next = orders_.active(now, changed);
   for (auto& order : changed) book(now, std::move(order));
   const auto active = acknowledged(now, next);
+  mesh::Dispatch told = form(now, active);
   const bool same = active && active_ && active->id == active_->id;
-  if (!same && (active || active_)) activate(now, active);
-  if (active) dispatch(now, *active);
+  if (!same && (active || active_)) {
+    if (!active) told.order = active_->id;  // this ends it
+    activate(now, active);
+  } else if (!active && told.ahead.empty()) {
+    return;
+  }
+  told.sequence = sequence_;
+  told.tick = ++tick_;
+  const Watts shortfall = group_.dispatch(now, told);
+  if (active) say_shortfall(active->power, shortfall);
+}
+
+bool RootNode::is_acknowledged(OrderId order) const {
+  const auto booked = booked_.find(order);
+  return booked == booked_.end() || booked->second <= journal_.committed();
 }
 
 /// What may be dispatched: until `order` is acknowledged, what was in force before it.
 std::optional<aggregation::Order> RootNode::acknowledged(
     const Now& now, const std::optional<aggregation::Order>& order) const {
-  const auto booked = order ? booked_.find(order->id) : booked_.end();
-  if (booked == booked_.end() || booked->second <= journal_.committed()) return order;
+  if (!order || is_acknowledged(order->id)) return order;
   if (!active_ || active_->until <= now.market) return std::nullopt;
   const auto before = orders_.all().find(active_->id);
   const bool cancelled =
@@ -193,8 +206,6 @@ std::optional<aggregation::Order> RootNode::acknowledged(
 
 void RootNode::activate(const Now& now, const std::optional<aggregation::Order>& active) {
   if (!active) {
-    ++tick_;
-    group_.release(now, form(now, *active_));
     notice(Severity::kInfo, "VPP_ORDER_ENDED", "order " + std::to_string(active_->id.value));
   } else {
     ++sequence_;
@@ -207,21 +218,36 @@ void RootNode::activate(const Now& now, const std::optional<aggregation::Order>&
   active_ = active;
 }
 
-mesh::Dispatch RootNode::form(const Now& now, const aggregation::Order& order) const {
-  return {.order = order.id,
-          .term = *term_,
-          .sequence = sequence_,
-          .tick = tick_,
-          .share = std::nullopt,
-          .from = order.from,
-          .until = std::max(order.until, now.market + 1ms),
-          .expires = stamp_of(now.protocol + limits::kDispatchTtl)};
-}
-
-void RootNode::dispatch(const Now& now, const aggregation::Order& order) {
-  ++tick_;
-  const Watts shortfall = group_.dispatch(now, {order.power, form(now, order)});
-  say_shortfall(order.power, shortfall);
+/// What is in force now, or a release, and what follows within the time that it holds. Whatever
+/// follows is acknowledged, too: it moves batteries without another word.
+mesh::Dispatch RootNode::form(const Now& now,
+                              const std::optional<aggregation::Order>& active) const {
+  mesh::Dispatch out{.order = kNoOrder,
+                     .term = *term_,
+                     .sequence = sequence_,
+                     .tick = tick_,
+                     .share = std::nullopt,
+                     .from = now.market,
+                     .until = now.market + limits::kControlTick * now.speed,
+                     .expires = stamp_of(now.protocol + options_.cut_off_hold),
+                     .repeat = 0,
+                     .ahead = {}};
+  if (active) {
+    out.order = active->id;
+    out.share = active->power;
+    out.from = active->from;
+    out.until = std::max(active->until, now.market + 1ms);
+  }
+  const MarketTime horizon = now.market + options_.cut_off_hold * now.speed;
+  for (const auto& order : orders_.schedule(now, horizon, 1 + limits::kStepsAheadMax)) {
+    if (active && order.id == active->id) out.until = std::min(out.until, order.until);
+    if (order.from <= now.market || !is_acknowledged(order.id)) continue;
+    if (out.ahead.size() < limits::kStepsAheadMax) {
+      out.ahead.push_back({order.id, order.power, order.from, order.until});
+    }
+  }
+  if (!out.share && !out.ahead.empty()) out.until = out.ahead.back().until;
+  return out;
 }
 
 void RootNode::say_shortfall(Watts asked, Watts shortfall) {

@@ -56,8 +56,9 @@ class RootNode final : public RoleNode {
   [[nodiscard]] std::optional<aggregation::Order> acknowledged(
       const Now& now, const std::optional<aggregation::Order>& order) const;
   void activate(const Now& now, const std::optional<aggregation::Order>& active);
-  void dispatch(const Now& now, const aggregation::Order& order);
-  [[nodiscard]] mesh::Dispatch form(const Now& now, const aggregation::Order& order) const;
+  [[nodiscard]] bool is_acknowledged(OrderId order) const;
+  [[nodiscard]] mesh::Dispatch form(const Now& now,
+                                    const std::optional<aggregation::Order>& active) const;
   void say_shortfall(Watts asked, Watts shortfall);
   [[nodiscard]] bidding::PlantState plant(const Now& now) const;
   void run_workflow(const Now& now);

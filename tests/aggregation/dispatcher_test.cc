@@ -188,6 +188,22 @@ TEST_CASE("a doubted site that is needed and comes back is believed at once",
   CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(0)));
 }
 
+TEST_CASE("nobody is careful with a site on trial when nobody else can deliver",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  fleet.members.push_back(home(5000, 60));
+  fleet.members[0].responds = false;
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{4'000});
+  REQUIRE(fleet.dispatcher.doubted(Fleet::id_of(0)));
+  fleet.dispatcher.idle();
+  fleet.members[0].responds = true;
+  fleet.now += 10min;  // long past the time to try again
+  for (int tick = 0; tick < 8; ++tick) {
+    CHECK(fleet.tick(Watts{4'000}).shares[0].power == Watts{4'000});
+  }
+  CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(0)));
+}
+
 TEST_CASE("a doubted site is tried again later, ever more rarely while it fails",
           "[aggregation][dispatcher]") {
   Fleet fleet;

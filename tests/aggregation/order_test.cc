@@ -1,7 +1,10 @@
 #include "aggregation/order.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+
+#include "config/rng.h"
 
 namespace vpp::aggregation {
 namespace {
@@ -143,6 +146,33 @@ TEST_CASE("after looking at the book its next change lies ahead", "[aggregation]
     if (seen.empty() || seen.back() != next) seen.push_back(next);
   }
   CHECK(seen == std::vector{MarketTime{10min}, MarketTime{20min}, MarketTime{30min}, kEndOfTime});
+}
+
+TEST_CASE("the schedule is what the book will say minute by minute", "[aggregation][order]") {
+  Rng rng{20261125};
+  for (int round = 0; round < 300; ++round) {
+    OrderBook book;
+    for (std::uint64_t i = rng.below(8); i > 0; --i) {
+      const std::chrono::minutes from{rng.below(70)};
+      const std::chrono::minutes until = from + std::chrono::minutes{1 + rng.below(30)};
+      const auto source = rng.below(2) == 0 ? OrderSource::kOperator : OrderSource::kMarket;
+      const auto booked = book.add(at(0min), order("", source, from, until));
+      if (rng.below(6) == 0) book.cancel(at(0min), booked.id);
+    }
+    const std::chrono::minutes now{rng.below(10)};
+    if (rng.below(2) == 0) active_at(book, now);
+    const auto plan = book.schedule(at(now), MarketTime{60min}, 99);
+    const auto begun = book.schedule(at(now), MarketTime{60min}, 2);
+    REQUIRE(begun.size() == std::min<std::size_t>(plan.size(), 2));
+    REQUIRE(std::equal(begun.begin(), begun.end(), plan.begin()));
+    for (auto minute = now; minute < 60min; minute += 1min) {
+      std::optional<OrderId> planned;
+      for (const Order& step : plan) {
+        if (step.from <= MarketTime{minute} && MarketTime{minute} < step.until) planned = step.id;
+      }
+      REQUIRE(active_at(book, minute) == planned);
+    }
+  }
 }
 
 }  // namespace

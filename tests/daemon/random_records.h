@@ -60,9 +60,18 @@ inline bidding::Fact random_fact(Rng& rng) {
   }
 }
 
+inline node::SiteAccounts random_accounts(Rng& rng) {
+  node::SiteAccounts out;
+  for (std::uint64_t i = rng.below(9); i > 0; --i) {
+    out.accounts.push_back(
+        {{rng.next()}, {static_cast<std::int64_t>(rng.below(1U << 30U)) - (1 << 29)}});
+  }
+  return out;
+}
+
 inline node::Record random_record(Rng& rng) {
   if (rng.below(30) == 0) return node::JournalCleared{};
-  switch (rng.below(6)) {
+  switch (rng.below(7)) {
     case 0:
       return random_uplink(rng);
     case 1:
@@ -73,6 +82,8 @@ inline node::Record random_record(Rng& rng) {
       return random_order(rng);
     case 4:
       return node::JournalHead{rng.next(), rng.next()};
+    case 5:
+      return random_accounts(rng);
     default:
       return random_fact(rng);
   }

@@ -47,6 +47,7 @@ struct Naive {
     if (const auto* r = std::get_if<aggregation::Order>(&record)) orders[r->id] = *r;
     if (const auto* r = std::get_if<bidding::Fact>(&record)) all.facts.push_back(*r);
     if (const auto* r = std::get_if<node::JournalHead>(&record)) all.journal = *r;
+    if (const auto* r = std::get_if<node::SiteAccounts>(&record)) all.site = *r;
     if (!std::holds_alternative<node::JournalCleared>(record)) return;
     orders.clear();
     all.facts.clear();
@@ -63,6 +64,7 @@ void require_equal(const node::Recovered& a, const node::Recovered& b) {
   REQUIRE(a.fence == b.fence);
   REQUIRE(a.term == b.term);
   REQUIRE(a.journal == b.journal);
+  REQUIRE(a.site == b.site);
   REQUIRE(a.orders == b.orders);
   REQUIRE(a.facts == b.facts);
 }

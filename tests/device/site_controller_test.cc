@@ -57,6 +57,107 @@ TEST_CASE("an order that expires, is cancelled or goes unheard leads home",
   CHECK(bench.status.mode == Mode::kLocalDefault);  // what ended does not come back
 }
 
+namespace {
+
+/// One order now and one right after it, as a leaf is told them.
+void order_two(SiteBench& bench, Duration length, Instant expires) {
+  const auto make = [&](std::uint64_t id, Watts power, MarketTime from) {
+    return SiteOrder{OrderId{id}, power, from, from + length, expires};
+  };
+  bench.controller.plant_heard(bench.now);
+  bench.controller.set_order(bench.now, make(1, Watts{2000}, bench.now.market),
+                             {make(2, Watts{-1000}, bench.now.market + length)});
+}
+
+}  // namespace
+
+TEST_CASE("a site that is cut off goes from one order to the next, then home",
+          "[device][controller]") {
+  SiteBench bench;
+  order_two(bench, 20s, bench.now.protocol + 10min);
+  bench.plant_speaks = false;
+  bench.run(15s);
+  CHECK(bench.status.order == OrderId{1});
+  CHECK(bench.status.set_point == Watts{2000});
+  bench.run(15s);
+  CHECK(bench.status.order == OrderId{2});
+  CHECK(bench.status.set_point == Watts{-1000});
+  bench.run(20s);
+  CHECK(bench.status.mode == Mode::kLocalDefault);
+  REQUIRE(bench.status.accounts.size() == 2);
+  // The first round has nothing to ramp from, and what it sets shows in the next.
+  CHECK(bench.status.accounts[0].delivered.count == 18 * 2'000);
+  CHECK(bench.status.accounts[1].delivered.count <= -18 * 1'000);
+}
+
+TEST_CASE("what was told ahead expires with the rest, and never outlasts the silence",
+          "[device][controller]") {
+  SiteBench bench;
+  bench.plant_speaks = false;
+  SECTION("it expires") {
+    order_two(bench, 20s, bench.now.protocol + 25s);
+    bench.run(24s);
+    CHECK(bench.status.order == OrderId{2});
+    bench.run(4s);
+  }
+  SECTION("no beacon for too long") {
+    order_two(bench, limits::kBeaconLossMax - 5s, bench.now.protocol + 10min);
+    bench.run(limits::kBeaconLossMax - 2s);
+    CHECK(bench.status.order == OrderId{2});
+    bench.run(4s);
+  }
+  CHECK(bench.status.mode == Mode::kLocalDefault);
+  bench.plant_speaks = true;
+  bench.run(5s);
+  CHECK(bench.status.mode == Mode::kLocalDefault);
+}
+
+TEST_CASE("a newer word replaces what was told ahead", "[device][controller]") {
+  SiteBench bench;
+  order_two(bench, 20s, bench.now.protocol + 10min);
+  bench.run(5s);
+  bench.order(Watts{500}, 10s, 3);
+  bench.run(40s);
+  CHECK(bench.status.mode == Mode::kLocalDefault);
+  CHECK(bench.status.accounts.back().order == OrderId{3});
+}
+
+TEST_CASE("an order told ahead begins by itself though nothing runs before it",
+          "[device][controller]") {
+  SiteBench bench;
+  bench.controller.plant_heard(bench.now);
+  const MarketTime from = bench.now.market + 20s;
+  bench.controller.set_order(
+      bench.now, std::nullopt,
+      {SiteOrder{OrderId{5}, Watts{1500}, from, from + 20s, bench.now.protocol + 5min}});
+  bench.run(18s);
+  CHECK(bench.status.mode == Mode::kLocalDefault);
+  bench.run(5s);
+  CHECK(bench.status.order == OrderId{5});
+  bench.run(20s);
+  CHECK(bench.status.mode == Mode::kLocalDefault);
+}
+
+TEST_CASE("accounts go on where an earlier life left them", "[device][controller]") {
+  SiteBench bench;
+  bench.order(Watts{3600}, 1h, 7);
+  bench.run(11s);
+  const auto before = bench.status.accounts;
+  REQUIRE(before.size() == 1);
+  SiteController again{{}, before};
+  again.connected(bench.battery.nameplate());
+  SiteStatus status = again.step(bench.now, bench.battery.telemetry(bench.now.protocol)).status;
+  CHECK(status.accounts == before);
+  again.plant_heard(bench.now);
+  again.set_order(bench.now, SiteOrder{OrderId{7}, Watts{3600}, bench.now.market,
+                                       bench.now.market + 1h, bench.now.protocol + 5min});
+  (void)again.step(bench.now, bench.battery.telemetry(bench.now.protocol));
+  bench.pass(10s);
+  status = again.step(bench.now, bench.battery.telemetry(bench.now.protocol)).status;
+  REQUIRE(status.accounts.size() == 1);
+  CHECK(status.accounts[0].delivered == before[0].delivered + Joules{36'000});
+}
+
 TEST_CASE("nobody holds a battery beyond the longest time to live", "[device][controller]") {
   SiteBench bench;
   bench.controller.plant_heard(bench.now);

@@ -200,6 +200,20 @@ TEST_CASE("numbers beyond their limit are not encoded", "[mesh][codec]") {
   dispatch.expires = -1;
   CHECK_FALSE(encode(dispatch));
 
+  const auto step = [](std::int64_t from_ms, std::int64_t until_ms) {
+    return Step{OrderId{1}, Watts{1}, MarketTime{Duration{from_ms}},
+                MarketTime{Duration{until_ms}}};
+  };
+  Dispatch planned;
+  planned.ahead = {step(10, 20), step(20, 30)};
+  CHECK(encode(planned));
+  planned.ahead = {step(10, 20), step(19, 30)};
+  CHECK(encode(planned).error() == "steps overlap");
+  planned.ahead = {step(10, 10)};
+  CHECK(encode(planned).error() == "steps overlap");
+  planned.ahead.assign(limits::kStepsAheadMax + 1, step(10, 20));
+  CHECK(encode(planned).error() == "too many steps ahead");
+
   Report report;
   std::get<SiteSummary>(report.summary).discharge.power = {-1};
   CHECK(encode(report).error() == "negative capability");

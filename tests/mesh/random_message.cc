@@ -143,6 +143,7 @@ GroupSummary group(Rng& rng) {
   m.stored = joules(rng);
   m.asked = watts(rng);
   m.shortfall = watts(rng);
+  m.reserved = watts(rng);
   m.oldest = market(rng);
   m.newest = market(rng);
   m.receipts = receipts(rng);
@@ -205,6 +206,15 @@ Dispatch dispatch(Rng& rng) {
   m.from = market(rng);
   m.until = market(rng);
   m.expires = stamp(rng);
+  m.repeat = count(rng);
+  std::int64_t from = 0;
+  m.ahead = list(rng, limits::kStepsAheadMax, [&](Rng& r) {
+    const auto at = [](std::int64_t ms) { return MarketTime{Duration{ms}}; };
+    from += between(r, 0, 1'000'000);
+    const std::int64_t begin = from;
+    from += between(r, 1, 1'000'000);
+    return Step{{r.next()}, watts(r), at(begin), at(from)};
+  });
   return m;
 }
 
@@ -213,7 +223,8 @@ ProbeAck probe_ack(Rng& rng) {
 }
 
 Beacon beacon(Rng& rng) {
-  return {stamp(rng), rng.next(), path(rng), market_now(rng), speed(rng), alternates(rng)};
+  return {stamp(rng), rng.next(),      path(rng), market_now(rng),
+          speed(rng), alternates(rng), coin(rng)};
 }
 
 Follow follow(Rng& rng) {

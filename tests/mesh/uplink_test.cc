@@ -427,6 +427,61 @@ TEST_CASE("a node at its most wanted parent, with a standby, looks at nobody els
   }
 }
 
+TEST_CASE("a leaf stays with a parent that lost its root, and looks for somebody better at once",
+          "[mesh][uplink][alone]") {
+  UplinkBench bench;
+  bench.attach(kSecond);
+  bench.uplink.set_dispatch_active(true);
+  bench.pass(1s);
+  Beacon alone = bench.beacon({});
+  alone.alone = true;
+  const auto heard = bench.hear(kSecond, alone);
+  CHECK(heard.path_changed);
+  CHECK(sent<Bye>(heard).empty());
+  CHECK(bench.uplink.parent() == kSecond);
+  CHECK(bench.uplink.path().empty());
+  const MarketTime told = bench.now.market;
+  const auto looked = bench.run_to_deadline();
+  REQUIRE(looked.open.size() == 1);
+  CHECK(looked.open[0].to == endpoint_of(kFirst));
+
+  SECTION("who reaches a root is joined, though a dispatch is being delivered") {
+    bench.offer(kFirst, kFirstPath);
+    bench.hear(kFirst, bench.ack(bench.uplink.session(), kFirstPath));
+    CHECK(bench.uplink.parent() == kFirst);
+    CHECK_FALSE(bench.uplink.path().empty());
+  }
+  SECTION("who does not is left, and asked again soon") {
+    bench.offer(kFirst, {});
+    CHECK(bench.uplink.parent() == kSecond);
+    CHECK(bench.uplink.next_deadline() <= bench.now.protocol + 2 * kLookAroundAlone);
+  }
+  SECTION("the parent finds a root") {
+    bench.pass(1s);
+    bench.hear(kSecond, bench.beacon(kSecondPath));
+    CHECK(bench.uplink.parent() == kSecond);
+    CHECK(bench.uplink.path().size() == 3);
+  }
+  SECTION("the parent is lost too, and market time goes on") {
+    bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+    bench.pass(10s);
+    CHECK(bench.uplink.parent() == std::nullopt);
+    REQUIRE(bench.uplink.market_now(bench.now.protocol).has_value());
+    CHECK(bench.uplink.market_now(bench.now.protocol)->market == told + 10s);
+  }
+}
+
+TEST_CASE("an aggregator leaves a parent that lost its root, alone or not",
+          "[mesh][uplink][alone]") {
+  UplinkBench bench{Role::kAggregator};
+  bench.attach();
+  bench.pass(1s);
+  Beacon alone = bench.beacon({});
+  alone.alone = true;
+  CHECK(sent<Bye>(bench.hear(kFirst, alone)).size() == 1);
+  CHECK(bench.uplink.parent() == std::nullopt);
+}
+
 TEST_CASE("reports echo the newest stamp and rise within a session", "[mesh][uplink]") {
   UplinkBench bench;
   bench.attach();
@@ -521,7 +576,9 @@ TEST_CASE("a child of a parent that empties itself moves in the middle of a disp
                    .share = Watts{500},
                    .from = {},
                    .until = {},
-                   .expires = bench.stamp() + 30'000};
+                   .expires = bench.stamp() + 30'000,
+                   .repeat = 0,
+                   .ahead = {}};
     const auto got = delivered(bench.hear(kFirst, order));
     REQUIRE(got.size() == 1);
     CHECK(bench.uplink.local_time_of(got[0].expires) == bench.now.protocol + 30s);

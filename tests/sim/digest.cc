@@ -106,6 +106,7 @@ void feed(Digest& out, const mesh::Beacon& m) {
   feed(out, m.path);
   out.add(m.market_time.time_since_epoch().count());
   feed(out, m.alternates);
+  out.add(std::uint64_t{m.alone});
 }
 void feed(Digest& out, const mesh::Dispatch& m) {
   out.add(m.order.value);
@@ -115,6 +116,13 @@ void feed(Digest& out, const mesh::Dispatch& m) {
   out.add(m.share ? m.share->count : INT64_MIN);
   out.add(m.until.time_since_epoch().count());
   out.add(m.expires);
+  out.add(std::uint64_t{m.repeat});
+  for (const mesh::Step& step : m.ahead) {
+    out.add(step.order.value);
+    out.add(step.share.count);
+    out.add(step.from.time_since_epoch().count());
+    out.add(step.until.time_since_epoch().count());
+  }
 }
 void feed(Digest& out, const mesh::DispatchAck& m) {
   out.add(m.order.value);

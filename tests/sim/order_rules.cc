@@ -8,13 +8,9 @@ namespace {
 
 constexpr std::size_t kTicksRemembered = 512;
 
-Tick tick_of(const mesh::Dispatch& dispatch) {
-  return {dispatch.term, dispatch.sequence, dispatch.tick};
-}
-
 std::string text(Tick tick) {
   return std::to_string(tick.term) + "/" + std::to_string(tick.sequence) + "/" +
-         std::to_string(tick.tick);
+         std::to_string(tick.tick) + "+" + std::to_string(tick.repeat);
 }
 
 constexpr std::size_t kLeafSharesRemembered = 4'000'000;  // in all; 48 B each
@@ -35,6 +31,10 @@ bool is_over(aggregation::OrderState state) {
 
 }  // namespace
 
+Tick tick_of(const mesh::Dispatch& dispatch) {
+  return {dispatch.term, dispatch.sequence, dispatch.tick, dispatch.repeat};
+}
+
 OrderRules::OrderRules(std::size_t nodes, Findings& findings)
     : findings_{findings}, asked_(nodes), arrived_(nodes), executed_(nodes) {
   leaf_ticks_ = std::clamp<std::size_t>(kLeafSharesRemembered / nodes, 4, kTicksRemembered);
@@ -47,46 +47,78 @@ void OrderRules::booked(const aggregation::Order& order) {
 void OrderRules::arrives(NodeIndex node, bool is_leaf, Incarnation incarnation,
                          const mesh::Dispatch& dispatch, WorldTime expires) {
   arrived_[node] = Arrival{incarnation, dispatch, expires};
-  if (!dispatch.share || is_leaf) return;
-  asked_[node][tick_of(dispatch)] = *dispatch.share;
+  if (is_leaf || (!dispatch.share && dispatch.ahead.empty())) return;
+  asked_[node][tick_of(dispatch)] = dispatch;
   keep_newest(asked_[node]);
 }
 
-std::optional<Watts> OrderRules::asked_of(WorldTime at, NodeIndex node,
-                                          const mesh::Dispatch& dispatch) {
+/// The newest of that tick that came before: a node that goes on by itself repeats what it has.
+const mesh::Dispatch* OrderRules::told_by(NodeIndex node, Tick tick) const {
+  auto found = asked_[node].upper_bound(tick);
+  if (found == asked_[node].begin()) return nullptr;
+  --found;
+  Tick of = found->first;
+  of.repeat = tick.repeat;
+  return of == tick ? &found->second : nullptr;
+}
+
+std::optional<Watts> OrderRules::asked_of(WorldTime at, NodeIndex node, Tick tick, OrderId order) {
+  const std::string name = "order " + std::to_string(order.value);
   if (node != kRootIndex) {
-    const auto found = asked_[node].find(tick_of(dispatch));
-    if (found != asked_[node].end()) return found->second;
+    if (const mesh::Dispatch* told = told_by(node, tick)) {
+      if (told->share && told->order == order) return told->share;
+      for (const mesh::Step& step : told->ahead) {
+        if (step.order == order) return step.share;
+      }
+    }
     findings_.report(Invariant::kPartsWithinOrder, node, at,
-                     "dispatches tick " + text(tick_of(dispatch)) + " that it was never asked");
+                     "dispatches " + name + " of tick " + text(tick) + " that it was never asked");
     return std::nullopt;
   }
-  const auto order = orders_.find(dispatch.order);
-  if (order == orders_.end()) {
-    findings_.report(
-        Invariant::kAcknowledgedSurvives, node, at,
-        "dispatches order " + std::to_string(dispatch.order.value) + " that is not durable");
+  const auto booked = orders_.find(order);
+  if (booked == orders_.end()) {
+    findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                     "dispatches " + name + " that is not durable");
     return std::nullopt;
   }
-  if (is_over(order->second.state)) {
-    findings_.report(Invariant::kNoStaleOrder, node, at,
-                     "dispatches order " + std::to_string(dispatch.order.value) + " that is over");
+  if (is_over(booked->second.state)) {
+    findings_.report(Invariant::kNoStaleOrder, node, at, "dispatches " + name + " that is over");
   }
-  return order->second.power;
+  return booked->second.power;
 }
 
 void OrderRules::sent(WorldTime at, NodeIndex node, const std::vector<SentShare>& shares) {
   std::map<Tick, std::vector<SentShare>> per_tick;
+  std::map<Tick, std::vector<SentShare>> ahead;
   for (const SentShare& share : shares) {
-    if (share.dispatch.share) per_tick[tick_of(share.dispatch)].push_back(share);
+    const Tick tick = tick_of(share.dispatch);
+    if (share.dispatch.share) per_tick[tick].push_back(share);
+    if (!share.dispatch.ahead.empty()) ahead[tick].push_back(share);
   }
   for (const auto& [tick, parts] : per_tick) {
-    const auto asked = asked_of(at, node, parts.front().dispatch);
+    const auto asked = asked_of(at, node, tick, parts.front().dispatch.order);
     if (!asked) return;
     check_hop(at, node, tick, *asked, parts);
     for (const SentShare& part : parts) {
       if (part.to_leaf) check_leaves(at, node, part);
     }
+  }
+  for (const auto& [tick, parts] : ahead) check_ahead(at, node, parts);
+}
+
+void OrderRules::check_ahead(WorldTime at, NodeIndex node, const std::vector<SentShare>& parts) {
+  const Tick tick = tick_of(parts.front().dispatch);
+  std::map<OrderId, std::vector<SentShare>> per_order;
+  for (const SentShare& part : parts) {
+    for (const mesh::Step& step : part.dispatch.ahead) {
+      SentShare later = part;
+      later.dispatch.share = step.share;
+      per_order[step.order].push_back(std::move(later));
+    }
+  }
+  for (const auto& [order, later] : per_order) {
+    const auto asked = asked_of(at, node, tick, order);
+    if (asked) check_hop(at, node, tick, *asked, later);
   }
 }
 
@@ -115,7 +147,7 @@ void OrderRules::check_leaves(WorldTime at, NodeIndex node, const SentShare& sha
     findings_.report(Invariant::kPartsWithinOrder, node, at, "asks for an order that is none");
     return;
   }
-  LeafShares& leaves = leaf_shares_[tick_of(share.dispatch)];
+  LeafShares& leaves = leaf_shares_[{tick_of(share.dispatch), share.dispatch.order}];
   const Watts before = std::exchange(leaves.of[share.to], *share.dispatch.share);
   const std::int64_t sum = leaves.sum_w += share.dispatch.share->count - before.count;
   if (!within(sum, order->second.power.count)) {
@@ -128,49 +160,58 @@ void OrderRules::check_leaves(WorldTime at, NodeIndex node, const SentShare& sha
 }
 
 void OrderRules::instructed(WorldTime at, MarketTime market, NodeIndex leaf,
-                            const device::SiteOrder& order) {
+                            const node::SiteInstruction& instruction) {
+  Executed& before = executed_[leaf];
+  before.plan = instruction.ahead;
+  if (instruction.order) before.plan.insert(before.plan.begin(), *instruction.order);
+  if (before.plan.empty()) return;
   const auto fail = [&](const std::string& what) {
     findings_.report(Invariant::kNoStaleOrder, leaf, at,
-                     "order " + std::to_string(order.order.value) + " " + what);
+                     "order " + std::to_string(before.plan.front().order.value) + " " + what);
   };
   const auto& arrival = arrived_[leaf];
-  if (!arrival || arrival->dispatch.order != order.order ||
-      arrival->dispatch.share != order.power || arrival->dispatch.until != order.until) {
-    fail("is executed as it was never sent");
-    return;
+  std::vector<mesh::Step> sent;
+  if (arrival) sent = arrival->dispatch.ahead;
+  if (arrival && arrival->dispatch.share) {
+    const mesh::Dispatch& told = arrival->dispatch;
+    sent.insert(sent.begin(), {told.order, *told.share, told.from, told.until});
   }
-  const auto booked = orders_.find(order.order);
-  if (booked == orders_.end()) fail("is executed but was never booked");
+  const bool as_sent = std::ranges::equal(before.plan, sent, [](const auto& a, const auto& b) {
+    return a.order == b.order && a.power == b.share && a.from == b.from && a.until == b.until;
+  });
+  if (!as_sent) return fail("is executed as it was never sent");
+  for (const device::SiteOrder& order : before.plan) {
+    if (!orders_.contains(order.order)) fail("is executed but was never booked");
+  }
   if (arrival->expires <= at) fail("is executed past its time to live");
-  if (order.until <= market) fail("is executed past its end");
-  Executed& before = executed_[leaf];
+  if (instruction.order && instruction.order->until <= market) fail("is executed past its end");
   const Tick tick = tick_of(arrival->dispatch);
   const bool restarted = before.incarnation != arrival->incarnation;
   const bool older = restarted ? std::pair{tick.term, tick.sequence} <
                                      std::pair{before.tick.term, before.tick.sequence}
                                : tick <= before.tick;
   if (older) fail("is executed at " + text(tick) + " after " + text(before.tick));
-  before = {tick, arrival->incarnation, order, true};
-}
-
-void OrderRules::released(NodeIndex leaf) {
-  executed_[leaf].following = false;
+  before.tick = tick;
+  before.incarnation = arrival->incarnation;
 }
 
 void OrderRules::executing(WorldTime at, NodeIndex leaf, const Now& now,
                            const device::SiteStatus& status) {
   if (status.mode != device::Mode::kDispatched) return;
-  const Executed& told = executed_[leaf];
+  const auto& plan = executed_[leaf].plan;
+  const auto told = std::ranges::find(plan, status.order, &device::SiteOrder::order);
   const auto fail = [&](const std::string& what) {
     findings_.report(Invariant::kNoStaleOrder, leaf, at,
                      "its device follows order " + std::to_string(status.order.value) + " " + what);
   };
-  if (!told.following || told.order.order != status.order) {
+  if (told == plan.end()) {
     fail("that it was not told");
-  } else if (told.order.expires <= now.protocol) {
+  } else if (told->expires <= now.protocol) {
     fail("past its time to live");
-  } else if (told.order.until <= now.market) {
+  } else if (told->until <= now.market) {
     fail("past its end");
+  } else if (now.market < told->from) {
+    fail("before its begin");
   }
 }
 

@@ -1,7 +1,9 @@
 // Invariants 2 and 3, from the outside: what may be asked of whom, and what may be executed.
 //
-// 2  at every hop the shares that a node sends for one tick never sum to more than what it was
-//    asked for that tick, nor have another sign; over all leaves, never to more than the order.
+// 2  at every hop the shares that a node sends for one tick, now and for every step ahead, never
+// sum
+//    to more than what it was asked for that tick, nor have another sign; over all leaves, never to
+//    more than the order.
 // 3  a leaf executes a share only within the order's window and its time to live, only if it was
 //    sent so, and never an older (term, sequence, tick) than before, restarts included; a root
 //    never dispatches an order that is over.
@@ -17,17 +19,18 @@
 #include <vector>
 
 #include "aggregation/order.h"
-#include "device/site.h"
+#include "daemon/node/node.h"
 #include "mesh/messages.h"
 #include "tests/sim/findings.h"
 
 namespace vpp::sim {
 
-/// Of the control loop at the root.
+/// Of the control loop at the root, and of an aggregator that goes on by itself.
 struct Tick {
   std::uint64_t term = 0;
   std::uint64_t sequence = 0;
   std::uint64_t tick = 0;
+  std::uint32_t repeat = 0;
   friend auto operator<=>(const Tick&, const Tick&) = default;
 };
 
@@ -36,6 +39,8 @@ struct SentShare {
   bool to_leaf = false;
   mesh::Dispatch dispatch;
 };
+
+[[nodiscard]] Tick tick_of(const mesh::Dispatch& dispatch);
 
 class OrderRules {
  public:
@@ -49,12 +54,15 @@ class OrderRules {
   /// All shares of one batch of effects.
   void sent(WorldTime at, NodeIndex node, const std::vector<SentShare>& shares);
   /// The leaf tells its device thread to follow an order, in the step that `arrives` began.
-  void instructed(WorldTime at, MarketTime market, NodeIndex leaf, const device::SiteOrder& order);
-  void released(NodeIndex leaf);
+  void instructed(WorldTime at, MarketTime market, NodeIndex leaf,
+                  const node::SiteInstruction& instruction);
   /// The device thread's status, on its own clocks.
   void executing(WorldTime at, NodeIndex leaf, const Now& now, const device::SiteStatus& status);
 
   [[nodiscard]] const std::map<OrderId, aggregation::Order>& orders() const { return orders_; }
+  /// What `node` was asked for that tick of that order; nothing, and a finding, when it never was.
+  [[nodiscard]] std::optional<Watts> asked_of(WorldTime at, NodeIndex node, Tick tick,
+                                              OrderId order);
 
  private:
   struct Arrival {
@@ -65,25 +73,24 @@ class OrderRules {
   struct Executed {
     Tick tick;
     Incarnation incarnation = 0;
-    device::SiteOrder order;
-    bool following = false;
+    std::vector<device::SiteOrder> plan;  ///< the order, and what follows it
   };
 
   void check_hop(WorldTime at, NodeIndex node, Tick tick, Watts asked,
                  const std::vector<SentShare>& shares);
   void check_leaves(WorldTime at, NodeIndex node, const SentShare& share);
-  [[nodiscard]] std::optional<Watts> asked_of(WorldTime at, NodeIndex node,
-                                              const mesh::Dispatch& dispatch);
+  void check_ahead(WorldTime at, NodeIndex node, const std::vector<SentShare>& parts);
+  [[nodiscard]] const mesh::Dispatch* told_by(NodeIndex node, Tick tick) const;
 
   Findings& findings_;
   std::map<OrderId, aggregation::Order> orders_;
-  std::vector<std::map<Tick, Watts>> asked_;  ///< per node, newest ticks
+  std::vector<std::map<Tick, mesh::Dispatch>> asked_;  ///< per node, newest ticks
   struct LeafShares {
     std::map<NodeIndex, Watts> of;
     std::int64_t sum_w = 0;
   };
-  std::map<Tick, LeafShares> leaf_shares_;  ///< newest ticks
-  std::size_t leaf_ticks_;                  ///< how many: fewer in a large plant
+  std::map<std::pair<Tick, OrderId>, LeafShares> leaf_shares_;  ///< newest ticks
+  std::size_t leaf_ticks_;  ///< how many: fewer in a large plant
   std::vector<std::optional<Arrival>> arrived_;
   std::vector<Executed> executed_;
 };

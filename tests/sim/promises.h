@@ -56,6 +56,7 @@ class Promises {
   void check(WorldTime at, NodeIndex node, const bidding::Fact& record);
   void check(WorldTime at, NodeIndex node, const node::JournalHead& record);
   void check(WorldTime at, NodeIndex node, const node::JournalCleared& record);
+  void check(WorldTime /*at*/, NodeIndex /*node*/, const node::SiteAccounts& /*record*/) {}
 
   Findings& findings_;
   std::vector<Promised> nodes_;

@@ -46,8 +46,8 @@ Site::Site(Rng rng, MarketTime begin)
       }()},
       at_{begin} {}
 
-void Site::start() {
-  controller_.emplace(limits_);
+void Site::start(const std::vector<device::OrderAccount>& recovered) {
+  controller_.emplace(limits_, recovered);
   controller_->connected(battery_.nameplate());
 }
 
@@ -78,9 +78,9 @@ Poll Site::poll(const Now& now, MarketTime market) {
   return out;
 }
 
-void Site::set_order(const Now& now, const std::optional<device::SiteOrder>& order) {
+void Site::instruct(const Now& now, const node::SiteInstruction& instruction) {
   VPP_CHECK(controller_.has_value());
-  controller_->set_order(now, order);
+  controller_->set_order(now, instruction.order, instruction.ahead);
 }
 
 void Site::plant_heard(const Now& now) {

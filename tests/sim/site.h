@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "config/rng.h"
 #include "config/time.h"
+#include "daemon/node/node.h"
 #include "device/site.h"
 #include "device/site_controller.h"
 #include "mesh/children.h"
@@ -25,12 +27,12 @@ class Site {
   Site(Rng rng, MarketTime begin);
 
   /// The gateway's process starts, or is gone.
-  void start();
+  void start(const std::vector<device::OrderAccount>& recovered);
   void stop() { controller_.reset(); }
 
   // The device thread. `now` is the node's own idea of the time, `market` the true time.
   [[nodiscard]] Poll poll(const Now& now, MarketTime market);
-  void set_order(const Now& now, const std::optional<device::SiteOrder>& order);
+  void instruct(const Now& now, const node::SiteInstruction& instruction);
   void plant_heard(const Now& now);
   [[nodiscard]] Instant next_deadline(const Now& now) const;
 

@@ -59,13 +59,17 @@ std::string text(const mesh::Report& m) {
 }
 std::string text(const mesh::Beacon& m) {
   return "Beacon stamp=" + to_string(m.stamp) + " term=" + to_string(m.term) +
-         " path=" + path_text(m.path);
+         " path=" + path_text(m.path) + (m.alone ? " alone" : "");
 }
 std::string text(const mesh::Dispatch& m) {
-  return "Dispatch order=" + to_string(m.order.value) + " " + to_string(m.term) + "/" +
-         to_string(m.sequence) + "/" + to_string(m.tick) + " " +
-         (m.share ? to_string(m.share->count) + "W" : "release") +
-         " expires=" + to_string(m.expires);
+  std::string out = "Dispatch order=" + to_string(m.order.value) + " " + to_string(m.term) + "/" +
+                    to_string(m.sequence) + "/" + to_string(m.tick) + "+" + to_string(m.repeat) +
+                    " " + (m.share ? to_string(m.share->count) + "W" : "release") +
+                    " expires=" + to_string(m.expires);
+  for (const mesh::Step& step : m.ahead) {
+    out += " then order " + to_string(step.order.value) + " " + to_string(step.share.count) + "W";
+  }
+  return out;
 }
 std::string text(const mesh::DispatchAck& m) {
   return "DispatchAck order=" + to_string(m.order.value) + (m.accepted ? " yes" : " no");
@@ -116,6 +120,13 @@ std::string text(const node::JournalHead& r) {
 }
 std::string text(const node::JournalCleared& /*r*/) {
   return "journal cleared";
+}
+std::string text(const node::SiteAccounts& r) {
+  std::string out = "accounts";
+  for (const auto& account : r.accounts) {
+    out += " " + to_string(account.order.value) + "=" + to_string(account.delivered.count) + "J";
+  }
+  return out;
 }
 std::string text(const bidding::Fact& r) {
   return "fact kind=" + to_string(r.index());

@@ -61,7 +61,8 @@ World::World(const Scenario& scenario, std::size_t lines_max, std::uint64_t nois
       order_rules_{nodes_.size(), findings_},
       promises_{nodes_.size(), findings_},
       tree_shape_{numbers_, nodes_.size(), findings_},
-      energy_books_{nodes_.size(), findings_} {
+      energy_books_{nodes_.size(), findings_},
+      never_over_{nodes_.size(), scenario.speed, findings_} {
   build();
 }
 
@@ -192,7 +193,7 @@ void World::start(NodeIndex index) {
   self.running =
       std::make_unique<node::Node>(self.options, self.rng.fork(), now_of(index), *recovered);
   if (self.site) {
-    self.site->start();
+    self.site->start(recovered->site.accounts);
     self.next_round = queue_.now() + rng_.up_to(kPollInterval);
   }
   finish_step(index, nullptr);
@@ -257,6 +258,7 @@ Outcome World::run() {
     const bool whole = outcome_.whole_after && queue_.now() - whole_at_ <= kMoveMax;
     if (!whole) fail(Invariant::kWholeAgain, kRootIndex, why_not_whole());
     market_.check_nothing_forgotten(queue_.now());
+    check_receipts();
   }
   // Whoever drew one number more or fewer, and whatever was sent and lost, shows here.
   trace_.fold(rng_.next());
@@ -461,6 +463,8 @@ void World::on(const FrameDown& event) {
     const WorldTime expires = nodes_[over.parent].clock.when(Instant{Duration{dispatch->expires}});
     order_rules_.arrives(over.child, nodes_[over.child].role == Role::kLeaf, over.child_incarnation,
                          *dispatch, expires);
+    never_over_.arrives(over.child, nodes_[over.child].role == Role::kLeaf,
+                        {over.parent, over.parent_incarnation, queue_.now(), expires, *dispatch});
   }
   const NodeId peer = over.proven_above ? nodes_[over.parent].options.self : kNoNode;
   step(over.child, mesh::FromParent{over.link, peer, event.message});

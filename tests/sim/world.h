@@ -27,6 +27,7 @@
 #include "tests/sim/findings.h"
 #include "tests/sim/market_model.h"
 #include "tests/sim/network.h"
+#include "tests/sim/never_over.h"
 #include "tests/sim/node_clock.h"
 #include "tests/sim/order_rules.h"
 #include "tests/sim/promises.h"
@@ -183,6 +184,8 @@ class World {
   void view(NodeIndex index);
   void check_bounds(NodeIndex index, const node::Effects& effects);
   void check_site(NodeIndex index, const Poll& poll);
+  void check_never_over(NodeIndex index, const std::vector<SentShare>& sent);
+  void check_receipts();
   [[nodiscard]] std::optional<mesh::Peer> peer_of(const Connection& connection) const;
 
   // world_faults.cc: what befalls nodes, and the workloads.
@@ -219,6 +222,7 @@ class World {
   Promises promises_;
   TreeShape tree_shape_;
   EnergyBooks energy_books_;
+  NeverOver never_over_;
   Outcome outcome_;
   bool faults_over_ = false;
   WorldTime faults_over_at_{};

@@ -16,6 +16,8 @@ constexpr std::size_t kOpenMax = 16;
 constexpr std::size_t kLinksMax = 32;
 constexpr std::size_t kNoticesMax = 256;
 constexpr std::size_t kDownPerConnectionMax = 8;
+/// After the end of an order: the last readings, and reports on the way.
+constexpr Duration kReceiptsSettled = std::chrono::seconds{10};
 
 using namespace std::chrono_literals;
 constexpr Duration kStoreRetry = 1s;   // as the daemon
@@ -122,7 +124,10 @@ void World::view(NodeIndex index) {
   const WorldTime at = queue_.now();
   const node::NodeStatus status = self.running->status(now_of(index));
   promises_.viewed(at, index, status, self.durability.pending().empty());
-  if (self.role != Role::kRoot) tree_shape_.viewed(at, index, status);
+  if (self.role != Role::kRoot) {
+    tree_shape_.viewed(at, index, status);
+    never_over_.viewed(index, status.parent ? numbers_.at(*status.parent) : kNobody);
+  }
   if (self.role == Role::kLeaf) return;
   if (index == kRootIndex && !outcome_.joined_at &&
       status.group.coverage.online == scenario_.leaves) {
@@ -161,18 +166,20 @@ void World::instruct(NodeIndex index, const node::Effects& effects, const mesh::
   const Now now = self.running->corrected(now_of(index));
   if (effects.plant_heard) self.site->plant_heard(now);
   if (!effects.site) return;
-  if (effects.site->order) {
-    const device::SiteOrder& order = *effects.site->order;
-    trace_.event(queue_.now(), index, "instruct", order.order.value, [&] {
-      return "order " + std::to_string(order.order.value) + ": " +
-             std::to_string(order.power.count) + " W";
+  const node::SiteInstruction& told = *effects.site;
+  if (told.order || !told.ahead.empty()) {
+    trace_.event(queue_.now(), index, "instruct", told.order ? told.order->order.value : 0, [&] {
+      return told.order ? "order " + std::to_string(told.order->order.value) + ": " +
+                              std::to_string(told.order->power.count) + " W"
+                        : "to wait for what follows";
     });
     if (trigger == nullptr) fail(Invariant::kNoStaleOrder, index, "acts without being asked");
-    order_rules_.instructed(queue_.now(), now.market, index, order);
   } else {
-    order_rules_.released(index);
+    trace_.event(queue_.now(), index, "let-go");
+    never_over_.stopped(index);
   }
-  self.site->set_order(now, effects.site->order);
+  order_rules_.instructed(queue_.now(), now.market, index, told);
+  self.site->instruct(now, told);
   schedule_poll(index);
 }
 
@@ -197,6 +204,7 @@ bool World::send(NodeIndex index, const node::Effects& effects) {
     send_down(index, sent);
   }
   order_rules_.sent(queue_.now(), index, shares);
+  if (!doomed) check_never_over(index, shares);
   if (doomed) crash(index, rng_.up_to(scenario_.faults.down_max));
   return !doomed;
 }
@@ -286,6 +294,42 @@ void World::check_bounds(NodeIndex index, const node::Effects& effects) {
   if (effects.notices.size() > kNoticesMax) fail(Invariant::kBounded, index, "talks too much");
   if (effects.down.size() > kDownPerConnectionMax * connections) {
     fail(Invariant::kBounded, index, "sends too many frames down");
+  }
+}
+
+void World::check_never_over(NodeIndex index, const std::vector<SentShare>& sent) {
+  const SentShare* first = nullptr;
+  std::map<NodeIndex, Watts> shares;
+  std::set<NodeIndex> addressed;
+  for (const SentShare& each : sent) {
+    addressed.insert(each.to);
+    if (!each.dispatch.share) continue;
+    shares[each.to] = *each.dispatch.share;
+    if (first == nullptr) first = &each;
+  }
+  if (first == nullptr) return;
+  const Tick tick = tick_of(first->dispatch);
+  const auto asked = order_rules_.asked_of(queue_.now(), index, tick, first->dispatch.order);
+  if (!asked) return;
+  never_over_.sent(queue_.now(), market(), index, network_.incarnation(index), *asked, shares,
+                   addressed);
+}
+
+/// At the end: what sites did for orders that are long over is at the root, each joule once.
+void World::check_receipts() {
+  // Who is on a voluntary move right now is missed for a moment, and so are its receipts.
+  if (findings_.first() || scenario_.faults.leave_some_dead || !why_not_whole().empty()) return;
+  const auto status = nodes_[kRootIndex].running->status(now_of(kRootIndex));
+  for (const mesh::Receipt& receipt : status.group.receipts) {
+    const auto order = order_rules_.orders().find(receipt.order);
+    if (order == order_rules_.orders().end()) continue;
+    if (order->second.until + kReceiptsSettled * scenario_.speed > market()) continue;
+    const Joules said = energy_books_.said(receipt.order);
+    if (said == receipt.delivered) continue;
+    fail(Invariant::kEnergyConserved, kRootIndex,
+         "has receipts of " + std::to_string(receipt.delivered.count) + " J for order " +
+             std::to_string(receipt.order.value) + ", the sites say " + std::to_string(said.count) +
+             " J");
   }
 }
 

@@ -1,0 +1,62 @@
+// What children were told to deliver, and what those out of contact may still be delivering. Pure.
+//
+// A child that cannot be reached, or that may not be counted yet because it or its parent has a new
+// place in the tree, goes on with the newest share that reached it, and then with the steps ahead
+// of it, until that expires. Which of them reached it nobody knows: its promise is the most it was
+// asked within its last lease, per sign. A promise ends when it expires, when the child says after
+// a release that it follows nothing, or when it lives elsewhere.
+//
+// Bounded    per child: what it was told in one lease, once per tick; nothing for those never
+// asked.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "config/ids.h"
+#include "config/time.h"
+#include "config/units.h"
+#include "mesh/children.h"
+#include "mesh/messages.h"
+
+namespace vpp::node {
+
+class Promises {
+ public:
+  /// A dispatch goes to a child; its stamp is this node's own protocol clock.
+  void told(Instant now, NodeId child, const mesh::Dispatch& form);
+
+  /// How the child stands now; `elsewhere`: it lives below somebody else.
+  void seen(Instant now, const mesh::ChildView& child, bool elsewhere);
+
+  /// It does nothing but what it was told from here: it need not be released until it is counted
+  /// (again). False for one that may have been told something else elsewhere.
+  [[nodiscard]] bool keeps(const mesh::ChildView& child) const;
+
+  /// Of a request in force at `market`: what children that are not counted may deliver of the same
+  /// sign, at most the request.
+  [[nodiscard]] Watts reserved(Instant now, MarketTime market, Watts request) const;
+
+ private:
+  struct Told {
+    Instant at{};
+    Watts share;
+    MarketTime until{};
+    std::vector<mesh::Step> ahead;
+  };
+  struct Promise {
+    std::deque<Told> told;  ///< within its last lease
+    Instant expires{};
+    std::optional<Instant> released_at;
+    mesh::Session session = 0;  ///< while it was counted last
+    bool counted = true;        ///< gets a new share with every tick
+  };
+  [[nodiscard]] static Watts most(const Promise& promise, MarketTime market, std::int64_t sign);
+
+  std::map<NodeId, Promise> promises_;
+};
+
+}  // namespace vpp::node

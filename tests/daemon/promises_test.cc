@@ -1,0 +1,120 @@
+#include "daemon/node/promises.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+
+#include "config/limits.h"
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::node;
+
+namespace {
+
+constexpr MarketTime kMarket{Duration{1'000'000'000}};
+constexpr Instant kBegin{100s};
+
+/// One child of a parent that tells it something every second.
+struct Bench {
+  Promises promises;
+  mesh::ChildView child;
+  Instant now = kBegin;
+
+  Bench() {
+    child.id = NodeId{1, 1};
+    child.attached = child.counted = true;
+  }
+
+  void tell(std::optional<Watts> share, std::vector<mesh::Step> ahead = {}) {
+    mesh::Dispatch form;
+    form.order = OrderId{1};
+    form.share = share;
+    form.until = kMarket + 1h;
+    form.expires = (now + 30s).time_since_epoch().count();
+    form.ahead = std::move(ahead);
+    promises.told(now, child.id, form);
+  }
+  void lose() {
+    child.attached = child.counted = false;
+    see();
+  }
+  void see(bool elsewhere = false) { promises.seen(now, child, elsewhere); }
+  [[nodiscard]] std::int64_t reserved(Watts request, MarketTime at = kMarket) const {
+    return promises.reserved(now, at, request).count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a child in contact reserves nothing, one out of contact what it was asked",
+          "[node][promises]") {
+  Bench bench;
+  bench.tell(Watts{3'000});
+  bench.see();
+  CHECK(bench.reserved(Watts{10'000}) == 0);
+  bench.lose();
+  CHECK(bench.reserved(Watts{10'000}) == 3'000);
+  CHECK(bench.reserved(Watts{2'000}) == 2'000);             // never more than there is
+  CHECK(bench.reserved(Watts{-10'000}) == 0);               // the other sign
+  CHECK(bench.reserved(Watts{10'000}, kMarket + 1h) == 0);  // its window is over
+}
+
+TEST_CASE("a promise ends when it expires, drift of two clocks allowed for", "[node][promises]") {
+  Bench bench;
+  bench.tell(Watts{3'000});
+  bench.lose();
+  bench.now = kBegin + 30s;
+  CHECK(bench.reserved(Watts{10'000}) == 3'000);
+  bench.now = kBegin + 30s + 61ms;
+  CHECK(bench.reserved(Watts{10'000}) == 0);
+}
+
+TEST_CASE("a child that lives elsewhere reserves nothing", "[node][promises]") {
+  Bench bench;
+  bench.tell(Watts{3'000});
+  bench.lose();
+  bench.see(true);
+  CHECK(bench.reserved(Watts{10'000}) == 0);
+}
+
+TEST_CASE("nobody knows which share came last: the most of the last lease counts",
+          "[node][promises]") {
+  Bench bench;
+  bench.tell(Watts{9'000});
+  bench.now += 60s;
+  bench.tell(Watts{4'000});
+  bench.now += 1s;
+  bench.tell(Watts{2'000});
+  bench.lose();
+  CHECK(bench.reserved(Watts{10'000}) == 4'000);
+}
+
+TEST_CASE("a release counts once the child says that it follows nothing", "[node][promises]") {
+  Bench bench;
+  bench.tell(Watts{3'000});
+  bench.now += 1s;
+  bench.tell(std::nullopt);
+  bench.child.heard_at = bench.now + 1s;
+  mesh::SiteSummary site;
+  SECTION("it never said so: the release may have been lost") {
+    site.order = OrderId{1};
+    bench.child.summary = site;
+    bench.lose();
+    CHECK(bench.reserved(Watts{10'000}) == 3'000);
+  }
+  SECTION("it said so") {
+    bench.child.summary = site;
+    bench.see();
+    bench.lose();
+    CHECK(bench.reserved(Watts{10'000}) == 0);
+  }
+}
+
+TEST_CASE("steps told ahead are reserved while they would run", "[node][promises]") {
+  Bench bench;
+  bench.tell(Watts{3'000}, {{OrderId{2}, Watts{-500}, kMarket + 1h, kMarket + 2h}});
+  bench.lose();
+  CHECK(bench.reserved(Watts{-10'000}, kMarket + 90min) == -500);
+  CHECK(bench.reserved(Watts{10'000}, kMarket + 90min) == 0);
+  CHECK(bench.reserved(Watts{-10'000}, kMarket) == 0);
+}

@@ -1,0 +1,65 @@
+// Invariant 2 beyond what is sent: a node never asks others for watts that a child out of contact
+// may still be delivering.
+//
+// From the outside it is known what every leaf was last told, by whom, and how long it may go on
+// with that. When a node sends the shares of a tick, then what it sends, and what those may do who
+// heard from it last but are not among the addressed, is together no more than what it was asked.
+// A child is out of contact for certain once nothing has reached it for kAware: a lease, and what
+// its parent may be late. A leaf that has found another parent is that one's business, and a node
+// that has restarted does not know whom it asked before.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "mesh/messages.h"
+#include "tests/sim/findings.h"
+
+namespace vpp::sim {
+
+class NeverOver {
+ public:
+  NeverOver(std::size_t nodes, std::int64_t speed, Findings& findings)
+      : speed_{speed}, findings_{findings}, told_(nodes), parents_(nodes, kNobody) {}
+
+  struct Arrival {
+    NodeIndex from = kNobody;
+    Incarnation from_incarnation = 0;
+    WorldTime at{};
+    WorldTime expires{};
+    mesh::Dispatch dispatch;
+  };
+  /// A dispatch is handed to `node`, a leaf or not, and accepted or not.
+  void arrives(NodeIndex node, bool is_leaf, const Arrival& arrival);
+  /// The node knows nothing any more of what it was told, or has let go of it.
+  void stopped(NodeIndex node) { told_[node].reset(); }
+  /// Whom it takes for its parent.
+  void viewed(NodeIndex node, NodeIndex parent) { parents_[node] = parent; }
+
+  /// One tick's dispatches of `node`, which is asked for `asked`.
+  void sent(WorldTime at, MarketTime market, NodeIndex node, Incarnation incarnation, Watts asked,
+            const std::map<NodeIndex, Watts>& shares, const std::set<NodeIndex>& addressed);
+
+  [[nodiscard]] std::uint64_t checked() const { return checked_; }
+
+ private:
+  struct Told {
+    bool is_leaf = false;
+    Arrival arrival;
+  };
+  [[nodiscard]] Watts may_do(WorldTime at, MarketTime market, NodeIndex node,
+                             std::int64_t sign) const;
+  [[nodiscard]] Watts may_do_itself(MarketTime market, const mesh::Dispatch& told,
+                                    std::int64_t sign) const;
+
+  std::int64_t speed_;
+  Findings& findings_;
+  std::vector<std::optional<Told>> told_;
+  std::vector<NodeIndex> parents_;
+  std::uint64_t checked_ = 0;  ///< sends while somebody was out of contact and could still deliver
+};
+
+}  // namespace vpp::sim
