@@ -231,6 +231,7 @@ class Children {
                                                  const Hello& hello);
   void admit(const Now& now, const FromChild& event, const Hello& hello);
   void acknowledge_hello(const Now& now, const Child& child);
+  [[nodiscard]] Session newest_session(NodeId id) const;
   void refuse(ConnectionId connection, NakReason reason, Session newest = 0);
   void note_ousted(Instant now, Child& child) const;
   void prune();

@@ -58,8 +58,8 @@ void Children::on_hello(const Now& now, const FromChild& event, const Hello& hel
   }
   if (const auto reason = refusal(now.protocol, event, hello)) {
     const bool old = *reason == NakReason::kOldSession;
-    const bool telling = old && now.protocol >= found->second.duplicated_until;
-    return refuse(event.connection, *reason, telling ? found->second.session : 0);
+    const bool two = found != children_.end() && now.protocol < found->second.duplicated_until;
+    return refuse(event.connection, *reason, old && !two ? newest_session(event.peer->id) : 0);
   }
   admit(now, event, hello);
 }
@@ -80,14 +80,23 @@ std::optional<NakReason> Children::refusal(Instant now, const FromChild& event,
   if (levels > limits::kDepthMax) return NakReason::kFull;
   const auto known = children_.find(id);
   const bool attached = known != children_.end() && known->second.attached;
-  if (attached &&
-      (known->second.session >= hello.session || now < known->second.duplicated_until)) {
+  const bool two = attached && now < known->second.duplicated_until;
+  if (two || hello.session <= newest_session(id)) {
     ++counters_.stale_session;
     return NakReason::kOldSession;
   }
   if (!attached && by_connection_.size() >= options_.children_max) return NakReason::kFull;
   if (lag_ >= kLagMax || !joins_.take(now)) return NakReason::kBusy;
   return std::nullopt;
+}
+
+/// Of those that were ever attached here or below, as far as is remembered. A Hello that is not
+/// newer is late, or comes from a node that has lost its memory.
+Session Children::newest_session(NodeId id) const {
+  const auto known = children_.find(id);
+  const auto located = locations_.find(id);
+  return std::max(known == children_.end() ? 0 : known->second.session,
+                  located == locations_.end() ? 0 : located->second.session);
 }
 
 void Children::refuse(ConnectionId connection, NakReason reason, Session newest) {

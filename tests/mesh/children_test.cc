@@ -83,6 +83,23 @@ TEST_CASE("every reason not to take a child is told", "[mesh][children][admissio
     CHECK(bench.children.counters().stale_session == 2);
     CHECK(bench.counted(leaf(1)));
   }
+  SECTION("an older session of one that left") {
+    ChildrenBench bench;
+    bench.join(1, leaf(1), 5);
+    bench.step(ChildUnreachable{1});
+    CHECK(reason_of(bench.hello(2, leaf(1), 5)) == NakReason::kOldSession);
+    CHECK_FALSE(reason_of(bench.hello(3, leaf(1), 6)));
+  }
+  SECTION("an older session of one that moved elsewhere, whose Hello was long on its way") {
+    ChildrenBench bench;
+    bench.join(1, leaf(1), 1);
+    bench.join(2, group(2));
+    bench.report(2, group(2), 1, {{leaf(1), 2}});
+    const auto naks = sent<HelloNak>(bench.hello(3, leaf(1), 1));
+    REQUIRE(naks.size() == 1);
+    CHECK(naks[0].second.newest == 2);
+    CHECK_FALSE(bench.counted(leaf(1)));
+  }
   SECTION("not proven") {
     ChildrenBench bench;
     const ChildrenEffects effects = bench.step(FromChild{1, std::nullopt, Hello{}});
