@@ -6,9 +6,8 @@
 // No loop  leaves take no children; a parent whose path holds me is refused; an aggregator
 //          accepts only a path shorter than any it advertised in this term, until it has had
 //          no child for a lease (see mesh/feasibility.h).
-// Alone    a leaf whose parent has lost its root, but goes on with what it was told, stays there
-// with
-//          an empty path, and looks for somebody better all the time.
+// Alone    a leaf whose parent has lost its root, but goes on with what it was told, stays there,
+//          with an empty path, and looks for somebody better all the time.
 // Counted once   `session` rises by one per attach and is durable before the Hello leaves; the
 //          Hello tells how long an old ancestor may still count me (`hold`). A report carries the
 //          newest stamp heard: from a stamp heard at r under a path of n nodes, no ancestor counts

@@ -1,7 +1,6 @@
 // The root: children below, markets and operators above, other roots beside it. Pure.
 //
-// Leads     while its lease says so (root_lease.h), which is looked at before anything else at
-// every
+// Leads     while its lease says so (root_lease.h), which is looked at first of all at every
 //           step. Otherwise its children hear the poison, it sends no dispatch and calls no market.
 // Serves    once it leads and has taken the journal over (journal.h): from then on it has orders
 //           and a workflow, made of that journal. Until then it only holds the tree together.

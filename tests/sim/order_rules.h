@@ -1,9 +1,8 @@
 // Invariants 2 and 3, from the outside: what may be asked of whom, and what may be executed.
 //
 // 2  at every hop the shares that a node sends for one tick, now and for every step ahead, never
-// sum
-//    to more than what it was asked for that tick, nor have another sign; over all leaves, never to
-//    more than the order.
+//    sum to more than what it was asked for that tick, nor have another sign; over all leaves,
+//    never to more than the order.
 // 3  a leaf executes a share only within the order's window and its time to live, only if it was
 //    sent so, and never an older (term, sequence, tick) than before, restarts included; a root
 //    never dispatches an order that is over.

@@ -6,8 +6,7 @@
 // Numbers      decimals allowed; digits beyond a thousandth of a watt are cut off, energy is cut to
 //              whole joules (it never promises more than the file says).
 // Charging     a negative request is refused: the fleet file says what is in the batteries, not
-// what
-//              still fits into them.
+//              what still fits into them.
 // Parents      group the sites of a tree. They change no set point: a tree dispatches as a flat
 //              fleet would; the sum of each group is reported beside its sites.
 #pragma once
