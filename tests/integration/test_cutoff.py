@@ -51,6 +51,7 @@ class CutOff(PlantCase):
         second = self.book(plant, -4_000, 12, 8, "it-second")
         self.await_delivery(plant, 9_000)
         plant.root.kill()
+        plant.root.wait()
 
         # Nobody is there to tell them.
         wait_until(lambda: any(site(leaf)["order"] == second for leaf in plant.leaves), 30,
@@ -73,7 +74,7 @@ class CutOff(PlantCase):
         number = self.book(plant, 4_000, 0, 5, "it-kept")
         self.await_order_over(plant, number)
         delivered = self.await_account(plant, number)
-        victim = plant.leaves[0]
+        victim = max(plant.leaves, key=lambda leaf: said_wh([leaf], number))
         mine = said_wh([victim], number)
         self.assertGreater(mine, 0)
         wait_until(lambda: victim.try_get("/v1/status")["site"]["mode"] == "local_default", 10,
