@@ -50,8 +50,10 @@ bool equal(const DurationCurve& curve, const std::vector<Joules>& points) {
 
 }  // namespace
 
-CountedOnce::CountedOnce(const NodeNumbers& numbers, std::size_t nodes, Findings& findings)
+CountedOnce::CountedOnce(const NodeNumbers& numbers, const Roots& roots, std::size_t nodes,
+                         Findings& findings)
     : numbers_{numbers},
+      roots_{roots},
       findings_{findings},
       sent_(nodes),
       held_(nodes),
@@ -122,8 +124,8 @@ void CountedOnce::uncount_directly(NodeIndex child, NodeIndex parent) {
 }
 
 bool CountedOnce::counted_up_to_root(WorldTime at, NodeIndex node) const {
-  for (std::size_t steps = 0; node != kRootIndex; ++steps) {
-    if (steps > limits::kDepthMax) return false;
+  for (std::size_t steps = 0; node != roots_.leader; ++steps) {
+    if (steps > limits::kDepthMax || roots_.has(node)) return false;
     const auto& parents = directly_[node];
     const auto parent =
         std::ranges::find_if(parents, [&](const Direct& d) { return d.until > at; });
@@ -135,7 +137,6 @@ bool CountedOnce::counted_up_to_root(WorldTime at, NodeIndex node) const {
 
 void CountedOnce::check_once(WorldTime at, NodeIndex node) {
   ++epoch_;
-  std::size_t counted = 0;
   for (const auto& [child, held] : held_[node]) {
     if (!held.leaves) continue;
     for (const NodeIndex leaf : *held.leaves) {
@@ -145,10 +146,17 @@ void CountedOnce::check_once(WorldTime at, NodeIndex node) {
                              std::to_string(child));
       }
       seen_[leaf] = epoch_;
-      ++counted;
     }
   }
-  if (node == kRootIndex) counted_at_root_ = counted;
+}
+
+std::size_t CountedOnce::counted_at_root() const {
+  std::size_t counted = 0;
+  if (roots_.leader == kNobody) return counted;
+  for (const auto& [child, held] : held_[roots_.leader]) {
+    if (held.leaves) counted += held.leaves->size();
+  }
+  return counted;
 }
 
 void CountedOnce::check_sum(WorldTime at, NodeIndex node, const node::NodeStatus& status) {
@@ -187,7 +195,6 @@ void CountedOnce::sent(NodeIndex node, const mesh::Report& report) {
 void CountedOnce::stopped(NodeIndex node) {
   for (const auto& [child, held] : held_[node]) uncount_directly(child, node);
   held_[node].clear();
-  if (node == kRootIndex) counted_at_root_ = 0;
 }
 
 }  // namespace vpp::sim

@@ -24,7 +24,9 @@ using NodeNumbers = std::map<NodeId, NodeIndex>;
 
 class CountedOnce {
  public:
-  CountedOnce(const NodeNumbers& numbers, std::size_t nodes, Findings& findings);
+  /// `roots` is read at every step.
+  CountedOnce(const NodeNumbers& numbers, const Roots& roots, std::size_t nodes,
+              Findings& findings);
 
   /// After every step of a root or aggregator. `lease_ends[i]` is when the lease of
   /// `status.children[i]` runs out, in world time.
@@ -34,8 +36,8 @@ class CountedOnce {
   void sent(NodeIndex node, const mesh::Report& report);
   void stopped(NodeIndex node);
 
-  /// Leaves in the root's sum now.
-  [[nodiscard]] std::size_t counted_at_root() const { return counted_at_root_; }
+  /// Leaves in the leading root's sum now.
+  [[nodiscard]] std::size_t counted_at_root() const;
 
  private:
   using ReportKey = std::pair<mesh::Session, std::uint64_t>;
@@ -62,6 +64,7 @@ class CountedOnce {
   void check_sum(WorldTime at, NodeIndex node, const node::NodeStatus& status);
 
   const NodeNumbers& numbers_;
+  const Roots& roots_;
   Findings& findings_;
   std::vector<std::map<ReportKey, Sent>> sent_;
   std::vector<std::map<NodeIndex, Held>> held_;  ///< counted children only
@@ -69,7 +72,6 @@ class CountedOnce {
   std::vector<std::uint64_t> sums_checked_;      ///< digest of the sum last found right
   std::vector<std::uint64_t> seen_;              ///< scratch: epoch per leaf
   std::uint64_t epoch_ = 0;
-  std::size_t counted_at_root_ = 0;
 };
 
 }  // namespace vpp::sim

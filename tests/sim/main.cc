@@ -86,6 +86,7 @@ nlohmann::ordered_json to_json(std::uint64_t seed, const Overrides& overrides,
   out["partitions"] = outcome.partitions;
   out["disk_errors"] = outcome.disk_errors;
   out["damaged"] = outcome.damaged;
+  out["take_overs"] = outcome.take_overs;
   out["orders"] = outcome.orders;
   out["bids"] = outcome.market.bids;
   out["violation"] = nullptr;
@@ -152,6 +153,9 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--aggregators", arguments.overrides.aggregators, "in one level")
       ->check(CLI::Range(0, 10'000))
       ->excludes(depth);
+  app.add_option("--roots", arguments.overrides.roots,
+                 "one, or three that share an etcd; without it each seed draws its own")
+      ->check(CLI::IsMember({1, 3}));
   app.add_option("--faults", arguments.faults,
                  "some of design/reliability.md's, by name: a,b,c, all or none; without it each "
                  "seed draws its own");

@@ -39,32 +39,36 @@ bidding::WorkflowOptions MarketModel::workflow_options(bool enabled) const {
   return out;
 }
 
-void MarketModel::persisted(WorldTime at, const std::vector<node::Record>& batch) {
+void MarketModel::persisted(WorldTime at, NodeIndex root, const std::vector<node::Record>& batch) {
+  Books& books = books_[root];
   for (const auto& record : batch) {
+    if (std::holds_alternative<node::JournalCleared>(record)) books = {};
     if (const auto* order = std::get_if<aggregation::Order>(&record)) {
-      ordered_.try_emplace(order->key, order->id);
+      books.ordered.try_emplace(order->key, order->id);
     }
     const auto* fact = std::get_if<bidding::Fact>(&record);
     if (fact == nullptr) continue;
     if (const auto* decided = std::get_if<bidding::BidDecided>(fact)) {
-      const auto [it, is_new] = decided_.try_emplace(decided->bid.key, decided->bid);
+      const auto [it, is_new] = books.decided.try_emplace(decided->bid.key, decided->bid);
       if (is_new) continue;
-      findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
+      findings_.report(Invariant::kAcknowledgedSurvives, root, at,
                        "decides a second time on " + decided->bid.key);
     }
     if (const auto* award = std::get_if<bidding::AwardKnown>(fact)) {
-      known_[award->award.key] = award->award;
+      books.known[award->award.key] = award->award;
     }
   }
 }
 
-void MarketModel::recovered(const node::Recovered& all) {
-  for (const auto& order : all.orders) ordered_.try_emplace(order.key, order.id);
+void MarketModel::recovered(NodeIndex root, const node::Recovered& all) {
+  Books& books = books_[root];
+  if (options_.copies > 0) books = {};  // what an interrupted write cleared is gone
+  for (const auto& order : all.orders) books.ordered.try_emplace(order.key, order.id);
   for (const auto& fact : all.facts) {
     const auto* decided = std::get_if<bidding::BidDecided>(&fact);
-    if (decided != nullptr) decided_.try_emplace(decided->bid.key, decided->bid);
+    if (decided != nullptr) books.decided.try_emplace(decided->bid.key, decided->bid);
     const auto* award = std::get_if<bidding::AwardKnown>(&fact);
-    if (award != nullptr) known_.try_emplace(award->award.key, award->award);
+    if (award != nullptr) books.known.try_emplace(award->award.key, award->award);
   }
 }
 
@@ -111,8 +115,11 @@ bidding::MarketAnswer MarketModel::answer(WorldTime /*at*/, MarketTime market,
 bidding::MarketAnswer MarketModel::answer(WorldTime at, MarketTime market,
                                           const bidding::SubmitBid& call) {
   const bidding::Bid& bid = call.bid;
-  const auto decided = decided_.find(bid.key);
-  if (decided == decided_.end() || decided->second != bid) {
+  const auto holders = std::ranges::count_if(books_, [&](const auto& root) {
+    const auto decided = root.second.decided.find(bid.key);
+    return decided != root.second.decided.end() && decided->second == bid;
+  });
+  if (static_cast<std::size_t>(holders) < 1 + options_.copies) {
     findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
                      "submits bid " + bid.key + " before it is durable");
   }
@@ -169,10 +176,10 @@ bidding::MarketAnswer MarketModel::answer(WorldTime at, MarketTime market,
   return bidding::Settled{it->second};
 }
 
-void MarketModel::check_nothing_forgotten(WorldTime at) const {
-  for (const auto& [key, award] : known_) {
-    if (award.power <= Watts{0} || ordered_.contains(key)) continue;
-    findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
+void MarketModel::check_nothing_forgotten(WorldTime at, NodeIndex leader) {
+  for (const auto& [key, award] : books_[leader].known) {
+    if (award.power <= Watts{0} || books_[leader].ordered.contains(key)) continue;
+    findings_.report(Invariant::kAcknowledgedSurvives, leader, at,
                      "award " + key + " never became an order");
   }
 }

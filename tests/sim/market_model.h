@@ -21,6 +21,7 @@ struct MarketOptions {
   std::int64_t speed = 1;
   std::uint32_t failure_permille = 0;
   MarketTime begin{};
+  std::size_t copies = 0;  ///< further roots that must hold a bid before it leaves
 };
 
 struct MarketCounters {
@@ -36,12 +37,12 @@ class MarketModel {
   /// What the root's workflow is configured with, to fit the gates.
   [[nodiscard]] bidding::WorkflowOptions workflow_options(bool enabled) const;
 
-  /// What the root made durable: the other side of the books.
-  void persisted(WorldTime at, const std::vector<node::Record>& batch);
+  /// What a root made durable: the other side of the books.
+  void persisted(WorldTime at, NodeIndex root, const std::vector<node::Record>& batch);
 
-  /// What the root read back when it started; also what a crash interrupted and was whole after
+  /// What a root read back when it started; also what a crash interrupted and was whole after
   /// all.
-  void recovered(const node::Recovered& all);
+  void recovered(NodeIndex root, const node::Recovered& all);
 
   struct Answer {
     Duration after;  ///< protocol time
@@ -50,8 +51,8 @@ class MarketModel {
   [[nodiscard]] std::vector<Answer> call(WorldTime at, MarketTime market,
                                          const bidding::MarketCall& call);
 
-  /// At the end of a run: every award that the root knows of has its order.
-  void check_nothing_forgotten(WorldTime at) const;
+  /// At the end of a run: every award that the root which leads knows of has its order.
+  void check_nothing_forgotten(WorldTime at, NodeIndex leader);
 
   /// From now on a good market.
   void heal() { options_.failure_permille = 0; }
@@ -77,9 +78,12 @@ class MarketModel {
   MarketCounters counters_;
   std::map<MarketTime, bidding::Bid> bids_;  ///< by the gate's begin: one bidder, one bid
   std::map<std::string, bidding::Settlement> settled_;
-  std::map<std::string, bidding::Bid> decided_;  ///< durable at the root
-  std::map<std::string, bidding::Award> known_;  ///< durable at the root
-  std::map<std::string, OrderId> ordered_;       ///< durable at the root, by key
+  struct Books {  ///< what one root holds durably, by key
+    std::map<std::string, bidding::Bid> decided;
+    std::map<std::string, bidding::Award> known;
+    std::map<std::string, OrderId> ordered;
+  };
+  std::map<NodeIndex, Books> books_;
 };
 
 }  // namespace vpp::sim

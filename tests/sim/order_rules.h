@@ -43,9 +43,9 @@ struct SentShare {
 
 class OrderRules {
  public:
-  OrderRules(std::size_t nodes, Findings& findings);
+  OrderRules(const Roots& roots, std::size_t nodes, Findings& findings);
 
-  /// The root has made this durable.
+  /// The root that leads has made this durable, or has taken it over.
   void booked(const aggregation::Order& order);
   /// A dispatch is about to be handed to `node`; its stamp means `expires` in world time.
   void arrives(NodeIndex node, bool is_leaf, Incarnation incarnation,
@@ -81,6 +81,7 @@ class OrderRules {
   void check_ahead(WorldTime at, NodeIndex node, const std::vector<SentShare>& parts);
   [[nodiscard]] const mesh::Dispatch* told_by(NodeIndex node, Tick tick) const;
 
+  const Roots& roots_;
   Findings& findings_;
   std::map<OrderId, aggregation::Order> orders_;
   std::vector<std::map<Tick, mesh::Dispatch>> asked_;  ///< per node, newest ticks

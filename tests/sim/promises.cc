@@ -20,9 +20,13 @@ void Promises::recovered(NodeIndex node, const node::Recovered& all) {
   }
   if (all.fence) promised.fence = std::max(promised.fence, *all.fence);
   if (all.term) promised.root_term = std::max(promised.root_term, all.term->term);
+  if (roots_.several()) {  // what an interrupted write cleared is gone
+    promised.orders.clear();
+    promised.order_of_key.clear();
+  }
   for (const auto& order : all.orders) {
-    durable_orders_.try_emplace(order.id, order);
-    order_of_key_.try_emplace(order.key, order.id);
+    promised.orders.try_emplace(order.id, order);
+    promised.order_of_key.try_emplace(order.key, order.id);
   }
 }
 
@@ -62,12 +66,13 @@ void Promises::check(WorldTime at, NodeIndex node, const node::TermRecord& recor
 }
 
 void Promises::check(WorldTime at, NodeIndex node, const aggregation::Order& record) {
-  const auto [it, is_new] = durable_orders_.try_emplace(record.id, record);
+  Promised& promised = nodes_[node];
+  const auto [it, is_new] = promised.orders.try_emplace(record.id, record);
   if (!is_new && (it->second.key != record.key || it->second.power != record.power)) {
     findings_.report(Invariant::kAcknowledgedSurvives, node, at,
                      "order id " + std::to_string(record.id.value) + " is used again");
   }
-  const auto [key, is_new_key] = order_of_key_.try_emplace(record.key, record.id);
+  const auto [key, is_new_key] = promised.order_of_key.try_emplace(record.key, record.id);
   if (!is_new_key && key->second != record.id) {
     findings_.report(Invariant::kAcknowledgedSurvives, node, at,
                      "key " + record.key + " made a second order");
@@ -77,7 +82,9 @@ void Promises::check(WorldTime at, NodeIndex node, const aggregation::Order& rec
 
 void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Fact& /*record*/) {}
 void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const node::JournalHead& /*record*/) {}
-void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const node::JournalCleared& /*record*/) {
+void Promises::check(WorldTime /*at*/, NodeIndex node, const node::JournalCleared& /*record*/) {
+  nodes_[node].orders.clear();
+  nodes_[node].order_of_key.clear();
 }
 
 void Promises::sent_up(WorldTime at, NodeIndex node, Incarnation incarnation,
@@ -109,11 +116,11 @@ void Promises::sent_down(WorldTime at, NodeIndex node, const mesh::Message& mess
     term = dispatch->term;
     const node::Fence order{dispatch->term, dispatch->sequence};
     const bool asks = dispatch->share.has_value();  // a release can only make things safer
-    if (node != kRootIndex && asks && order > nodes_[node].fence) {
+    if (!roots_.has(node) && asks && order > nodes_[node].fence) {
       findings_.report(Invariant::kNoStaleOrder, node, at, "passes on what its fence lacks");
     }
   }
-  const bool is_root = node == kRootIndex;
+  const bool is_root = roots_.has(node);
   const std::uint64_t written = is_root ? nodes_[node].root_term : nodes_[node].uplink_term;
   if (term > written && (durable || is_root)) {
     findings_.report(Invariant::kOneTerm, node, at,
@@ -123,11 +130,20 @@ void Promises::sent_down(WorldTime at, NodeIndex node, const mesh::Message& mess
 
 void Promises::replied(WorldTime at, const node::Reply& reply) {
   if (!reply.order) return;
-  if (!durable_orders_.contains(reply.order->id)) {
+  const auto holders = std::ranges::count_if(nodes_, [&](const Promised& root) {
+    const auto held = root.orders.find(reply.order->id);
+    return held != root.orders.end() && held->second.key == reply.order->key;
+  });
+  if (static_cast<std::size_t>(holders) < 1 + copies_) {
     findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
                      "acknowledges an order before it is durable");
   }
-  acknowledged_[reply.order->id] = *reply.order;
+  const auto [it, is_new] = acknowledged_.try_emplace(reply.order->id, *reply.order);
+  if (!is_new && it->second.key != reply.order->key) {
+    findings_.report(Invariant::kAcknowledgedSurvives, kRootIndex, at,
+                     "acknowledges two orders with id " + std::to_string(reply.order->id.value));
+  }
+  it->second = *reply.order;
 }
 
 void Promises::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& status, bool durable) {
@@ -138,11 +154,12 @@ void Promises::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& stat
                          std::to_string(promised.seen_term));
   }
   if (durable) promised.seen_term = status.term;
-  const bool leads = !status.path.empty();  // who does not has no orders, only a journal
-  if (node != kRootIndex || !leads) return;
+  // Who does not lead has no orders, only a journal.
+  const bool serves = !status.path.empty() && (!status.root || status.root->serves);
+  if (!roots_.has(node) || !serves) return;
   for (const auto& [id, order] : acknowledged_) {
-    const bool known =
-        std::ranges::any_of(status.orders, [&](const auto& o) { return o.id == id; });
+    const bool known = std::ranges::any_of(
+        status.orders, [&](const auto& o) { return o.id == id && o.key == order.key; });
     if (known) continue;
     findings_.report(Invariant::kAcknowledgedSurvives, node, at,
                      "forgot the acknowledged order " + std::to_string(id.value));

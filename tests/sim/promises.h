@@ -17,7 +17,9 @@ namespace vpp::sim {
 
 class Promises {
  public:
-  Promises(std::size_t nodes, Findings& findings) : findings_{findings}, nodes_(nodes) {}
+  /// `copies`: further roots that must hold what is acknowledged.
+  Promises(const Roots& roots, std::size_t copies, std::size_t nodes, Findings& findings)
+      : roots_{roots}, copies_{copies}, findings_{findings}, nodes_(nodes) {}
 
   void persisted(WorldTime at, NodeIndex node, const std::vector<node::Record>& batch);
   void sent_up(WorldTime at, NodeIndex node, Incarnation incarnation, const mesh::SendUp& sent);
@@ -46,6 +48,8 @@ class Promises {
     std::uint64_t root_term = 0;  ///< root only
     node::Fence fence;
     std::uint64_t seen_term = 0;
+    std::map<OrderId, aggregation::Order> orders;  ///< durable; root only
+    std::map<std::string, OrderId> order_of_key;
   };
 
   void check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& record);
@@ -58,10 +62,10 @@ class Promises {
   void check(WorldTime at, NodeIndex node, const node::JournalCleared& record);
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::SiteAccounts& /*record*/) {}
 
+  const Roots& roots_;
+  std::size_t copies_;
   Findings& findings_;
   std::vector<Promised> nodes_;
-  std::map<OrderId, aggregation::Order> durable_orders_;
-  std::map<std::string, OrderId> order_of_key_;
   std::map<OrderId, aggregation::Order> acknowledged_;
 };
 

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr std::uint32_t kLargePlant = 2'000;  // leaves; larger ones come one after the other
 constexpr Duration kLargeStart = 10s;
+constexpr std::uint32_t kSeveralRoots = 3;
 
 constexpr std::array kBugNames{
     std::pair{PlantedBug::kNone, "none"},
@@ -52,6 +53,7 @@ constexpr std::array kFaultNames{
     std::pair{Fault::kSlowNode, "slow-node"},
     std::pair{Fault::kFlap, "flap"},
     std::pair{Fault::kMarketFailure, "market-failure"},
+    std::pair{Fault::kEtcd, "etcd"},
     std::pair{Fault::kDead, "dead"},
     std::pair{Fault::kLyingLeaf, "lying-leaf"},
     std::pair{Fault::kLyingAggregator, "lying-aggregator"},
@@ -119,6 +121,7 @@ FaultSet draw_set(Rng& rng) {
     if (fault == Fault::kDead || fault == Fault::kBitFlip) chance_permille = 250;
     if (fault == Fault::kFlap || fault == Fault::kSlowNode) chance_permille = 250;
     if (fault == Fault::kDiskError || fault == Fault::kDiskFull) chance_permille = 250;
+    if (fault == Fault::kEtcd) continue;  // drawn with the roots
     if (rng.below(1000) < chance_permille && is_there(fault)) out.insert(fault);
   }
   return out;
@@ -217,6 +220,16 @@ std::expected<WorkloadSet, std::string> parse_workloads(const std::string& list)
   return parse_list<Workload>(list, kWorkloadNames);
 }
 
+/// Drawn after everything else: a plant with one root is the same whatever the odds here.
+void draw_roots(Rng& rng, const Overrides& overrides, Scenario& scenario) {
+  const bool drawn = scenario.does(Workload::kRootFailover) || rng.below(4) == 0;
+  const bool many = scenario.leaves <= kLargePlant && scenario.bug == PlantedBug::kNone && drawn;
+  scenario.roots = overrides.roots.value_or(many ? kSeveralRoots : 1);
+  const bool troubled =
+      overrides.faults ? overrides.faults->contains(Fault::kEtcd) : rng.below(2) == 0;
+  scenario.faults.etcd_lost_permille = scenario.roots > 1 && troubled ? up_to(rng, 200) : 0;
+}
+
 Scenario make_scenario(std::uint64_t seed, const Overrides& overrides) {
   Rng rng{seed};
   Scenario scenario;
@@ -244,12 +257,13 @@ Scenario make_scenario(std::uint64_t seed, const Overrides& overrides) {
   if (scenario.leaves > kLargePlant && !scenario.does(Workload::kJoinStorm)) {
     scenario.start_spread = kLargeStart;
   }
+  draw_roots(rng, overrides, scenario);
   return scenario;
 }
 
 std::string describe(const Scenario& scenario) {
   const Faults& faults = scenario.faults;
-  std::string out = "1 root,";
+  std::string out = std::to_string(scenario.roots) + (scenario.roots == 1 ? " root," : " roots,");
   for (const std::uint32_t level : scenario.levels) out += " " + std::to_string(level);
   out += " aggregators, " + std::to_string(scenario.leaves) + " leaves, market " +
          (scenario.market ? "on" : "off") + " at " + std::to_string(scenario.speed) + "x, " +
@@ -279,6 +293,7 @@ std::string describe(const Scenario& scenario) {
   add("boot_1970", faults.boot_1970_permille);
   add("slow_ms", faults.slow_max.count());
   add("flap", faults.flap ? 1 : 0);
+  add("etcd_lost", faults.etcd_lost_permille);
   add("market_failure", faults.market_failure_permille);
   add("leave_some_dead", faults.leave_some_dead ? 1 : 0);
   return out;
@@ -289,6 +304,7 @@ std::string replay_command(const Scenario& scenario, const Overrides& overrides)
   if (overrides.leaves) out += " --leaves " + std::to_string(*overrides.leaves);
   if (overrides.aggregators) out += " --aggregators " + std::to_string(*overrides.aggregators);
   if (overrides.depth) out += " --depth " + std::to_string(*overrides.depth);
+  if (overrides.roots) out += " --roots " + std::to_string(*overrides.roots);
   if (overrides.faults) out += " --faults " + list_of(*overrides.faults, kFaultNames);
   if (overrides.workloads) out += " --workload " + list_of(*overrides.workloads, kWorkloadNames);
   if (overrides.safety) out += " --safety " + std::to_string(*overrides.safety / 1s);

@@ -35,6 +35,7 @@ enum class Fault : std::uint8_t {
   kSlowNode,
   kFlap,  ///< a parent goes and comes back all the time
   kMarketFailure,
+  kEtcd,            ///< away for some time, from one root or from all; its answers lost
   kDead,            ///< when faults stop, a part stays dead for good
   kLyingLeaf,       ///< refused: not yet
   kLyingAggregator  ///< refused: not yet
@@ -45,7 +46,7 @@ enum class Workload : std::uint8_t {
   kJoinStorm,       ///< every leaf comes at once, and once more
   kRegionalOutage,  ///< a branch loses its power, and has it back at once
   kRollingUpgrade,  ///< one node after the other stops cleanly and comes back
-  kRootFailover     ///< the root dies and is replaced
+  kRootFailover     ///< the root that leads dies or freezes; one of the others takes over
 };
 using FaultSet = std::set<Fault>;
 using WorkloadSet = std::set<Workload>;
@@ -78,6 +79,7 @@ struct Faults {
   std::uint32_t boot_1970_permille = 0;  ///< of nodes but the root
   Duration slow_max{0};                  ///< per event, of some nodes
   bool flap = false;
+  std::uint32_t etcd_lost_permille = 0;       ///< of asks and of answers
   std::uint32_t market_failure_permille = 0;  ///< also: answered late, answered twice
   bool leave_some_dead = false;
 };
@@ -108,6 +110,7 @@ struct Overrides {
   std::optional<std::uint32_t> depth;  ///< levels, root and leaves included: 2 to kDepthMax
   std::optional<FaultSet> faults;      ///< nothing: each with its own chance
   std::optional<WorkloadSet> workloads;
+  std::optional<std::uint32_t> roots;
   std::optional<Duration> safety;
   PlantedBug bug = PlantedBug::kNone;
 };
@@ -115,6 +118,7 @@ struct Overrides {
 struct Scenario {
   std::uint64_t seed = 0;
   std::uint32_t leaves = 0;
+  std::uint32_t roots = 1;            ///< one, or three with an etcd
   std::vector<std::uint32_t> levels;  ///< aggregators per level, from the top
   bool mixed_homes = false;           ///< leaves also live above the lowest aggregators
   bool market = false;

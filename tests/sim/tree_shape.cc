@@ -29,10 +29,10 @@ void TreeShape::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& sta
 
 bool TreeShape::reaches_root(NodeIndex node) const {
   std::size_t steps = 0;
-  while (node != kRootIndex && node != kNobody && ++steps <= limits::kDepthMax) {
+  while (node != roots_.leader && node != kNobody && ++steps <= limits::kDepthMax) {
     node = parents_[node];
   }
-  return node == kRootIndex;
+  return node != kNobody && node == roots_.leader;
 }
 
 }  // namespace vpp::sim

@@ -21,13 +21,6 @@ constexpr Duration kSampleInterval = 2s;   // of plants too large to look at aft
 constexpr std::size_t kEvenHomes = 1'000;  // nodes; with more, homes are dealt out in turn
 constexpr Duration kMoveMax = 5s;          // a move on a good network is over long before
 
-Endpoint endpoint_of(NodeIndex index) {
-  Endpoint out{"sim://" + std::to_string(index), {}};
-  out.server_key[0] = static_cast<std::uint8_t>(index);
-  out.server_key[1] = static_cast<std::uint8_t>(index >> 8U);
-  return out;
-}
-
 /// The event as the node that reads it meets it; kNobody when no single node does.
 struct Reader {
   const Network& network;
@@ -39,6 +32,7 @@ struct Reader {
   NodeIndex operator()(const FrameUp& e) const { return network.at(e.connection).parent; }
   NodeIndex operator()(const FrameDown& e) const { return network.at(e.connection).child; }
   NodeIndex operator()(const MarketReplies& e) const { return e.node; }
+  NodeIndex operator()(const EtcdAnswers& e) const { return e.node; }
   template <class Other>
   NodeIndex operator()(const Other&) const {
     return kNobody;
@@ -47,20 +41,31 @@ struct Reader {
 
 }  // namespace
 
+Endpoint endpoint_of(NodeIndex index) {
+  Endpoint out{"sim://" + std::to_string(index), {}};
+  out.server_key[0] = static_cast<std::uint8_t>(index);
+  out.server_key[1] = static_cast<std::uint8_t>(index >> 8U);
+  return out;
+}
+
 World::World(const Scenario& scenario, std::size_t lines_max, std::uint64_t noise)
     : scenario_{scenario},
       noise_{noise},
       rng_{scenario.random},
       trace_{lines_max},
-      nodes_(1 + scenario.aggregators() + scenario.leaves),
+      roots_{scenario.roots > 1 ? 1 + scenario.aggregators() + scenario.leaves : kNobody,
+             scenario.roots > 1 ? kNobody : kRootIndex},
+      nodes_(scenario.roots + scenario.aggregators() + scenario.leaves),
       network_{scenario.faults, rng_.fork(), nodes_.size(), queue_},
-      market_{{scenario.speed, scenario.faults.market_failure_permille, kMarketBegin},
+      market_{{scenario.speed, scenario.faults.market_failure_permille, kMarketBegin,
+               scenario.roots > 1 ? kCopies : 0},
               rng_.fork(),
               findings_},
-      counted_once_{numbers_, nodes_.size(), findings_},
-      order_rules_{nodes_.size(), findings_},
-      promises_{nodes_.size(), findings_},
-      tree_shape_{numbers_, nodes_.size(), findings_},
+      etcd_{scenario.faults.etcd_lost_permille, Rng{scenario.random}},
+      counted_once_{numbers_, roots_, nodes_.size(), findings_},
+      order_rules_{roots_, nodes_.size(), findings_},
+      promises_{roots_, scenario.roots > 1 ? kCopies : 0, nodes_.size(), findings_},
+      tree_shape_{numbers_, roots_, nodes_.size(), findings_},
       energy_books_{nodes_.size(), findings_},
       never_over_{nodes_.size(), scenario.speed, findings_} {
   build();
@@ -71,7 +76,7 @@ void World::build() {
   for (NodeIndex index = 0; index < nodes_.size(); ++index) build_node(index, rng);
   const Duration spread = scenario_.start_spread;
   for (NodeIndex index = 0; index < nodes_.size(); ++index) {
-    if (index < groups() || spread == Duration{0}) {
+    if (!is_leaf(index) || spread == Duration{0}) {
       start(index);
     } else {
       queue_.push(WorldTime{rng.up_to(spread)}, FirstStart{index});
@@ -91,9 +96,9 @@ void World::build_node(NodeIndex index, Rng& rng) {
   made.records.emplace(*made.disk);
   set_clock(index, rng);
   options.region = rng.below(2) == 0 ? "north" : "south";
-  if (index == kRootIndex) {
+  if (roots_.has(index)) {
     made.role = Role::kRoot;
-    options.name = "root";
+    options.name = index == kRootIndex ? "root" : "root-" + std::to_string(index);
     options.bidding = market_.workflow_options(scenario_.market && scenario_.speed > 1);
   } else if (index < groups()) {
     made.role = Role::kAggregator;
@@ -106,6 +111,7 @@ void World::build_node(NodeIndex index, Rng& rng) {
   options.role = made.role;
   choose_parents(index, rng);
   if (made.role != Role::kLeaf) options.serves = endpoint_of(index);
+  if (roots_.several() && made.role == Role::kRoot) make_one_of_several(index);
   for (const std::uint64_t word : {options.self.high, options.self.low}) {
     for (unsigned shift = 0; shift < 64; shift += 8) {
       options.certificate.push_back(static_cast<std::uint8_t>(word >> shift));
@@ -122,25 +128,26 @@ void World::set_clock(NodeIndex index, Rng& rng) {
       static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(2 * drift + 1))) - drift;
   const Duration error = rng.up_to(2 * faults.wall_clock_error_max) - faults.wall_clock_error_max;
   const bool in_1970 = rng.below(1000) < faults.boot_1970_permille;
-  if (index == kRootIndex) return;  // the plant's time is the root's
+  if (roots_.has(index)) return;  // the plant's time is the root's
   clock.wall_error = in_1970 ? -kMarketBegin.time_since_epoch() : error;
 }
 
-/// Seeds: a home one level up, its neighbour, and for some leaves of small plants the root.
+/// Seeds: a home one level up, its neighbour, and for some leaves of small plants the root. Who
+/// knows one root knows all.
 void World::choose_parents(NodeIndex index, Rng& rng) {
-  if (index == kRootIndex) return;
+  if (roots_.has(index)) return;
   SimNode& self = nodes_[index];
-  const bool is_leaf = index >= groups();
+  const bool leaf = is_leaf(index);
   NodeIndex first = 1;  // of the level that holds this node
   NodeIndex above = 0;  // first of the level above it
   std::uint32_t above_count = 1;
   for (const std::uint32_t count : scenario_.levels) {
-    if (!is_leaf && index < first + count) break;
+    if (!leaf && index < first + count) break;
     above = first;
     above_count = count;
     first += count;
   }
-  if (is_leaf && scenario_.mixed_homes && rng.below(2) == 0) {
+  if (leaf && scenario_.mixed_homes && rng.below(2) == 0) {
     above = 1;
     above_count = scenario_.aggregators();
   }
@@ -155,6 +162,10 @@ void World::choose_parents(NodeIndex index, Rng& rng) {
   const bool to_root = rng.below(4) == 0 && nodes_.size() <= kEvenHomes;
   if (self.home != kRootIndex && (to_root || above_count == 1)) {
     self.options.seeds.push_back(endpoint_of(kRootIndex));
+  }
+  const bool knows_root = std::ranges::count(self.options.seeds, endpoint_of(kRootIndex)) > 0;
+  for (NodeIndex other = roots_.further; knows_root && other < nodes_.size(); ++other) {
+    self.options.seeds.push_back(endpoint_of(other));
   }
 }
 
@@ -182,8 +193,10 @@ void World::start(NodeIndex index) {
     return;
   }
   promises_.recovered(index, *recovered);
-  for (const auto& order : recovered->orders) order_rules_.booked(order);
-  if (index == kRootIndex) market_.recovered(*recovered);
+  if (index == roots_.leader) {
+    for (const auto& order : recovered->orders) order_rules_.booked(order);
+  }
+  if (self.role == Role::kRoot) market_.recovered(index, *recovered);
   network_.start(index);
   self.crash_at = CrashPoint::kNone;
   self.serving = false;
@@ -205,7 +218,7 @@ void World::on(const Sample&) {
   queue_.push(queue_.now() + kSampleInterval, Sample{});
   std::vector<NodeIndex> counted_by(nodes_.size(), kNobody);
   std::vector<NodeIndex> open;
-  if (nodes_[kRootIndex].running) open.push_back(kRootIndex);
+  if (nodes_[root()].running) open.push_back(root());
   sampled_leaves_ = 0;
   while (!open.empty()) {
     const NodeIndex parent = open.back();
@@ -218,7 +231,7 @@ void World::on(const Sample&) {
         fail(Invariant::kCountedOnce, index,
              "counted by node " + std::to_string(parent) + " and by node " + std::to_string(other));
       }
-      if (index >= groups()) ++sampled_leaves_;
+      if (is_leaf(index)) ++sampled_leaves_;
       if (index < groups() && nodes_[index].running && other == kNobody) open.push_back(index);
     }
   }
@@ -257,7 +270,7 @@ Outcome World::run() {
     // A voluntary move leaves a node out for a moment, also at the very end.
     const bool whole = outcome_.whole_after && queue_.now() - whole_at_ <= kMoveMax;
     if (!whole) fail(Invariant::kWholeAgain, kRootIndex, why_not_whole());
-    market_.check_nothing_forgotten(queue_.now());
+    market_.check_nothing_forgotten(queue_.now(), root());
     check_receipts();
   }
   // Whoever drew one number more or fewer, and whatever was sent and lost, shows here.

@@ -24,6 +24,7 @@
 #include "tests/sim/counted_once.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/energy_books.h"
+#include "tests/sim/etcd_model.h"
 #include "tests/sim/findings.h"
 #include "tests/sim/market_model.h"
 #include "tests/sim/network.h"
@@ -45,6 +46,9 @@ inline constexpr std::size_t kCheckedWholly = 5'000;
 /// When people come to put a damaged store aside: the node has long been given up by then.
 inline constexpr Duration kStorePutAside = (limits::kDepthMax + 1) * limits::kLease;
 
+/// Where a node listens.
+[[nodiscard]] Endpoint endpoint_of(NodeIndex index);
+
 struct Outcome {
   std::optional<Violation> violation;
   std::uint64_t hash = 0;
@@ -61,6 +65,7 @@ struct Outcome {
   std::uint64_t pauses = 0;
   std::uint64_t partitions = 0;
   std::uint64_t orders = 0;
+  std::uint64_t take_overs = 0;  ///< of the journal, by a root of several
   std::uint64_t disk_errors = 0;
   std::uint64_t damaged = 0;       ///< nodes that refused to start on a flipped bit
   std::vector<std::string> story;  ///< the last lines that concern the violation
@@ -152,6 +157,9 @@ class World {
   void on(const RegionalOutage& event);
   void on(const UpgradeTurn& event);
   void on(const RootFails& event);
+  void on(const EtcdHears& event);
+  void on(const EtcdAnswers& event);
+  void on(const EtcdTurn& event);
   void on(const FirstStart& event);
   void on(const AttemptArrives& event);
   void on(const ChildHearsOpen& event);
@@ -198,14 +206,29 @@ class World {
   [[nodiscard]] NodeIndex draw_victim();
   [[nodiscard]] NodeIndex draw_child();
   [[nodiscard]] std::uint32_t groups() const { return 1 + scenario_.aggregators(); }
+  [[nodiscard]] bool is_leaf(NodeIndex index) const {
+    return index >= groups() && !roots_.has(index);
+  }
   [[nodiscard]] bool is_below(NodeIndex node, NodeIndex ancestor) const;
   [[nodiscard]] Duration turn_after(std::uint32_t permille_per_minute_and_node);
+
+  // world_roots.cc: several roots, of which one leads.
+  void make_one_of_several(NodeIndex index);
+  void look_at_root(NodeIndex index, const node::NodeStatus& status);
+  /// Some root leads, and has taken the journal over.
+  [[nodiscard]] bool serves() const;
+  void ask_etcd(NodeIndex index, const node::LeaseAsk& ask);
+  /// Who is asked about the plant: the root that leads, or the only one. Whether it runs or not.
+  [[nodiscard]] NodeIndex root() const {
+    return roots_.leader == kNobody ? kRootIndex : roots_.leader;
+  }
 
   // world_fate.cc: the operator, and the end.
   void ask(const std::variant<node::SendOrder, node::CancelOrder>& command);
   void ask_something();
+  void cancel_all();
   [[nodiscard]] std::string why_not_whole();
-  void watch_delivery(const node::NodeStatus& root);
+  void watch_delivery(const node::NodeStatus& plant);
 
   Scenario scenario_;
   std::uint64_t noise_;
@@ -214,9 +237,12 @@ class World {
   Trace trace_;
   Findings findings_;
   NodeNumbers numbers_;
+  Roots roots_;
+  std::uint64_t booked_term_ = 0;  ///< whose journal the checkers know; with several roots
   std::vector<SimNode> nodes_;
   Network network_;
   MarketModel market_;
+  EtcdModel etcd_;
   CountedOnce counted_once_;
   OrderRules order_rules_;
   Promises promises_;

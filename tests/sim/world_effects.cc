@@ -57,7 +57,11 @@ void World::carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispa
     queue_.push(queue_.now() + kHeldAnswer,
                 MarketReplies{index, network_.incarnation(index), std::move(answer)});
   }
-  if (!large()) view(index);
+  if (!large()) {
+    view(index);
+  } else if (roots_.several() && roots_.has(index)) {
+    look_at_root(index, nodes_[index].running->status(now_of(index)));
+  }
   change_links(index, effects);
   instruct(index, effects, trigger);
   if (!send(index, effects)) return;
@@ -105,11 +109,12 @@ bool World::write_pending(NodeIndex index) {
   for (const auto& record : batch) {
     trace_.event(queue_.now(), index, "persist", digest_of(record),
                  [&] { return text_of(record); });
-    if (const auto* order = std::get_if<aggregation::Order>(&record)) order_rules_.booked(*order);
+    const auto* order = std::get_if<aggregation::Order>(&record);
+    if (order != nullptr && index == roots_.leader) order_rules_.booked(*order);
   }
   self.durability.written();
   promises_.persisted(queue_.now(), index, batch);
-  if (self.role == Role::kRoot) market_.persisted(queue_.now(), batch);
+  if (self.role == Role::kRoot) market_.persisted(queue_.now(), index, batch);
   return true;
 }
 
@@ -127,9 +132,11 @@ void World::view(NodeIndex index) {
   if (self.role != Role::kRoot) {
     tree_shape_.viewed(at, index, status);
     never_over_.viewed(index, status.parent ? numbers_.at(*status.parent) : kNobody);
+  } else if (roots_.several()) {
+    look_at_root(index, status);
   }
   if (self.role == Role::kLeaf) return;
-  if (index == kRootIndex && !outcome_.joined_at &&
+  if (index == roots_.leader && !outcome_.joined_at &&
       status.group.coverage.online == scenario_.leaves) {
     outcome_.joined_at = at.time_since_epoch();
   }
@@ -212,7 +219,10 @@ bool World::send(NodeIndex index, const node::Effects& effects) {
 void World::send_up(NodeIndex index, const mesh::SendUp& sent) {
   const SimNode& self = nodes_[index];
   if (!within_limits(sent.message)) fail(Invariant::kBounded, index, "sends too much up");
-  promises_.sent_up(queue_.now(), index, network_.incarnation(index), sent);
+  // A root joins nobody: its sessions with other roots count nothing.
+  if (!roots_.has(index)) {
+    promises_.sent_up(queue_.now(), index, network_.incarnation(index), sent);
+  }
   const auto* report = std::get_if<mesh::Report>(&sent.message);
   if (report != nullptr && !large()) counted_once_.sent(index, *report);
   const auto link = self.links.find(sent.link);
@@ -251,6 +261,7 @@ void World::send_down(NodeIndex index, const mesh::SendDown& sent) {
 
 void World::finish_effects(NodeIndex index, const node::Effects& effects) {
   for (const mesh::ConnectionId connection : effects.drop) network_.forget_peer(connection);
+  for (const auto& ask : effects.lease) ask_etcd(index, ask);
   for (const auto& call : effects.market) {
     trace_.event(queue_.now(), index, "market-call", call.index(),
                  [&] { return "kind " + std::to_string(call.index()); });
@@ -267,7 +278,9 @@ void World::finish_effects(NodeIndex index, const node::Effects& effects) {
   for (const auto& notice : effects.notices) {
     trace_.event(queue_.now(), index, "notice", Digest::of(notice.code + notice.text),
                  [&] { return notice.code + ": " + notice.text; });
+    if (notice.code == "VPP_TAKEN_OVER") ++outcome_.take_overs;
     if (notice.severity != node::Severity::kError) continue;
+    if (notice.code == "VPP_JOURNAL_NOT_COPIED") continue;  // roots are missing, and it says so
     fail(Invariant::kNoErrors, index, notice.code + ": " + notice.text);
   }
   if (effects.stopped) fall(index, Fall::kStopped, rng_.up_to(kUpgradeMax));
@@ -288,7 +301,9 @@ std::optional<mesh::Peer> World::peer_of(const Connection& connection) const {
 
 void World::check_bounds(NodeIndex index, const node::Effects& effects) {
   const std::size_t connections = network_.connections_of(index) + 1;
-  if (effects.persist.size() > kPersistMax) fail(Invariant::kBounded, index, "persists too much");
+  const bool takes_over = roots_.several() && roots_.has(index);  // a whole journal at once
+  if (effects.persist.size() > kPersistMax && !takes_over)
+    fail(Invariant::kBounded, index, "persists too much");
   if (effects.up.size() > kUpMax) fail(Invariant::kBounded, index, "sends too many frames up");
   if (effects.open.size() > kOpenMax) fail(Invariant::kBounded, index, "opens too many links");
   if (effects.notices.size() > kNoticesMax) fail(Invariant::kBounded, index, "talks too much");
@@ -319,14 +334,14 @@ void World::check_never_over(NodeIndex index, const std::vector<SentShare>& sent
 void World::check_receipts() {
   // Who is on a voluntary move right now is missed for a moment, and so are its receipts.
   if (findings_.first() || scenario_.faults.leave_some_dead || !why_not_whole().empty()) return;
-  const auto status = nodes_[kRootIndex].running->status(now_of(kRootIndex));
+  const auto status = nodes_[root()].running->status(now_of(root()));
   for (const mesh::Receipt& receipt : status.group.receipts) {
     const auto order = order_rules_.orders().find(receipt.order);
     if (order == order_rules_.orders().end()) continue;
     if (order->second.until + kReceiptsSettled * scenario_.speed > market()) continue;
     const Joules said = energy_books_.said(receipt.order);
     if (said == receipt.delivered) continue;
-    fail(Invariant::kEnergyConserved, kRootIndex,
+    fail(Invariant::kEnergyConserved, root(),
          "has receipts of " + std::to_string(receipt.delivered.count) + " J for order " +
              std::to_string(receipt.order.value) + ", the sites say " + std::to_string(said.count) +
              " J");

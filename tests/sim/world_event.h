@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "bidding/market.h"
+#include "daemon/node/root_lease.h"
 #include "mesh/children.h"
 #include "mesh/messages.h"
 #include "tests/sim/event_queue.h"
@@ -80,6 +81,17 @@ struct UpgradeTurn {
   NodeIndex node = 0;
 };
 struct RootFails {};
+struct EtcdHears {
+  NodeIndex node = 0;
+  Incarnation incarnation = 0;
+  node::LeaseAsk ask;
+};
+struct EtcdAnswers {
+  NodeIndex node = 0;
+  Incarnation incarnation = 0;
+  node::LeaseAnswered answer;
+};
+struct EtcdTurn {};  ///< it is away for some time, from one root or from all
 struct FirstStart {
   NodeIndex node = 0;
 };
@@ -102,10 +114,11 @@ struct MarketReplies {
 
 using WorldEvent =
     std::variant<Wake, PollSite, Serve, RetryStore, SwizzleTurn, Clog, FlapTurn, DiskTurn,
-                 ClockTurn, JoinStorm, Sample, RegionalOutage, UpgradeTurn, RootFails, FirstStart,
-                 AttemptArrives, ChildHearsOpen, ChildHearsLoss, ParentHearsClose, ParentSendFails,
-                 FrameUp, FrameDown, CrashTurn, PauseTurn, PartitionTurn, PartitionEnds, Restart,
-                 Resume, FaultsEnd, OperatorTurn, Inspect, MarketReplies>;
+                 ClockTurn, JoinStorm, Sample, RegionalOutage, UpgradeTurn, RootFails, EtcdHears,
+                 EtcdAnswers, EtcdTurn, FirstStart, AttemptArrives, ChildHearsOpen, ChildHearsLoss,
+                 ParentHearsClose, ParentSendFails, FrameUp, FrameDown, CrashTurn, PauseTurn,
+                 PartitionTurn, PartitionEnds, Restart, Resume, FaultsEnd, OperatorTurn, Inspect,
+                 MarketReplies>;
 using WorldQueue = EventQueue<WorldEvent>;
 
 }  // namespace vpp::sim

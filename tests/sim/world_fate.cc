@@ -27,17 +27,18 @@ constexpr std::int64_t kFast = 10;
 
 void World::ask(const std::variant<node::SendOrder, node::CancelOrder>& command) {
   ++outcome_.orders;
-  trace_.event(queue_.now(), kRootIndex, "operator-asks", command.index(), [&] {
+  trace_.event(queue_.now(), root(), "operator-asks", command.index(), [&] {
     const auto* order = std::get_if<node::SendOrder>(&command);
     return order == nullptr ? "cancel" : std::to_string(order->power.count) + " W " + order->key;
   });
   const auto* order = std::get_if<node::SendOrder>(&command);
-  SimNode& root = nodes_[kRootIndex];
+  const NodeIndex index = root();
+  SimNode& asked = nodes_[index];
   // As the daemon: what cannot be made durable is refused before, and taken back if it fails after.
-  if (order != nullptr && !root.durability.pending().empty()) return;
-  step(kRootIndex, node::OperatorAsked{++requests_, command});
-  if (order == nullptr || !root.running || root.durability.pending().empty()) return;
-  for (const auto& each : root.running->status(now_of(kRootIndex)).orders) {
+  if (order != nullptr && !asked.durability.pending().empty()) return;
+  step(index, node::OperatorAsked{++requests_, command});
+  if (order == nullptr || !asked.running || asked.durability.pending().empty()) return;
+  for (const auto& each : asked.running->status(now_of(index)).orders) {
     if (each.key == order->key) ask(node::CancelOrder{each.id});
   }
 }
@@ -45,7 +46,7 @@ void World::ask(const std::variant<node::SendOrder, node::CancelOrder>& command)
 void World::on(const OperatorTurn&) {
   if (faults_over_) return;
   queue_.push(queue_.now() + 1s + rng_.up_to(12s), OperatorTurn{});
-  if (nodes_[kRootIndex].running && !network_.paused(kRootIndex)) ask_something();
+  if (nodes_[root()].running && !network_.paused(root())) ask_something();
 }
 
 void World::ask_something() {
@@ -76,7 +77,11 @@ void World::on(const FaultsEnd&) {
     const std::uint32_t aggregators = scenario_.aggregators();
     if (aggregators > 1) nodes_[1 + rng_.below(aggregators)].dead_for_good = true;
     nodes_[1 + aggregators + rng_.below(scenario_.leaves)].dead_for_good = true;
+    // Of three roots one may be gone: a copy of everything is left, and somebody to copy to.
+    if (roots_.several())
+      nodes_[rng_.below(2) == 0 ? kRootIndex : roots_.further].dead_for_good = true;
   }
+  etcd_.heal();
   for (NodeIndex index = 0; index < nodes_.size(); ++index) {
     SimNode& self = nodes_[index];
     self.crash_at = CrashPoint::kNone;
@@ -88,34 +93,41 @@ void World::on(const FaultsEnd&) {
     if (self.dead_for_good && self.running) crash(index, Duration{0});
     if (!self.dead_for_good && !self.running && !self.flipped) start(index);
   }
-  for (const OrderId id : std::exchange(known_orders_, {})) ask(node::CancelOrder{id});
+  cancel_all();
   queue_.push(queue_.now() + kInspectInterval, Inspect{});
+}
+
+void World::cancel_all() {
+  if (roots_.several() && (roots_.leader == kNobody || !serves())) return;  // asked again later
+  for (const OrderId id : std::exchange(known_orders_, {})) ask(node::CancelOrder{id});
 }
 
 void World::on(const Inspect&) {
   queue_.push(queue_.now() + kInspectInterval, Inspect{});
+  if (!final_order_at_) cancel_all();
   const std::string why = why_not_whole();
   trace_.event(queue_.now(), kNobody, "inspect", why.size(), [&] { return why; });
   if (why.empty()) {
     whole_at_ = queue_.now();
     if (!outcome_.whole_after) outcome_.whole_after = queue_.now() - faults_over_at_;
   }
-  if (outcome_.whole_after) {
-    watch_delivery(nodes_[kRootIndex].running->status(now_of(kRootIndex)));
+  if (outcome_.whole_after && nodes_[root()].running) {
+    watch_delivery(nodes_[root()].running->status(now_of(root())));
   }
 }
 
 std::string World::why_not_whole() {
+  if (!serves()) return "no root leads, or it has not taken over yet";
   std::uint32_t healthy = 0;
   for (NodeIndex index = 1; index < nodes_.size(); ++index) {
     const SimNode& self = nodes_[index];
-    if (self.dead_for_good) continue;
+    if (self.dead_for_good || self.role == Role::kRoot) continue;
     if (!tree_shape_.reaches_root(index)) {
       return "node " + std::to_string(index) + " does not reach the root";
     }
     healthy += self.role == Role::kLeaf ? 1 : 0;
   }
-  const auto status = nodes_[kRootIndex].running->status(now_of(kRootIndex));
+  const auto status = nodes_[root()].running->status(now_of(root()));
   if (status.group.coverage.online != healthy || counted_at_root() != healthy) {
     return "the root counts " + std::to_string(status.group.coverage.online) + " online, " +
            std::to_string(counted_at_root()) + " in its sum, of " + std::to_string(healthy) +
@@ -124,14 +136,14 @@ std::string World::why_not_whole() {
   return {};
 }
 
-void World::watch_delivery(const node::NodeStatus& root) {
+void World::watch_delivery(const node::NodeStatus& plant) {
   const Duration length = scenario_.speed * kFinalOrder;
   if (!final_order_at_) {
-    if (root.target && *root.target != Watts{0}) return;  // a market's order is still in force
+    if (plant.target && *plant.target != Watts{0}) return;  // a market's order is still in force
     // What the dead were told is asked of nobody else until it has expired.
     if (queue_.now() - faults_over_at_ <= limits::kCutOffHold) return;
     const auto curve =
-        aggregation::DurationCurve::from_wire(root.group.grid_id, root.group.discharge);
+        aggregation::DurationCurve::from_wire(plant.group.grid_id, plant.group.discharge);
     if (!curve) return;
     final_order_at_ = queue_.now();
     // For three times as long: a battery that tapers above its reserve cannot give its last energy
@@ -142,8 +154,8 @@ void World::watch_delivery(const node::NodeStatus& root) {
   }
   const Duration under_way = queue_.now() - *final_order_at_;
   if (under_way < kFinalOrderSettled || under_way > kFinalOrder - kInspectInterval) return;
-  asked_sum_w_ += root.target.value_or(Watts{0}).count;
-  measured_sum_w_ += root.group.measured.count;
+  asked_sum_w_ += plant.target.value_or(Watts{0}).count;
+  measured_sum_w_ += plant.group.measured.count;
   if (under_way != kFinalOrder - kInspectInterval) return;
   const std::int64_t looks =
       (kFinalOrder - kInspectInterval - kFinalOrderSettled) / kInspectInterval + 1;
@@ -155,7 +167,7 @@ void World::watch_delivery(const node::NodeStatus& root) {
       scenario_.speed > kFast ? kDeliveryToleranceFastPermille : kDeliveryTolerancePermille;
   const std::int64_t standby = looks * scenario_.leaves * battery::BatteryRating{}.standby.count;
   if (off * 1000 > std::abs(asked_sum_w_) * permille + standby * 1000) {
-    fail(Invariant::kDelivers, kRootIndex,
+    fail(Invariant::kDelivers, root(),
          "delivers " + std::to_string(measured_sum_w_) + " W of " + std::to_string(asked_sum_w_) +
              " W over its final order");
   }

@@ -72,6 +72,7 @@ void World::schedule_workloads() {
   if (scenario_.does(Workload::kJoinStorm)) queue_.push(at(), JoinStorm{});
   if (scenario_.does(Workload::kRegionalOutage)) queue_.push(at(), RegionalOutage{});
   if (scenario_.does(Workload::kRootFailover)) queue_.push(at(), RootFails{});
+  if (scenario_.faults.etcd_lost_permille > 0) queue_.push(at(), EtcdTurn{});
   if (!scenario_.does(Workload::kRollingUpgrade)) return;
   for (NodeIndex index = 0; index < nodes_.size(); ++index) {
     queue_.push(WorldTime{scenario_.safety / 4 +
@@ -83,7 +84,7 @@ void World::schedule_workloads() {
 /// Those who take children matter most, and are few; the root is one of its kind.
 NodeIndex World::draw_victim() {
   if (rng_.below(3) != 0) return static_cast<NodeIndex>(rng_.below(nodes_.size()));
-  return rng_.below(3) == 0 ? kRootIndex : static_cast<NodeIndex>(rng_.below(groups()));
+  return rng_.below(3) == 0 ? root() : static_cast<NodeIndex>(rng_.below(groups()));
 }
 
 /// Anybody but the root.
@@ -127,9 +128,10 @@ void World::fall(NodeIndex index, Fall how, Duration down) {
   self.crash_at = CrashPoint::kNone;
   self.fell_at = queue_.now();
   self.disk->crash(rng_, power_cut ? faults.lost_sector_permille : kSectorLostWhenKilled);
-  if (index != kRootIndex && rng_.below(1000) < faults.bit_flip_permille && !faults_over_) {
+  if (!roots_.has(index) && rng_.below(1000) < faults.bit_flip_permille && !faults_over_) {
     self.flipped = self.disk->flip_bit(rng_) || self.flipped;
   }
+  if (roots_.several() && roots_.leader == index) roots_.leader = kNobody;
   counted_once_.stopped(index);
   tree_shape_.stopped(index);
   energy_books_.stopped(index);
@@ -260,18 +262,20 @@ void World::on(const ClockTurn&) {
   if (faults_over_) return;
   queue_.push(queue_.now() + 1s + rng_.up_to(10s), ClockTurn{});
   const Duration most = scenario_.faults.wall_clock_error_max;
-  nodes_[draw_child()].clock.wall_error = rng_.up_to(2 * most) - most;
+  const NodeIndex victim = draw_child();
+  const Duration error = rng_.up_to(2 * most) - most;
+  if (!roots_.has(victim)) nodes_[victim].clock.wall_error = error;
 }
 
 void World::on(const JoinStorm&) {
   trace_.event(queue_.now(), kNobody, "join-storm");
   for (NodeIndex index = groups(); index < nodes_.size(); ++index) {
-    if (nodes_[index].running) fall(index, Fall::kPowerCut, 1s);
+    if (nodes_[index].running && is_leaf(index)) fall(index, Fall::kPowerCut, 1s);
   }
 }
 
 bool World::is_below(NodeIndex node, NodeIndex ancestor) const {
-  while (node != ancestor && node != kRootIndex) node = nodes_[node].home;
+  while (node != ancestor && !roots_.has(node)) node = nodes_[node].home;
   return node == ancestor;
 }
 
@@ -292,7 +296,12 @@ void World::on(const UpgradeTurn& event) {
 }
 
 void World::on(const RootFails&) {
-  if (nodes_[kRootIndex].running && !faults_over_) crash(kRootIndex, rng_.up_to(10s));
+  const NodeIndex victim = root();
+  if (!nodes_[victim].running || network_.paused(victim) || faults_over_) return;
+  const Duration away = rng_.up_to(10s);
+  // A root that froze does not know that it was deposed.
+  if (roots_.several() && rng_.below(2) == 0) return pause(victim, away);
+  crash(victim, away);
 }
 
 }  // namespace vpp::sim
