@@ -27,6 +27,9 @@ enum class Bug : std::uint8_t {
   kExpiryIgnored,         ///< an order that came too late is obeyed
   kClockTakesLatest,      ///< the parent's clock is guessed from the slowest beacon
   kBidForgotten,          ///< after a restart the bidder decides again
+  kLeaseOutlived,         ///< a root leads for twice the time that etcd granted
+  kAcknowledgedAlone,     ///< an order or bid counts as kept before a standby root has it
+  kTakenOverAlone,        ///< a new leader goes on with what it has, without asking the others
   kHoldBackForgotten,     ///< the disk fails, and what rests on it is sent all the same
 };
 

@@ -64,7 +64,7 @@ void Journal::stop_leading() {
 std::size_t Journal::missing_for_take_over() const {
   const auto* gathering = std::get_if<Gathering>(&state_);
   if (gathering == nullptr) return 0;
-  const std::size_t wanted = options_.roots - options_.copies;
+  const std::size_t wanted = planted(Bug::kTakenOverAlone) ? 1 : options_.roots - options_.copies;
   const std::size_t heard = gathering->heard.size() + 1;
   return wanted > heard ? wanted - heard : 0;
 }
@@ -120,6 +120,7 @@ void Journal::commit(Serving& serving) const {
   for (const auto& [root, standby] : serving.standbys) held.push_back(standby.held);
   std::ranges::sort(held, std::greater{});
   std::uint64_t copied = held_.length;
+  if (planted(Bug::kAcknowledgedAlone)) held.assign(options_.copies, held_.length);
   if (options_.copies > held.size()) copied = 0;
   if (options_.copies > 0 && options_.copies <= held.size()) copied = held[options_.copies - 1];
   serving.committed = std::max(serving.committed, std::min(copied, held_.length));

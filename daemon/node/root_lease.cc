@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "config/planted_bug.h"
+
 namespace vpp::node {
 namespace {
 
@@ -16,7 +18,8 @@ constexpr Duration kGivenBack = 100ms;       ///< each claim raises the revision
 
 /// Leadership ends before etcd lets the key go, by a third: two clocks may differ in rate, and
 /// etcd counts from when it heard, which is after we asked.
-constexpr Duration leads_for(Duration ttl) {
+Duration leads_for(Duration ttl) {
+  if (planted(Bug::kLeaseOutlived)) return RootLease::kTtl * 2;
   return std::min(ttl, RootLease::kTtl) * 2 / 3;
 }
 

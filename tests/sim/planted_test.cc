@@ -22,6 +22,7 @@ struct Planted {
   std::vector<Invariant> by;  ///< any of them is the right one
   std::uint64_t seeds_max;
   std::optional<WorkloadSet> workloads = {};  ///< nothing: those of the seed
+  std::optional<std::uint32_t> roots = {};
 };
 
 struct Found {
@@ -36,6 +37,7 @@ std::optional<Found> find(const Planted& planted) {
   for (std::uint64_t seed = 1; seed <= planted.seeds_max && !found; ++seed) {
     Overrides overrides;
     overrides.workloads = planted.workloads;
+    overrides.roots = planted.roots;
     const Outcome outcome = run_once(seed, overrides);
     const auto& violation = outcome.violation;
     if (violation && std::ranges::count(planted.by, violation->invariant) > 0) {
@@ -90,6 +92,20 @@ TEST_CASE("mistakes planted in nodes and bidder are found by the invariant they 
        "hold-back forgotten",
        {Invariant::kAcknowledgedSurvives, Invariant::kNoStaleOrder, Invariant::kOneTerm},
        20},
+  });
+}
+
+TEST_CASE("mistakes planted in what several roots share are found", "[sim][planted]") {
+  const WorkloadSet fails{Workload::kDispatch, Workload::kRootFailover};
+  require_found({
+      {Bug::kLeaseOutlived, "lease outlived", {Invariant::kOneTerm}, 20, fails, 3},
+      {Bug::kAcknowledgedAlone,
+       "acknowledged alone",
+       {Invariant::kAcknowledgedSurvives},
+       20,
+       fails,
+       3},
+      {Bug::kTakenOverAlone, "taken over alone", {Invariant::kAcknowledgedSurvives}, 60, fails, 3},
   });
 }
 
