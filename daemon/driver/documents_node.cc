@@ -3,11 +3,13 @@
 #include <map>
 #include <variant>
 
+#include "config/limits.h"
 #include "daemon/driver/documents.h"
 #include "daemon/driver/json_parts.h"
 #include "daemon/driver/names.h"
 #include "daemon/driver/version.h"
 #include "mesh/messages.h"
+#include "mesh/node_cert.h"
 
 namespace vpp::driver {
 namespace {
@@ -106,9 +108,14 @@ Json node_of_child(const node::NodeStatus& status, const Places& places, std::si
   Json out = child_part(status, places, index);
   out["self"] = false;
   out["parent"] = to_string(status.self);
-  out["certificate"] = {{"discharge_max_w", child.discharge_max.count},
-                        {"charge_max_w", child.charge_max.count},
-                        {"energy_max_wh", watt_hours(child.energy_max)}};
+  // What a certificate without a cap of its own allows is no figure of this node.
+  const bool capped = child.energy_max < mesh::NodeCert{}.energy_max();
+  const auto power = [](Watts cap) {
+    return cap < limits::kGroupPowerMax ? Json(cap.count) : Json();
+  };
+  out["certificate"] = {{"discharge_max_w", power(child.discharge_max)},
+                        {"charge_max_w", power(child.charge_max)},
+                        {"energy_max_wh", capped ? watt_hours(child.energy_max) : Json()}};
   return out;
 }
 

@@ -19,9 +19,29 @@ std::int64_t utc_ms_now() {
 
 using Read = std::expected<Patient, int>;
 
+/// Nothing can be said of the node, not even its name.
+void print_json(const Session& session, const std::vector<ConfigError>& errors) {
+  Document out = {{"schema", "vppctl/v1"},  {"kind", "doctor"},
+                  {"node", nullptr},        {"state", "error"},
+                  {"utc_ms", utc_ms_now()}, {"findings", Document::array()}};
+  for (const ConfigError& error : errors) {
+    const std::string place = fmt::format("{}:{}:{}", error.file, error.line, error.column);
+    out["findings"].push_back({{"verdict", "error"},
+                               {"check", "config"},
+                               {"code", "VPP_CONFIG_BAD"},
+                               {"text", place + ": " + error.cause},
+                               {"hint", error.hint.empty() ? Document{} : Document(error.hint)}});
+  }
+  session.out << out.dump(2, ' ', false, Document::error_handler_t::replace) << '\n';
+}
+
 Read bad_config(const Session& session, const std::vector<ConfigError>& errors) {
-  for (const ConfigError& error : errors) session.err << to_string(error) << '\n';
-  session.err << "vppctl: the config has to be right first; hint: vppd --check FILE\n";
+  if (session.json) {
+    print_json(session, errors);
+  } else {
+    for (const ConfigError& error : errors) session.err << to_string(error) << '\n';
+    session.err << "vppctl: the config has to be right first; hint: vppd --check FILE\n";
+  }
   return std::unexpected{static_cast<int>(Exit::kFailure)};
 }
 

@@ -87,10 +87,15 @@ void print_child(const Session& session, const Document& node, const Names& name
   if (member(node, "address").is_string()) line(session, "SERVES", plain(member(node, "address")));
   print_power(session, node);
   const auto& caps = member(node, "certificate");
+  const auto up_to = [](const Document& cap, const std::string& text) {
+    return cap.is_number() ? "up to " + text : std::string{"any"};
+  };
+  const auto& out = member(caps, "discharge_max_w");
+  const auto& in = member(caps, "charge_max_w");
+  const auto& energy = member(caps, "energy_max_wh");
   line(session, "CERTIFICATE",
-       fmt::format("up to {} out, {} in, {}", kilowatts(member(caps, "discharge_max_w")),
-                   kilowatts(member(caps, "charge_max_w")),
-                   kilowatt_hours(member(caps, "energy_max_wh"))));
+       fmt::format("{} out, {} in, {} stored", up_to(out, kilowatts(out)), up_to(in, kilowatts(in)),
+                   up_to(energy, kilowatt_hours(energy))));
   if (const auto& below = member(node, "descendants"); below.is_array() && !below.empty()) {
     line(session, "BELOW", fmt::format("{} nodes", below.size()));
   }
