@@ -236,6 +236,10 @@ Redirect get(wire::Redirect::Reader in) {
           .alternates = get_alternates(in.getAlternates())};
 }
 
+Unload get(wire::Unload::Reader in) {
+  return {.sites = in.getSites(), .to = get_alternates(in.getTo())};
+}
+
 std::optional<Watts> get(wire::Dispatch::Share::Reader in) {
   switch (in.which()) {
     case wire::Dispatch::Share::RELEASE:
@@ -318,6 +322,8 @@ Message get(wire::Frame::Reader frame) {
       return Lead{frame.getLead().getPromised(), frame.getLead().getLeads()};
     case wire::Frame::JOURNAL_PART:
       return get(frame.getJournalPart());
+    case wire::Frame::UNLOAD:
+      return get(frame.getUnload());
   }
   throw Refused{"unknown kind of message"};
 }

@@ -525,6 +525,29 @@ TEST_CASE("a parent with many children asks some of them at a time, each in its 
   CHECK(rounds == 3);
 }
 
+TEST_CASE("asked to unload, a parent sends that many of its counted leaves to where it was told",
+          "[mesh][children][balance]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  for (ConnectionId n = 1; n <= 5; ++n) bench.join(n, leaf(n));
+  bench.join(6, group(6));
+  bench.hello(7, leaf(7), 1, 20s);  // still counted elsewhere, perhaps
+  const Endpoint to{"tcp://sibling:7000", {}};
+  std::set<ConnectionId> asked;
+  for (int i = 0; i < 2; ++i) {
+    bench.children.unload(bench.now, {3, {to}});
+    const auto redirects = sent<Redirect>(bench.take());
+    CHECK(redirects.size() == 3);
+    for (const auto& [connection, redirect] : redirects) {
+      CHECK(connection <= 5);
+      CHECK(redirect == Redirect{RedirectReason::kBalance, {to}});
+      asked.insert(connection);
+    }
+  }
+  CHECK(asked.size() == 5);  // each in its turn
+  bench.children.unload(bench.now, {100, {to}});
+  CHECK(sent<Redirect>(bench.take()).size() == 5);
+}
+
 TEST_CASE("a child handed over is not counted before it is cleared, and not released meanwhile",
           "[mesh][children][moves]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
