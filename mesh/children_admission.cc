@@ -101,8 +101,10 @@ Session Children::newest_session(NodeId id) const {
 
 void Children::refuse(ConnectionId connection, NakReason reason, Session newest) {
   ++counters_.refused;
+  // One that is late itself would only be later if they came back before it has caught up.
+  const Duration wait = retry_after(reason) + (reason == NakReason::kBusy ? lag_ : Duration{0});
   effects_.send.push_back({connection, HelloNak{.reason = reason,
-                                                .retry_after = rng_.jittered(retry_after(reason)),
+                                                .retry_after = rng_.jittered(wait),
                                                 .alternates = alternates_below(),
                                                 .newest = newest}});
   effects_.drop.push_back(connection);

@@ -334,7 +334,7 @@ void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const
   feasibility_.advertise(now.protocol, parent.path.size(), record_.term);
   if (standby_ && standby_->attempt.candidate.to == parent.candidate.to) end_standby();
   spread_ = parent.spread;
-  failures_ = 0;
+  failures_ = silent_ = 0;
   trouble_ = seen_ = Trouble::kNone;
   state_ = Attached{.parent = std::move(parent),
                     .look_at = kNever,

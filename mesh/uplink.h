@@ -191,6 +191,10 @@ class Uplink {
   [[nodiscard]] std::vector<Endpoint> alternates_below() const;
   /// The newest last, at most kMovesKept.
   [[nodiscard]] const std::vector<Move>& moves() const { return moves_; }
+  /// Alternates that were told and never answered.
+  [[nodiscard]] std::size_t useless_alternates(Instant now) const {
+    return candidates_.useless(now);
+  }
   /// An alternate held ready; nothing: none.
   [[nodiscard]] std::optional<Endpoint> standby() const;
   /// Of the last search that ended without a parent; kNone while attached.
@@ -350,6 +354,7 @@ class Uplink {
 
   [[nodiscard]] Seeker seeker() const;
   [[nodiscard]] Duration hold(Instant now) const;
+  [[nodiscard]] Duration patience(int failed_before) const;
   [[nodiscard]] Attached* held();
   [[nodiscard]] const Attached* held() const;
   [[nodiscard]] bool moving() const;
@@ -365,7 +370,8 @@ class Uplink {
   Feasibility feasibility_;
   State state_ = Orphan{};
   LinkId next_link_ = 1;
-  int failures_ = 0;             ///< searches in a row that found nobody
+  int failures_ = 0;             ///< searches in a row that found no parent
+  int silent_ = 0;               ///< and in which nobody answered
   bool heard_somebody_ = false;  ///< in this search
   std::size_t look_turn_ = 0;    ///< whose turn it is to be looked at
   Duration spread_{0};           ///< of the last parent

@@ -94,7 +94,7 @@ void Uplink::start_look(Instant now, Attached& attached) {
     if (told_to) ++attached.leaving->tried;
     attached.look = std::exchange(standby_, std::nullopt);
     attached.look->attempt.nonce = rng_.next();
-    attached.look->give_up_at = now + options_.join_timeout;
+    attached.look->give_up_at = now + lateness_.stretch(options_.join_timeout);
     return probe(now, attached.look->link, attached.look->attempt);
   }
   const bool must_go = alone || drained;
@@ -106,7 +106,7 @@ void Uplink::start_look(Instant now, Attached& attached) {
   const LinkId link = next_link_++;
   attached.look = Look{.link = link,
                        .attempt = open(link, *target),
-                       .give_up_at = now + options_.join_timeout,
+                       .give_up_at = now + lateness_.stretch(options_.join_timeout),
                        .petition = {}};
 }
 

@@ -42,6 +42,7 @@ std::string next_monitor_name() {
 ZmqLink::ZmqLink(zmq::context_t& context, TransportShared& shared, LinkId id, const Endpoint& to)
     : shared_{shared},
       id_{id},
+      to_{to.address},
       server_key_{to.server_key},
       dealer_{context, zmq::socket_type::dealer},
       monitor_{context, dealer_, next_monitor_name(), kWatched} {}
@@ -88,13 +89,13 @@ bool ZmqLink::try_send(const Message& message) {
 void ZmqLink::put_off(const Message& message) {
   Message latest = message;
   const Lane lane = lane_of(message);
-  if (lane != Lane::kControl) {
+  if (is_live(lane)) {
     if (const auto& older = outbox_.newest(lane)) {
       (void)absorb(latest, *older);  // what finds no room is announced again
       ++shared_.counters.conflated;
     }
   }
-  if (outbox_.put(lane, std::move(latest))) return;
+  if (outbox_.put(lane, std::move(latest)) || lane == Lane::kBackfill) return;
   ++shared_.counters.slow_peer;
   overrun_ = true;
 }
@@ -153,7 +154,7 @@ bool ZmqLink::take(zmq::message_t& frame) {
     one_part = false;
     more = part && part->more();
   }
-  auto message = shared_.decoded(frame, "a parent");
+  auto message = shared_.decoded(frame, to_, true);
   if (!message) return true;
   if (!one_part) {
     ++shared_.counters.malformed;

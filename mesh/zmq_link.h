@@ -60,6 +60,7 @@ class ZmqLink {
 
   TransportShared& shared_;
   LinkId id_;
+  std::string to_;  ///< its address
   CurveKey server_key_;
   zmq::socket_t dealer_;
   Monitor monitor_;

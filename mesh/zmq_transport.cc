@@ -211,6 +211,12 @@ const TransportCounters& ZmqTransport::counters() const {
   return impl_->shared.counters;
 }
 
+std::optional<OtherVersion> ZmqTransport::other_version() const {
+  const auto& last = impl_->shared.other_version;
+  if (!last || TransportShared::now() - last->heard_at > kVersionShown) return std::nullopt;
+  return last;
+}
+
 std::string ZmqTransport::bound_address() const {
   return impl_->listener ? impl_->listener->bound_address() : std::string{};
 }

@@ -58,6 +58,7 @@ struct TransportCounters {
   std::uint64_t frames_out = 0;
   std::uint64_t bytes_in = 0;  ///< of frame bodies
   std::uint64_t bytes_out = 0;
+  std::uint64_t other_version = 0;       ///< of another protocol version
   std::uint64_t malformed = 0;           ///< not decodable, more than one part, broken limit
   std::uint64_t oversize = 0;            ///< above kFrameBytesMax; far above, libzmq cuts the link
   std::uint64_t misdirected = 0;         ///< a kind that never goes this way
@@ -73,6 +74,14 @@ struct TransportCounters {
   std::uint64_t disconnects = 0;         ///< connections below that ended, for whatever reason
   std::uint64_t unencodable = 0;         ///< our own message broke a limit: a bug
   friend bool operator==(const TransportCounters&, const TransportCounters&) = default;
+};
+
+/// Somebody who speaks another protocol version than this node.
+struct OtherVersion {
+  std::string who;  ///< its address
+  std::uint16_t version = 0;
+  bool above = false;  ///< a parent that was asked; otherwise one who connected to us
+  Instant heard_at{};  ///< on the machine's monotonic clock
 };
 
 class ZmqTransport {
@@ -109,6 +118,10 @@ class ZmqTransport {
   void wake();
 
   [[nodiscard]] const TransportCounters& counters() const;
+
+  /// The last one heard within kVersionShown. It is told ours by a HelloNak, and tries again.
+  [[nodiscard]] std::optional<OtherVersion> other_version() const;
+  static constexpr Duration kVersionShown = std::chrono::minutes{2};  ///< no back-off is longer
 
   /// With the real port; empty when not listening.
   [[nodiscard]] std::string bound_address() const;

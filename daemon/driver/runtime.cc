@@ -363,6 +363,7 @@ class Runtime::Impl {
     out.vitals.descriptors = descriptors_;
     out.vitals.clock_step = clock_.step();
     out.vitals.wire = transport_->counters();
+    out.vitals.other_version = transport_->other_version();
     out.vitals.device = device_vitals_;
     out.vitals.market = market_vitals_;
     out.vitals.firm_permille = firm_permille_;

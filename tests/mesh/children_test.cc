@@ -525,6 +525,31 @@ TEST_CASE("a parent with many children asks some of them at a time, each in its 
   CHECK(rounds == 3);
 }
 
+TEST_CASE("a late Hello of an older session is not let in, though its node is not attached",
+          "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1), 5);
+  bench.step(ChildUnreachable{1});
+  REQUIRE_FALSE(bench.attached(leaf(1)));
+  const auto refused = sent<HelloNak>(bench.hello(2, leaf(1), 4));
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].second.reason == NakReason::kOldSession);
+  CHECK(refused[0].second.newest == 5);
+  CHECK_FALSE(bench.attached(leaf(1)));
+  CHECK(sent<HelloAck>(bench.hello(3, leaf(1), 6)).size() == 1);
+}
+
+TEST_CASE("a parent that is late tells those it cannot take to wait for as long again",
+          "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  bench.advance(limits::kBeaconInterval + 2s);  // a second is what it bears
+  const auto refused = sent<HelloNak>(bench.hello(2, leaf(2), 1));
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].second.reason == NakReason::kBusy);
+  CHECK(refused[0].second.retry_after >= 1800ms);
+}
+
 TEST_CASE("asked to unload, a parent sends that many of its counted leaves to where it was told",
           "[mesh][children][balance]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};

@@ -257,11 +257,11 @@ TEST_CASE("who is told when to come back does so, however often and whoever else
     const Instant refused = bench.now.protocol;
     bench.hear(kFirst,
                HelloNak{.reason = NakReason::kBusy, .retry_after = kAway, .alternates = {}});
-    bench.links.erase(endpoint_of(kSecond));
+    bench.links.clear();
     while (!bench.links.contains(endpoint_of(kFirst))) {
       if (bench.links.contains(endpoint_of(kSecond))) {
         bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
-        bench.links.erase(endpoint_of(kSecond));
+        bench.links.clear();
       }
       bench.run_to_deadline();
       REQUIRE(bench.now.protocol <= refused + kAway + 2 * limits::kBackoffMin);
@@ -304,6 +304,28 @@ TEST_CASE("a node that finds nobody tries for ever, at intervals that grow and j
   }
   CHECK(longest > limits::kBackoffMax / 2);
   CHECK(waits.size() > 100);
+}
+
+TEST_CASE("each search that found nobody gives the next one twice the time, eightfold at most",
+          "[mesh][uplink]") {
+  UplinkBench bench;
+  std::vector<Duration> waited;
+  Instant opened = bench.now.protocol;
+  while (waited.size() < 6) {
+    const UplinkEffects effects = bench.run_to_deadline();
+    if (!effects.close.empty()) waited.push_back(bench.now.protocol - opened);
+    if (!effects.open.empty()) opened = bench.now.protocol;
+  }
+  CHECK(waited == std::vector<Duration>{3s, 6s, 12s, 24s, 24s, 24s});
+  // And whoever has found a parent begins afresh.
+  while (bench.run_to_deadline().open.empty()) {
+  }
+  bench.attach(kFirst);
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  opened = bench.now.protocol;
+  while (bench.run_to_deadline().close.empty()) {
+  }
+  CHECK(bench.now.protocol - opened == 3s);
 }
 
 TEST_CASE("a node that knows nobody keeps its timers going", "[mesh][uplink]") {
