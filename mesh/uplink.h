@@ -126,6 +126,7 @@ using UplinkEvent = std::variant<LinkOpened, LinkLost, FromParent>;
 struct OpenLink {
   LinkId link = 0;
   Endpoint to;
+  Duration patience = limits::kJoinTimeout;  ///< with its handshake
 };
 struct SendUp {
   LinkId link = 0;

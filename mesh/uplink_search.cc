@@ -42,7 +42,9 @@ void Uplink::open_more(Instant now, Probing& probing) {
   std::size_t under_way = 0;
   for (const auto& [link, attempt] : probing.asked) under_way += attempt.answer ? 0U : 1U;
   const bool overdue = probing.more_at <= now;
-  const std::size_t wanted = overdue ? under_way + kProbesAtOnce : kProbesAtOnce;
+  // Where nobody answered at all, perhaps for too much to do, no more is asked of them at once.
+  const std::size_t some = silent_ > 1 ? 1 : kProbesAtOnce;
+  const std::size_t wanted = overdue ? under_way + some : some;
   bool opened = false;
   while (under_way < wanted && !probing.left.empty()) {
     const LinkId link = next_link_++;
@@ -67,7 +69,7 @@ Duration Uplink::patience(int failed_before) const {
 }
 
 Uplink::Attempt Uplink::open(LinkId link, const Candidate& candidate) {
-  effects_.open.push_back({link, candidate.to});
+  effects_.open.push_back({link, candidate.to, patience(silent_)});
   return {.candidate = candidate, .nonce = rng_.next(), .opened = false, .answer = {}};
 }
 

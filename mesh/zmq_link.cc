@@ -1,5 +1,6 @@
 #include "mesh/zmq_link.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <string>
@@ -52,12 +53,15 @@ ZmqLink::~ZmqLink() {
 }
 
 std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared& shared, LinkId id,
-                                       const Endpoint& to) {
+                                       const Endpoint& to, Duration patience) {
   std::unique_ptr<ZmqLink> link{new ZmqLink{context, shared, id, to}};
   zmq::socket_t& dealer = link->dealer_;
   set_common_options(dealer, shared.options.keys, to.address);
   set_option(dealer, ZMQ_CURVE_PUBLICKEY, shared.options.keys.curve);
   set_option(dealer, ZMQ_CURVE_SERVERKEY, to.server_key);
+  const auto handshake_ms =
+      std::clamp<Duration::rep>(patience.count(), kHandshakeMinMs, kHandshakeMaxMs);
+  set_option(dealer, ZMQ_HANDSHAKE_IVL, static_cast<int>(handshake_ms));
   // One socket is one attempt: nothing meant for this parent may reach its next incarnation.
   set_option(dealer, ZMQ_RECONNECT_IVL, -1);
   set_option(dealer, ZMQ_IMMEDIATE, 1);

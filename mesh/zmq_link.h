@@ -17,7 +17,7 @@ class ZmqLink {
   /// Null when the address is none; no event is told.
   [[nodiscard]] static std::unique_ptr<ZmqLink> open(zmq::context_t& context,
                                                      TransportShared& shared, LinkId id,
-                                                     const Endpoint& to);
+                                                     const Endpoint& to, Duration patience);
   /// What was sent on an open link still goes out, for a short while.
   ~ZmqLink();
   ZmqLink(const ZmqLink&) = delete;

@@ -81,6 +81,8 @@ std::expected<std::unique_ptr<ZmqListener>, std::string> ZmqListener::open(
   zmq::socket_t& router = listener->router_;
   set_common_options(router, shared.options.keys, address);
   set_option(router, ZMQ_CURVE_SERVER, 1);
+  // How long a handshake may take is for the child to say, who knows how often it failed before.
+  set_option(router, ZMQ_HANDSHAKE_IVL, kHandshakeMaxMs);
   set_option(router, kZapEnforceDomain, 1);
   VPP_CHECK(zmq_setsockopt(router.handle(), ZMQ_ZAP_DOMAIN, kZapDomain.data(), kZapDomain.size()) ==
             0);

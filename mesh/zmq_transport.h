@@ -97,7 +97,8 @@ class ZmqTransport {
 
   /// Starts to connect; LinkOpened or LinkLost follows (or nothing: an address that does not
   /// resolve, a dead host within 3 s; the caller has a time-out of its own). `link` is new.
-  void open_link(LinkId link, const Endpoint& to);
+  /// A handshake that takes longer than `patience` (5 s at least, 30 s at most) is a lost link.
+  void open_link(LinkId link, const Endpoint& to, Duration patience = limits::kJoinTimeout);
 
   /// What was sent before still goes out. Unknown or lost links are ignored.
   void close_link(LinkId link);

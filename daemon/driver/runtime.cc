@@ -385,7 +385,9 @@ class Runtime::Impl {
     }
     for (auto& answer : durability_.hold_back(effects)) held_answers_.push_back(std::move(answer));
     for (const mesh::LinkId link : effects.close) transport_->close_link(link);
-    for (const mesh::OpenLink& each : effects.open) transport_->open_link(each.link, each.to);
+    for (const mesh::OpenLink& each : effects.open) {
+      transport_->open_link(each.link, each.to, each.patience);
+    }
     if (effects.site && device_) device_->instruct(node_->corrected(now), *effects.site);
     for (const mesh::SendUp& each : effects.up) transport_->send_up(each.link, each.message);
     for (const mesh::SendDown& each : effects.down) {

@@ -314,7 +314,9 @@ TEST_CASE("each search that found nobody gives the next one twice the time, eigh
   while (waited.size() < 6) {
     const UplinkEffects effects = bench.run_to_deadline();
     if (!effects.close.empty()) waited.push_back(bench.now.protocol - opened);
-    if (!effects.open.empty()) opened = bench.now.protocol;
+    if (effects.open.empty()) continue;
+    opened = bench.now.protocol;
+    CHECK(effects.open[0].patience >= (waited.empty() ? 3s : waited.back()));
   }
   CHECK(waited == std::vector<Duration>{3s, 6s, 12s, 24s, 24s, 24s});
   // And whoever has found a parent begins afresh.
