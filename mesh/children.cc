@@ -46,6 +46,7 @@ void Children::advance(const Now& now) {
   now_ = now.protocol;
   const Instant due = next_deadline();
   lag_ = due == kNever ? Duration{0} : std::max(Duration{0}, now.protocol - due);
+  lag_seen_ = now.protocol;
   if (check_at_ <= now.protocol) expire(now);
   if (next_beacon_ <= now.protocol) {
     send_beacons(now);

@@ -288,6 +288,7 @@ class Children {
   std::set<NodeId> groups_;                       ///< attached children that take children
   TokenBucket joins_;
   Duration lag_{0};  ///< how late the last advance() came
+  Instant lag_seen_{};
   bool draining_;
   ConnectionId redirected_ = 0;  ///< last one asked to go
   Balance balance_;

@@ -86,7 +86,9 @@ std::optional<NakReason> Children::refusal(Instant now, const FromChild& event,
     return NakReason::kOldSession;
   }
   if (!attached && by_connection_.size() >= options_.children_max) return NakReason::kFull;
-  if (lag_ >= kLagMax || !joins_.take(now)) return NakReason::kBusy;
+  // One without children has no timer to be in time for again.
+  const bool late = lag_ >= kLagMax && now - lag_seen_ < kLagMax;
+  if (late || !joins_.take(now)) return NakReason::kBusy;
   return std::nullopt;
 }
 

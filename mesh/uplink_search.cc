@@ -42,9 +42,7 @@ void Uplink::open_more(Instant now, Probing& probing) {
   std::size_t under_way = 0;
   for (const auto& [link, attempt] : probing.asked) under_way += attempt.answer ? 0U : 1U;
   const bool overdue = probing.more_at <= now;
-  // Where nobody answered at all, perhaps for too much to do, no more is asked of them at once.
-  const std::size_t some = silent_ > 1 ? 1 : kProbesAtOnce;
-  const std::size_t wanted = overdue ? under_way + some : some;
+  const std::size_t wanted = overdue ? under_way + kProbesAtOnce : kProbesAtOnce;
   bool opened = false;
   while (under_way < wanted && !probing.left.empty()) {
     const LinkId link = next_link_++;

@@ -550,6 +550,17 @@ TEST_CASE("a parent that is late tells those it cannot take to wait for as long 
   CHECK(refused[0].second.retry_after >= 1800ms);
 }
 
+TEST_CASE("a parent that was late and lost all its children meanwhile takes them in again",
+          "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  bench.advance(20s);
+  REQUIRE(bench.children.next_deadline() == kNever);  // nothing will tell that it is in time
+  CHECK(sent<HelloNak>(bench.hello(2, leaf(1), 2)).size() == 1);
+  bench.now.protocol += 2s;
+  CHECK(sent<HelloAck>(bench.hello(3, leaf(1), 3)).size() == 1);
+}
+
 TEST_CASE("asked to unload, a parent sends that many of its counted leaves to where it was told",
           "[mesh][children][balance]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
