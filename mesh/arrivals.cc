@@ -40,6 +40,7 @@ enum class Place : std::uint8_t { kFirst, kThen, kReplaced };
 
 Place place(Later& later, Message* message) {
   const Lane lane = message == nullptr ? Lane::kControl : lane_of(*message);
+  if (lane == Lane::kBackfill) return Place::kThen;
   if (lane == Lane::kControl) {
     later = {.control = true, .live = {}};
     return Place::kFirst;

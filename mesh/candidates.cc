@@ -97,6 +97,11 @@ Instant Candidates::next_usable(Instant now) const {
   return due;
 }
 
+std::size_t Candidates::useless(Instant now) const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(useless_, [&](const auto& one) { return one.second > now; }));
+}
+
 std::vector<Candidate> Candidates::all() const {
   std::vector<Candidate> out;
   for (const auto* list : {&seeds_, &alternates_}) {

@@ -41,6 +41,9 @@ class Candidates {
   /// When the first avoided one may be asked again; kNever when none is avoided.
   [[nodiscard]] Instant next_usable(Instant now) const;
 
+  /// How many were told, never answered, and are not learned again for a while.
+  [[nodiscard]] std::size_t useless(Instant now) const;
+
   [[nodiscard]] const std::vector<Endpoint>& seeds() const { return seeds_; }
   [[nodiscard]] const std::vector<Endpoint>& alternates() const { return alternates_; }
 

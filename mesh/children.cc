@@ -30,7 +30,8 @@ Children::Children(const ChildrenOptions& options, Rng rng)
     : options_{options},
       rng_{rng},
       joins_{kJoinsPerSecond, kJoinBurst},
-      draining_{options.draining} {
+      draining_{options.draining},
+      balance_{options.balance_after} {
   VPP_CHECK(options_.self != kNoNode);
   VPP_CHECK(options_.lease > options_.beacon_interval);
   VPP_CHECK(options_.beacon_interval > Duration{0});
@@ -45,10 +46,15 @@ void Children::advance(const Now& now) {
   now_ = now.protocol;
   const Instant due = next_deadline();
   lag_ = due == kNever ? Duration{0} : std::max(Duration{0}, now.protocol - due);
+  lag_seen_ = now.protocol;
   if (check_at_ <= now.protocol) expire(now);
   if (next_beacon_ <= now.protocol) {
     send_beacons(now);
-    if (draining_) send_redirects();
+    if (draining_) {
+      send_redirects();
+    } else {
+      balance(now.protocol);
+    }
     repeat_questions();
     age_locations(now.protocol);
   }
@@ -295,6 +301,38 @@ void Children::send_redirects() {
     if (next == by_connection_.end()) next = by_connection_.begin();
     effects_.send.push_back({next->first, redirect});
     redirected_ = next->first;
+  }
+}
+
+/// Only once each branch is known for certain: in the middle of moves a look would mislead.
+void Children::balance(Instant now) {
+  if (groups_.size() < 2) return;
+  std::vector<Balance::Load> loads;
+  for (const NodeId id : groups_) {
+    const Child& child = children_.at(id);
+    const auto* group = child.summary ? std::get_if<GroupSummary>(&*child.summary) : nullptr;
+    if (!counted(child, now) || group == nullptr) return;
+    loads.push_back({id, group->coverage.online + group->coverage.stale});
+  }
+  const auto request = balance_.look(now, std::move(loads));
+  if (!request) return;
+  const Child& to = children_.at(request->to);
+  if (!to.serves) return;
+  effects_.send.push_back(
+      {children_.at(request->from).connection, Unload{request->sites, {*to.serves}}});
+}
+
+void Children::unload(const Now& now, const Unload& what) {
+  now_ = now.protocol;
+  std::uint32_t left = std::min(what.sites, Balance::kAtOnce);
+  auto next = by_connection_.upper_bound(redirected_);
+  for (std::size_t i = 0; i < by_connection_.size() && left > 0; ++i, ++next) {
+    if (next == by_connection_.end()) next = by_connection_.begin();
+    const Child& child = children_.at(next->second);
+    if (child.peer.role != Role::kLeaf || !counted(child, now.protocol)) continue;
+    effects_.send.push_back({next->first, Redirect{RedirectReason::kBalance, what.to}});
+    redirected_ = next->first;
+    --left;
   }
 }
 

@@ -12,6 +12,11 @@
 //             has answered, in the very report that leaves the node out, or is lost with all it
 //             counted; the root then says Cleared, and every ancestor passes that down once its
 //             own questions are answered. Nobody has to know where the node was before.
+// Older       a node that lost its store, or one of two with one key, begins with sessions long
+// past.
+//             It is told the newest that is known of it here or below, goes on from there, and then
+//             says how long it may be counted elsewhere; if a branch has let it in, the ancestor
+//             that knows better has it left out.
 // Location    the announcements also tell every ancestor through which child a node is reached.
 // Lease       runs from the stamp the report echoes, on this node's own clock.
 #pragma once
@@ -29,6 +34,7 @@
 #include "config/limits.h"
 #include "config/rng.h"
 #include "config/time.h"
+#include "mesh/balance.h"
 #include "mesh/evictions.h"
 #include "mesh/messages.h"
 #include "mesh/token_bucket.h"
@@ -55,7 +61,8 @@ struct ChildrenOptions {
   std::size_t children_max = limits::kChildrenMax;
   Duration lease = limits::kLease;
   Duration beacon_interval = limits::kBeaconInterval;
-  bool draining = false;                  ///< as after drain(): it was, before a restart
+  bool draining = false;  ///< as after drain(): it was, before a restart
+  Duration balance_after = Balance::kPatience;
   std::size_t locations_max = 1'200'000;  ///< a fleet of a million; about 100 B each
 };
 
@@ -157,6 +164,9 @@ class Children {
   void drain(const Now& now, bool on);
   [[nodiscard]] bool draining() const { return draining_; }
 
+  /// From the parent: asks that many of the leaves counted here to go to one of `to`, each once.
+  void unload(const Now& now, const Unload& what);
+
   /// From the parent: leave older sessions of these out, they moved. Answered in
   /// take_evicted() once nobody below counts them.
   void evict(const Now& now, const std::vector<Attachment>& nodes);
@@ -245,6 +255,7 @@ class Children {
   void expire(const Now& now);
   void send_beacons(const Now& now);
   void send_redirects();
+  void balance(Instant now);
   [[nodiscard]] Beacon beacon(const Now& now, bool with_alternates);
   [[nodiscard]] std::vector<Endpoint> alternates_below() const;
   [[nodiscard]] Stamp stamp(Instant now);
@@ -277,9 +288,11 @@ class Children {
   std::set<NodeId> groups_;                       ///< attached children that take children
   TokenBucket joins_;
   Duration lag_{0};  ///< how late the last advance() came
+  Instant lag_seen_{};
   bool draining_;
   ConnectionId redirected_ = 0;  ///< last one asked to go
-  Instant now_{};                ///< of the last call
+  Balance balance_;
+  Instant now_{};  ///< of the last call
   Stamp last_stamp_ = 0;
   Stamp epoch_ = 0;  ///< first stamp that told the present path
   Instant next_beacon_ = kNever;

@@ -86,7 +86,9 @@ std::optional<NakReason> Children::refusal(Instant now, const FromChild& event,
     return NakReason::kOldSession;
   }
   if (!attached && by_connection_.size() >= options_.children_max) return NakReason::kFull;
-  if (lag_ >= kLagMax || !joins_.take(now)) return NakReason::kBusy;
+  // One without children has no timer to be in time for again.
+  const bool late = lag_ >= kLagMax && now - lag_seen_ < kLagMax;
+  if (late || !joins_.take(now)) return NakReason::kBusy;
   return std::nullopt;
 }
 
@@ -101,8 +103,10 @@ Session Children::newest_session(NodeId id) const {
 
 void Children::refuse(ConnectionId connection, NakReason reason, Session newest) {
   ++counters_.refused;
+  // One that is late itself would only be later if they came back before it has caught up.
+  const Duration wait = retry_after(reason) + (reason == NakReason::kBusy ? lag_ : Duration{0});
   effects_.send.push_back({connection, HelloNak{.reason = reason,
-                                                .retry_after = rng_.jittered(retry_after(reason)),
+                                                .retry_after = rng_.jittered(wait),
                                                 .alternates = alternates_below(),
                                                 .newest = newest}});
   effects_.drop.push_back(connection);

@@ -123,7 +123,12 @@ void Children::locate(const Now& now, NodeId via, const Attachment& what) {
     locations_.erase(it);
     return;
   }
-  if (!fresh && what.session < at.session && is_attached(at.via)) return;  // it has moved since
+  if (!fresh && what.session < at.session && is_attached(at.via)) {
+    if (via == at.via || via == what.node) return;  // late word
+    evictions_.ask(via, {what.node, at.session});   // it has moved since, or lost its store
+    to_ask_[via].push_back({what.node, at.session});
+    return;
+  }
   if (!fresh && at.via == via && at.session == what.session) {
     at.heard_at = now.protocol;
     at.settled = at.settled || what.settled;
@@ -186,6 +191,7 @@ void Children::end_older(const Now& now, const Attachment& newer) {
   const auto found = children_.find(newer.node);
   if (found == children_.end() || found->second.session >= newer.session) return;
   if (found->second.attached) end(now, *found, true);
+  found->second.session = newer.session;
   found->second.moved = true;  // the session stays known: its late messages are still refused
 }
 

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -25,5 +26,9 @@ using Frame = std::vector<std::uint8_t>;
 /// `bytes` need no alignment. What comes back holds every limit. Unknown kinds and other
 /// protocol versions are errors.
 [[nodiscard]] std::expected<Message, std::string> decode(std::span<const std::uint8_t> bytes);
+
+/// Which version a frame has that decode() refused for it; nothing: it was refused for something
+/// else.
+[[nodiscard]] std::optional<std::uint16_t> other_version(std::span<const std::uint8_t> bytes);
 
 }  // namespace vpp::mesh

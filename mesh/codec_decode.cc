@@ -236,6 +236,10 @@ Redirect get(wire::Redirect::Reader in) {
           .alternates = get_alternates(in.getAlternates())};
 }
 
+Unload get(wire::Unload::Reader in) {
+  return {.sites = in.getSites(), .to = get_alternates(in.getTo())};
+}
+
 std::optional<Watts> get(wire::Dispatch::Share::Reader in) {
   switch (in.which()) {
     case wire::Dispatch::Share::RELEASE:
@@ -318,6 +322,8 @@ Message get(wire::Frame::Reader frame) {
       return Lead{frame.getLead().getPromised(), frame.getLead().getLeads()};
     case wire::Frame::JOURNAL_PART:
       return get(frame.getJournalPart());
+    case wire::Frame::UNLOAD:
+      return get(frame.getUnload());
   }
   throw Refused{"unknown kind of message"};
 }
@@ -334,12 +340,16 @@ bool is_one_segment(std::span<const std::uint8_t> bytes) {
   return words == bytes.size() / kWordBytes - 1;
 }
 
-Message decode_segment(std::span<const std::uint8_t> bytes) {
+template <class Read>
+auto with_frame(std::span<const std::uint8_t> bytes, Read read) {
   auto words = kj::heapArray<capnp::word>(bytes.size() / kWordBytes);
   std::memcpy(words.begin(), bytes.data(), bytes.size());
   const capnp::ReaderOptions options{limits::kReaderWordsMax, limits::kReaderNestingMax};
   capnp::FlatArrayMessageReader reader{words, options};
-  const auto frame = reader.getRoot<wire::Frame>();
+  return read(reader.getRoot<wire::Frame>());
+}
+
+Message get_ours(wire::Frame::Reader frame) {
   if (frame.getVersion() != kProtocolVersion) {
     throw Refused{"protocol version " + std::to_string(frame.getVersion()) + ", ours is " +
                   std::to_string(kProtocolVersion)};
@@ -349,11 +359,22 @@ Message decode_segment(std::span<const std::uint8_t> bytes) {
 
 }  // namespace
 
+std::optional<std::uint16_t> other_version(std::span<const std::uint8_t> bytes) {
+  if (bytes.size() > limits::kFrameBytesMax || !is_one_segment(bytes)) return std::nullopt;
+  try {
+    const std::uint16_t version = with_frame(bytes, [](auto frame) { return frame.getVersion(); });
+    if (version == kProtocolVersion || version == 0) return std::nullopt;
+    return version;
+  } catch (const kj::Exception&) {
+    return std::nullopt;
+  }
+}
+
 std::expected<Message, std::string> decode(std::span<const std::uint8_t> bytes) {
   if (bytes.size() > limits::kFrameBytesMax) return std::unexpected{"frame too long"};
   if (!is_one_segment(bytes)) return std::unexpected{"not one Cap'n Proto segment"};
   try {
-    Message message = decode_segment(bytes);
+    Message message = with_frame(bytes, get_ours);
     if (auto broken = broken_limit(message)) return std::unexpected{std::move(*broken)};
     return message;
   } catch (const Refused& refused) {

@@ -230,6 +230,12 @@ void put(const Redirect& m, wire::Frame::Builder frame) {
   put_list(m.alternates, [&](unsigned n) { return out.initAlternates(n); });
 }
 
+void put(const Unload& m, wire::Frame::Builder frame) {
+  auto out = frame.initUnload();
+  out.setSites(m.sites);
+  put_list(m.to, [&](unsigned n) { return out.initTo(n); });
+}
+
 void put(const Follow& m, wire::Frame::Builder frame) {
   auto out = frame.initFollow();
   out.setPromised(m.promised);

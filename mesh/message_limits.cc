@@ -216,6 +216,10 @@ void check(Limits& l, const Redirect& m) {
   l.alternates(m.alternates);
 }
 
+void check(Limits& l, const Unload& m) {
+  l.alternates(m.to);
+}
+
 void check(Limits& l, const Evict& m) {
   l.nodes(m.nodes);
 }

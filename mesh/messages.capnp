@@ -28,6 +28,7 @@ struct Frame {
     follow @14 :Follow;
     lead @15 :Lead;
     journalPart @16 :JournalPart;
+    unload @17 :Unload;
   }
 }
 
@@ -226,6 +227,11 @@ enum RedirectReason {
 struct Redirect {
   reason @0 :RedirectReason;
   alternates @1 :List(Endpoint);
+}
+
+struct Unload {
+  sites @0 :UInt32;
+  to @1 :List(Endpoint);
 }
 
 struct Nodes {

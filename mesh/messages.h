@@ -235,7 +235,7 @@ struct Cleared {
 
 enum class RedirectReason : std::uint8_t {
   kDraining,  ///< go wherever you are taken; repeated until nobody is left
-  kBalance,   ///< a sibling has more room
+  kBalance,   ///< a sibling carries far fewer: go there, or stay
 };
 
 /// Find another parent, and stay until it has taken you.
@@ -243,6 +243,14 @@ struct Redirect {
   RedirectReason reason = RedirectReason::kDraining;
   std::vector<Endpoint> alternates;
   friend bool operator==(const Redirect&, const Redirect&) = default;
+};
+
+/// To an aggregator: a sibling carries far fewer sites, see mesh/balance.h. Redirect that many of
+/// the leaves below to it.
+struct Unload {
+  std::uint32_t sites = 0;
+  std::vector<Endpoint> to;
+  friend bool operator==(const Unload&, const Unload&) = default;
 };
 
 // --- between roots ---------------------------------------------------------------------------
@@ -286,7 +294,8 @@ struct JournalPart {
   friend bool operator==(const JournalPart&, const JournalPart&) = default;
 };
 
-using Message = std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch,
-                             DispatchAck, Evict, Cleared, Bye, Redirect, Follow, Lead, JournalPart>;
+using Message =
+    std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch, DispatchAck,
+                 Evict, Cleared, Bye, Redirect, Follow, Lead, JournalPart, Unload>;
 
 }  // namespace vpp::mesh

@@ -1,10 +1,12 @@
 // What waits for a peer that is slower than we are: control first, live values conflated. Pure.
 //
 // Lanes       control leaves in order and before all else; then the newest share of an order, then
-//             the newest live value. A live value (a report, a beacon, a renewed share) tells all
-//             that older ones told, so only the newest is worth the wait.
-// Bound       kControlMax of control and one of each live lane. A peer that lets more control wait
-//             is cut off by the owner: better lost and back than obeyed in part.
+//             the newest live value, then back-fill in order. A live value (a report, a beacon, a
+//             renewed share) tells all that older ones told, so only the newest is worth the wait.
+// Bound       kControlMax of control, one of each live lane, kBackfillMax of back-fill. A peer that
+//             lets more control wait is cut off by the owner: better lost and back than obeyed in
+//             part. Back-fill pauses instead: what finds no room is not taken, and whoever needs
+//             it says again what it has (daemon/node/journal.h).
 // Ownership   values; nothing here sends.
 // Source      design/mesh.md (Queues).
 #pragma once
@@ -22,9 +24,14 @@
 namespace vpp::mesh {
 
 /// In the order in which they leave.
-enum class Lane : std::uint8_t { kControl, kShare, kLive };
+enum class Lane : std::uint8_t { kControl, kShare, kLive, kBackfill };
 
-/// Everything is control but what a newer one of its kind replaces.
+/// A newer one of its kind replaces it.
+[[nodiscard]] constexpr bool is_live(Lane lane) {
+  return lane == Lane::kShare || lane == Lane::kLive;
+}
+
+/// Everything is control but live values, and the journal on its way to another root.
 [[nodiscard]] Lane lane_of(const Message& message);
 
 /// Lets `newer` tell what `older` (before it, of the same lane) told and does not repeat. False:
@@ -37,41 +44,51 @@ class Outbox {
  public:
   static constexpr std::size_t kControlMax = 64;  ///< as many as libzmq holds before us
 
-  /// False: no room for more control; nothing was taken.
+  static constexpr std::size_t kBackfillMax = 8;  ///< full frames: half a megabyte
+
+  /// False: no room; nothing was taken. Of control that is the end of the peer.
   [[nodiscard]] bool put(Lane lane, Item item) {
-    if (lane != Lane::kControl) {
+    if (is_live(lane)) {
       newest(lane) = std::move(item);
       return true;
     }
-    if (control_.size() >= kControlMax) return false;
-    control_.push_back(std::move(item));
+    const bool control = lane == Lane::kControl;
+    auto& queue = control ? control_ : backfill_;
+    if (queue.size() >= (control ? kControlMax : kBackfillMax)) return false;
+    queue.push_back(std::move(item));
     return true;
   }
 
   /// What waits in a live lane.
   [[nodiscard]] std::optional<Item>& newest(Lane lane) {
-    VPP_CHECK(lane != Lane::kControl);
+    VPP_CHECK(is_live(lane));
     return live_[static_cast<std::size_t>(lane) - 1];
   }
 
   [[nodiscard]] bool has_control() const { return !control_.empty(); }
-  [[nodiscard]] bool empty() const { return control_.empty() && !live_[0] && !live_[1]; }
+  [[nodiscard]] bool empty() const {
+    return control_.empty() && !live_[0] && !live_[1] && backfill_.empty();
+  }
 
   /// What leaves next. Not empty.
   [[nodiscard]] Item& front() {
     if (!control_.empty()) return control_.front();
-    std::optional<Item>& first = live_[0] ? live_[0] : live_[1];
-    VPP_CHECK(first.has_value());
-    return *first;
+    if (live_[0]) return *live_[0];
+    if (live_[1]) return *live_[1];
+    VPP_CHECK(!backfill_.empty());
+    return backfill_.front();
   }
   void pop() {
     if (!control_.empty()) return control_.pop_front();
-    (live_[0] ? live_[0] : live_[1]).reset();
+    if (live_[0]) return live_[0].reset();
+    if (live_[1]) return live_[1].reset();
+    backfill_.pop_front();
   }
 
  private:
   std::deque<Item> control_;
   std::array<std::optional<Item>, 2> live_;  ///< shares, live values
+  std::deque<Item> backfill_;
 };
 
 }  // namespace vpp::mesh

@@ -29,8 +29,8 @@ std::optional<std::size_t> advertised_before(const UplinkRecord& record) {
 
 std::string_view to_string(MoveReason reason) {
   constexpr std::string_view kNames[] = {
-      "started",    "parent silent", "disconnected", "poisoned",    "parent unfit",
-      "redirected", "newer term",    "better rank",  "more wanted", "left"};
+      "started",  "parent silent", "disconnected", "poisoned",    "parent unfit", "redirected",
+      "balanced", "newer term",    "better rank",  "more wanted", "left"};
   return kNames[static_cast<std::size_t>(reason)];
 }
 
@@ -334,16 +334,21 @@ void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const
   feasibility_.advertise(now.protocol, parent.path.size(), record_.term);
   if (standby_ && standby_->attempt.candidate.to == parent.candidate.to) end_standby();
   spread_ = parent.spread;
-  failures_ = 0;
+  failures_ = silent_ = 0;
   trouble_ = seen_ = Trouble::kNone;
-  state_ = Attached{
-      .parent = std::move(parent), .look_at = kNever, .look = {}, .promising = {}, .leaving = {}};
+  state_ = Attached{.parent = std::move(parent),
+                    .look_at = kNever,
+                    .look = {},
+                    .promising = {},
+                    .leaving = {},
+                    .balanced = false};
   standby_turn_ = 0;
   held()->look_at = next_look(now.protocol, *held());
   if (moves_.empty() || moves_.back().to)
     moves_.push_back({.at = now.protocol, .from = {}, .to = {}});
   moves_.back().to = peer;
   moves_.back().gap = now.protocol - moves_.back().at;
+  held()->balanced = moves_.back().reason == MoveReason::kBalanced;
   if (moves_.size() > kMovesKept) moves_.erase(moves_.begin());
   effects_.attachment_changed = true;
   effects_.path_changed = true;
@@ -357,7 +362,8 @@ void Uplink::on_parent(const Now& now, const FromParent& event) {
   }
   const bool for_the_node = std::holds_alternative<Dispatch>(event.message) ||
                             std::holds_alternative<Evict>(event.message) ||
-                            std::holds_alternative<Cleared>(event.message);
+                            std::holds_alternative<Cleared>(event.message) ||
+                            std::holds_alternative<Unload>(event.message);
   if (for_the_node) effects_.deliver.push_back(event.message);
 }
 
@@ -370,9 +376,14 @@ void Uplink::on_beacon(const Now& now, const Beacon& beacon) {
   } else if (!obeyable(now.protocol, parent, beacon)) {
     candidates_.learn(beacon.alternates, now.protocol);
     candidates_.avoid(parent.candidate.to, now.protocol + rng_.jittered(limits::kBeaconInterval));
-    lose_parent(now.protocol, Parting::kBye,
-                beacon.path.empty() ? MoveReason::kPoisoned : MoveReason::kUnfit);
-    if (!join_standby(now.protocol)) search(now.protocol);
+    const auto asked = take_asked();
+    const auto why = beacon.path.empty() ? MoveReason::kPoisoned : MoveReason::kUnfit;
+    lose_parent(now.protocol, Parting::kBye, asked ? asked->why : why);
+    if (asked) {
+      state_ = Joining{*asked->petition, {}};
+    } else if (!join_standby(now.protocol)) {
+      search(now.protocol);
+    }
     return;
   }
   parent.stamp = beacon.stamp;
@@ -461,13 +472,26 @@ void Uplink::end_former(bool say_goodbye) {
 }
 
 void Uplink::orphan(Instant now, Parting how, MoveReason why) {
-  lose_parent(now, how, why);
+  const auto asked = take_asked();
+  lose_parent(now, how, asked ? asked->why : why);
+  if (asked) {
+    state_ = Joining{*asked->petition, {}};
+    return;
+  }
   if (join_standby(now)) return;
   if (spread_ > Duration{0}) {
     state_ = Orphan{now + rng_.up_to(spread_)};
   } else {
     search(now);
   }
+}
+
+/// The look on which a Hello is out, if any: its answer is on the way, and that it was taken in
+/// there may be why the parent lets it go. A search would only ask again.
+std::optional<Uplink::Look> Uplink::take_asked() {
+  if (!moving()) return std::nullopt;
+  end_standby();
+  return std::exchange(held()->look, std::nullopt);
 }
 
 /// Healing in one step: no search, no handshake, and no wait to keep neighbours apart, because

@@ -82,7 +82,8 @@ enum class MoveReason : std::uint8_t {
   kDisconnected,  ///< the link is gone
   kPoisoned,      ///< the parent lost its root, or says that we live elsewhere
   kUnfit,         ///< the parent's new path holds us, is too deep, or is of an older root
-  kRedirected,    ///< the parent asked for it
+  kRedirected,    ///< the parent is being emptied
+  kBalanced,      ///< the parent carried far more than the new one
   kNewerTerm,     ///< elsewhere a newer root is obeyed
   kBetterRank,    ///< elsewhere is nearer to the root
   kMoreWanted,    ///< a seed named earlier in the config is back
@@ -125,6 +126,7 @@ using UplinkEvent = std::variant<LinkOpened, LinkLost, FromParent>;
 struct OpenLink {
   LinkId link = 0;
   Endpoint to;
+  Duration patience = limits::kJoinTimeout;  ///< with its handshake
 };
 struct SendUp {
   LinkId link = 0;
@@ -137,8 +139,8 @@ struct UplinkEffects {
   std::vector<LinkId> close;
   std::vector<OpenLink> open;
   std::vector<SendUp> send;
-  /// Dispatch, Evict, Cleared, HelloAck of the present parent; after a move also a Dispatch of the
-  /// former one, as long as that counts this node.
+  /// Dispatch, Evict, Cleared, Unload, HelloAck of the present parent; after a move also a Dispatch
+  /// of the former one, as long as that counts this node.
   std::vector<Message> deliver;
   bool attachment_changed = false;
   bool path_changed = false;
@@ -190,6 +192,10 @@ class Uplink {
   [[nodiscard]] std::vector<Endpoint> alternates_below() const;
   /// The newest last, at most kMovesKept.
   [[nodiscard]] const std::vector<Move>& moves() const { return moves_; }
+  /// Alternates that were told and never answered.
+  [[nodiscard]] std::size_t useless_alternates(Instant now) const {
+    return candidates_.useless(now);
+  }
   /// An alternate held ready; nothing: none.
   [[nodiscard]] std::optional<Endpoint> standby() const;
   /// Of the last search that ended without a parent; kNone while attached.
@@ -265,8 +271,9 @@ class Uplink {
   /// The parent asked us to go.
   struct Leaving {
     RedirectReason reason = RedirectReason::kDraining;
-    Instant until{};        ///< unless it asks again
-    std::size_t first = 0;  ///< the alternate looked at first: neighbours spread out
+    Instant until{};           ///< unless it asks again
+    std::vector<Endpoint> to;  ///< to even out loads: nowhere else; empty: anywhere
+    std::size_t first = 0;     ///< the alternate looked at first: neighbours spread out
     std::size_t tried = 0;
   };
   /// The parent before, after a move that it need not notice: it counts and dispatches this node
@@ -284,6 +291,7 @@ class Uplink {
     std::optional<Look> look;
     std::optional<Endpoint> promising;  ///< a wanted seed that answered the last look
     std::optional<Leaving> leaving;
+    bool balanced = false;  ///< it was sent here: a more wanted seed is no reason to go back
   };
   struct Suspect {
     Attached was;
@@ -321,6 +329,7 @@ class Uplink {
   void lose_parent(Instant now, Parting how, MoveReason why);
   void orphan(Instant now, Parting how, MoveReason why);
   [[nodiscard]] bool join_standby(Instant now);
+  [[nodiscard]] std::optional<Look> take_asked();
   void on_former(Instant now, const Message& message);
   void end_former(bool say_goodbye);
   void advance(Instant now, Attached& attached);
@@ -338,6 +347,7 @@ class Uplink {
   void on_standby(const Now& now, Attached& attached, const FromParent& event);
   void advance_standby(Instant now);
   void end_standby();
+  [[nodiscard]] std::vector<Candidate> ways_out(Instant now, const Attached& attached) const;
   [[nodiscard]] std::optional<Candidate> look_target(Instant now, Attached& attached);
   [[nodiscard]] Instant next_look(Instant now, const Attached& attached);
   [[nodiscard]] std::optional<MoveReason> gain(Instant now, const Attached& attached,
@@ -345,6 +355,7 @@ class Uplink {
 
   [[nodiscard]] Seeker seeker() const;
   [[nodiscard]] Duration hold(Instant now) const;
+  [[nodiscard]] Duration patience(int failed_before) const;
   [[nodiscard]] Attached* held();
   [[nodiscard]] const Attached* held() const;
   [[nodiscard]] bool moving() const;
@@ -360,7 +371,8 @@ class Uplink {
   Feasibility feasibility_;
   State state_ = Orphan{};
   LinkId next_link_ = 1;
-  int failures_ = 0;             ///< searches in a row that found nobody
+  int failures_ = 0;             ///< searches in a row that found no parent
+  int silent_ = 0;               ///< and in which nobody answered
   bool heard_somebody_ = false;  ///< in this search
   std::size_t look_turn_ = 0;    ///< whose turn it is to be looked at
   Duration spread_{0};           ///< of the last parent

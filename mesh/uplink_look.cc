@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 constexpr Duration kStandbySoon = 1s;   ///< after the attach, and from one that will not do
 constexpr int kBeaconsToRefresh = 15;   ///< a standby is asked again, in beacon intervals
 constexpr Duration kLeaveWithin = 1s;   ///< neighbours were asked in the same moment
+constexpr Duration kLevelWithin = 30s;  ///< nothing presses: few are between two parents at once
 constexpr Duration kLeaveNext = 200ms;  ///< from one alternate that would not to the next
 constexpr Duration kLeaveAgain = 2s;    ///< when none would
 constexpr Duration kLeavingFor = 60s;  ///< a parent with 10,000 children repeats itself within 40 s
@@ -28,10 +29,26 @@ void Uplink::on_redirect(Instant now, const Redirect& redirect) {
   }
   const bool known = attached.leaving && attached.leaving->reason == redirect.reason;
   if (!known) {
-    attached.leaving = Leaving{.reason = redirect.reason, .first = rng_.below(limits::kSeedsMax)};
-    attached.look_at = std::min(attached.look_at, now + rng_.up_to(kLeaveWithin));
+    attached.leaving = Leaving{
+        .reason = redirect.reason, .until = {}, .to = {}, .first = rng_.below(limits::kSeedsMax)};
+    const bool drained = redirect.reason == RedirectReason::kDraining;
+    attached.look_at = drained ? std::min(attached.look_at, now + rng_.up_to(kLeaveWithin))
+                               : now + rng_.up_to(kLevelWithin);
   }
   attached.leaving->until = now + kLeavingFor;
+  const bool anywhere = redirect.reason == RedirectReason::kDraining;
+  attached.leaving->to = anywhere ? std::vector<Endpoint>{} : redirect.alternates;
+}
+
+/// Where one who was asked to go may ask.
+std::vector<Candidate> Uplink::ways_out(Instant now, const Attached& attached) const {
+  std::vector<Candidate> out = candidates_.others(now, attached.parent.candidate.to);
+  const bool named = attached.leaving && !attached.leaving->to.empty();
+  if (!named) return out;
+  const auto& to = attached.leaving->to;
+  std::erase_if(out,
+                [&](const Candidate& one) { return std::ranges::find(to, one.to) == to.end(); });
+  return out;
 }
 
 /// The most wanted seed every other time, the rest in turn; for one who must go, or whose parent
@@ -42,7 +59,7 @@ std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
   const bool for_standby = !must_go && !alone && !standby_ && wants_standby(attached);
   if (!for_standby && attached.parent.candidate.place == 0 && !must_go && !alone)
     return std::nullopt;  // nothing more is wanted
-  const std::vector<Candidate> others = candidates_.others(now, attached.parent.candidate.to);
+  const std::vector<Candidate> others = ways_out(now, attached);
   if (others.empty()) return std::nullopt;
   if (must_go) {
     Leaving& leaving = *attached.leaving;
@@ -59,7 +76,7 @@ std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
 
 Instant Uplink::next_look(Instant now, const Attached& attached) {
   if (attached.parent.path.empty()) return now + rng_.jittered(kLookAroundAlone);
-  const std::size_t others = candidates_.others(now, attached.parent.candidate.to).size();
+  const std::size_t others = ways_out(now, attached).size();
   if (!attached.leaving) {
     const bool soon = !standby_ && wants_standby(attached) && standby_turn_ < others;
     return now + rng_.jittered(soon ? kStandbySoon : kLookAround);
@@ -71,16 +88,16 @@ Instant Uplink::next_look(Instant now, const Attached& attached) {
 void Uplink::start_look(Instant now, Attached& attached) {
   if (attached.leaving && attached.leaving->until <= now) attached.leaving.reset();
   const bool alone = attached.parent.path.empty();
-  const bool told_to = attached.leaving && attached.leaving->tried == 0;
+  const bool drained = attached.leaving && attached.leaving->reason == RedirectReason::kDraining;
+  const bool told_to = drained && attached.leaving->tried == 0;
   if ((told_to || alone) && standby_) {  // asked afresh, then joined
     if (told_to) ++attached.leaving->tried;
     attached.look = std::exchange(standby_, std::nullopt);
     attached.look->attempt.nonce = rng_.next();
-    attached.look->give_up_at = now + options_.join_timeout;
+    attached.look->give_up_at = now + lateness_.stretch(options_.join_timeout);
     return probe(now, attached.look->link, attached.look->attempt);
   }
-  const bool must_go =
-      alone || (attached.leaving && attached.leaving->reason == RedirectReason::kDraining);
+  const bool must_go = alone || drained;
   const bool for_standby = !standby_ && wants_standby(attached);
   const bool busy = dispatch_active_ && !must_go && !for_standby;
   const auto target = busy ? std::nullopt : look_target(now, attached);
@@ -89,7 +106,7 @@ void Uplink::start_look(Instant now, Attached& attached) {
   const LinkId link = next_link_++;
   attached.look = Look{.link = link,
                        .attempt = open(link, *target),
-                       .give_up_at = now + options_.join_timeout,
+                       .give_up_at = now + lateness_.stretch(options_.join_timeout),
                        .petition = {}};
 }
 
@@ -157,14 +174,15 @@ std::optional<MoveReason> Uplink::gain(Instant now, const Attached& attached,
         attached.leaving->tried > candidates_.others(now, parent.candidate.to).size();
     if (rank > held_rank && !(draining && all_tried)) return std::nullopt;
     if (!draining && (dispatch_active_ || crowded(answer))) return std::nullopt;
-    return MoveReason::kRedirected;
+    return draining ? MoveReason::kRedirected : MoveReason::kBalanced;
   }
   if (dispatch_active_ || !worth_moving(seeker(), parent.path.size(), parent.candidate.place, offer,
                                         candidates_.seeds().size())) {
     return std::nullopt;
   }
   if (answer.term > record_.term) return MoveReason::kNewerTerm;
-  return rank < held_rank ? MoveReason::kBetterRank : MoveReason::kMoreWanted;
+  if (rank < held_rank) return MoveReason::kBetterRank;
+  return attached.balanced ? std::nullopt : std::optional{MoveReason::kMoreWanted};
 }
 
 void Uplink::advance_look(Instant now, Attached& attached) {

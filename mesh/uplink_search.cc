@@ -14,7 +14,8 @@ constexpr std::size_t kProbesAtOnce = 4;
 constexpr Duration kMoreAfter = 500ms;    ///< silent ones do not hold up those behind them
 constexpr Duration kDecideAfter = 250ms;  ///< from the first offer: a better one may be slower
 constexpr Duration kRepeatAfter = 1s;     ///< a Probe or Hello that was not answered
-constexpr Duration kRetryMax = 60s;       ///< no refusal keeps us away for longer
+constexpr int kPatienceDoublingsMax = 3;
+constexpr Duration kRetryMax = 60s;  ///< no refusal keeps us away for longer
 constexpr Duration kAvoidAfterTimeout = 1s;
 /// Back-off while somebody answers but reaches no root yet: a tree that comes back from its root
 /// downwards would otherwise lose kBackoffMax at every level.
@@ -51,14 +52,22 @@ void Uplink::open_more(Instant now, Probing& probing) {
     opened = true;
   }
   if (opened) {
-    probing.give_up_at = now + std::max(options_.join_timeout, spread_ * 2);
+    probing.give_up_at = now + patience(silent_);
     probing.more_at = now + kMoreAfter;
   }
   if (probing.left.empty()) probing.more_at = kNever;
 }
 
+/// How long an answer may take. A parent that thousands want at once may need longer than one
+/// attempt takes; an attempt given up is a handshake it did in vain, and one more to do. So each
+/// failure in a row gives the next attempt twice the time.
+Duration Uplink::patience(int failed_before) const {
+  const Duration wanted = std::max(options_.join_timeout, spread_ * 2);
+  return lateness_.stretch(wanted) * (1 << std::min(failed_before, kPatienceDoublingsMax));
+}
+
 Uplink::Attempt Uplink::open(LinkId link, const Candidate& candidate) {
-  effects_.open.push_back({link, candidate.to});
+  effects_.open.push_back({link, candidate.to, patience(silent_)});
   return {.candidate = candidate, .nonce = rng_.next(), .opened = false, .answer = {}};
 }
 
@@ -132,7 +141,9 @@ void Uplink::join_best(Instant now, Attempts offers) {
 void Uplink::rest(Instant now) {
   trouble_ = seen_ == Trouble::kNone ? Trouble::kSilent : seen_;
   seen_ = Trouble::kNone;
-  const Duration cap = std::exchange(heard_somebody_, false) ? kBackoffHeard : limits::kBackoffMax;
+  const bool heard = std::exchange(heard_somebody_, false);
+  silent_ = heard ? 0 : std::min(silent_ + 1, kDoublingsMax);
+  const Duration cap = heard ? kBackoffHeard : limits::kBackoffMax;
   const Duration most = std::min(cap, limits::kBackoffMin * (1 << failures_));
   failures_ = std::min(failures_ + 1, kDoublingsMax);
   Instant until = now + std::max(rng_.up_to(most), Duration{1});
@@ -151,7 +162,7 @@ Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& can
   record_.path_length = std::max(path.size(), static_cast<std::size_t>(leases));
   if (!planted(Bug::kSessionNotPersisted)) persist();
   Petition petition{.link = link, .candidate = candidate, .session = record_.session};
-  petition.give_up_at = now + std::max(options_.join_timeout, spread_ * 2);
+  petition.give_up_at = now + patience(failures_);
   send_hello(now, petition);
   return petition;
 }

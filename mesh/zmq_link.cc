@@ -1,5 +1,6 @@
 #include "mesh/zmq_link.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <string>
@@ -42,6 +43,7 @@ std::string next_monitor_name() {
 ZmqLink::ZmqLink(zmq::context_t& context, TransportShared& shared, LinkId id, const Endpoint& to)
     : shared_{shared},
       id_{id},
+      to_{to.address},
       server_key_{to.server_key},
       dealer_{context, zmq::socket_type::dealer},
       monitor_{context, dealer_, next_monitor_name(), kWatched} {}
@@ -51,12 +53,15 @@ ZmqLink::~ZmqLink() {
 }
 
 std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared& shared, LinkId id,
-                                       const Endpoint& to) {
+                                       const Endpoint& to, Duration patience) {
   std::unique_ptr<ZmqLink> link{new ZmqLink{context, shared, id, to}};
   zmq::socket_t& dealer = link->dealer_;
   set_common_options(dealer, shared.options.keys, to.address);
   set_option(dealer, ZMQ_CURVE_PUBLICKEY, shared.options.keys.curve);
   set_option(dealer, ZMQ_CURVE_SERVERKEY, to.server_key);
+  const auto handshake_ms =
+      std::clamp<Duration::rep>(patience.count(), kHandshakeMinMs, kHandshakeMaxMs);
+  set_option(dealer, ZMQ_HANDSHAKE_IVL, static_cast<int>(handshake_ms));
   // One socket is one attempt: nothing meant for this parent may reach its next incarnation.
   set_option(dealer, ZMQ_RECONNECT_IVL, -1);
   set_option(dealer, ZMQ_IMMEDIATE, 1);
@@ -88,13 +93,13 @@ bool ZmqLink::try_send(const Message& message) {
 void ZmqLink::put_off(const Message& message) {
   Message latest = message;
   const Lane lane = lane_of(message);
-  if (lane != Lane::kControl) {
+  if (is_live(lane)) {
     if (const auto& older = outbox_.newest(lane)) {
       (void)absorb(latest, *older);  // what finds no room is announced again
       ++shared_.counters.conflated;
     }
   }
-  if (outbox_.put(lane, std::move(latest))) return;
+  if (outbox_.put(lane, std::move(latest)) || lane == Lane::kBackfill) return;
   ++shared_.counters.slow_peer;
   overrun_ = true;
 }
@@ -153,7 +158,7 @@ bool ZmqLink::take(zmq::message_t& frame) {
     one_part = false;
     more = part && part->more();
   }
-  auto message = shared_.decoded(frame, "a parent");
+  auto message = shared_.decoded(frame, to_, true);
   if (!message) return true;
   if (!one_part) {
     ++shared_.counters.malformed;

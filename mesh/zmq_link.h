@@ -17,7 +17,7 @@ class ZmqLink {
   /// Null when the address is none; no event is told.
   [[nodiscard]] static std::unique_ptr<ZmqLink> open(zmq::context_t& context,
                                                      TransportShared& shared, LinkId id,
-                                                     const Endpoint& to);
+                                                     const Endpoint& to, Duration patience);
   /// What was sent on an open link still goes out, for a short while.
   ~ZmqLink();
   ZmqLink(const ZmqLink&) = delete;
@@ -60,6 +60,7 @@ class ZmqLink {
 
   TransportShared& shared_;
   LinkId id_;
+  std::string to_;  ///< its address
   CurveKey server_key_;
   zmq::socket_t dealer_;
   Monitor monitor_;

@@ -81,6 +81,8 @@ std::expected<std::unique_ptr<ZmqListener>, std::string> ZmqListener::open(
   zmq::socket_t& router = listener->router_;
   set_common_options(router, shared.options.keys, address);
   set_option(router, ZMQ_CURVE_SERVER, 1);
+  // How long a handshake may take is for the child to say, who knows how often it failed before.
+  set_option(router, ZMQ_HANDSHAKE_IVL, kHandshakeMaxMs);
   set_option(router, kZapEnforceDomain, 1);
   VPP_CHECK(zmq_setsockopt(router.handle(), ZMQ_ZAP_DOMAIN, kZapDomain.data(), kZapDomain.size()) ==
             0);
@@ -172,14 +174,14 @@ std::optional<ZmqListener::Received> ZmqListener::receive_frame() {
 
 void ZmqListener::take(Received& frame) {
   const std::string who = who_is(frame.body);
-  auto message = shared_.decoded(frame.body, who);
-  if (!message) return;
+  auto message = shared_.decoded(frame.body, who, false);
+  if (!message && message.error() == Unread::kBad) return;
   const auto key = key_of(frame.body);
   if (!frame.one_part || !key) {
     ++shared_.counters.malformed;
     return shared_.warn("malformed frame", who, "not one part of a CURVE connection");
   }
-  if (!goes_up(*message)) {
+  if (message && !goes_up(*message)) {
     ++shared_.counters.misdirected;
     return shared_.warn("misdirected frame", who, "a kind that only parents send");
   }
@@ -190,6 +192,8 @@ void ZmqListener::take(Received& frame) {
     ++shared_.counters.table_full;
     return shared_.warn("no free connection slot", who);
   }
+  // Whoever speaks another version can read ours off the answer.
+  if (!message) return refuse(*connection);
   deliver(*connection, std::move(*message), who);
 }
 
@@ -299,8 +303,8 @@ void ZmqListener::put_off(const Connection& connection, Lane lane, zmq::message_
     return;
   }
   auto& outbox = behind_[connection.id];
-  if (lane != Lane::kControl && outbox.newest(lane)) ++shared_.counters.conflated;
-  if (outbox.put(lane, std::move(frame))) return;
+  if (is_live(lane) && outbox.newest(lane)) ++shared_.counters.conflated;
+  if (outbox.put(lane, std::move(frame)) || lane == Lane::kBackfill) return;
   ++shared_.counters.slow_peer;
   // It has missed something that it had to know: better lost and back than obeyed in part.
   shared_.warn("slow child cut off", to_string(connection.proof->peer.id));

@@ -52,7 +52,8 @@ std::expected<ParentProbe, std::string> probe_parent(const NodeKeys& keys, const
     std::vector<TransportEvent> events;
     (*transport)->wait(most - since(begin), events);
     for (const TransportEvent& event : events) over = over || take(event, **transport, probe);
-    if ((*transport)->counters().malformed > 0) {
+    const TransportCounters& seen = (*transport)->counters();
+    if (seen.malformed + seen.other_version > 0) {
       probe.outcome = ParentProbe::Outcome::kMisread;
       over = true;
     }

@@ -17,12 +17,15 @@ namespace vpp::mesh {
 /// Work per socket and wait(), so that a flood on one cannot hold the owner.
 inline constexpr int kFramesPerWait = 1024;
 
+enum class Unread : std::uint8_t { kBad, kOtherVersion };
+
 struct TransportShared {
   explicit TransportShared(TransportOptions wanted) : options{std::move(wanted)} {}
 
   TransportOptions options;
   TransportCounters counters;
-  std::vector<TransportEvent> events;  ///< for the next or present wait()
+  std::optional<OtherVersion> other_version;  ///< the last one
+  std::vector<TransportEvent> events;         ///< for the next or present wait()
   WarnLimiter limiter;
 
   /// For idle times and rates of log lines, which no core sees.
@@ -53,20 +56,28 @@ struct TransportShared {
     return std::nullopt;
   }
 
-  /// A frame from a peer; nothing when it is bad, which is counted here.
-  [[nodiscard]] std::optional<Message> decoded(const zmq::message_t& frame, std::string_view who) {
+  /// A frame from a peer, above or below. What cannot be read is counted here.
+  [[nodiscard]] std::expected<Message, Unread> decoded(const zmq::message_t& frame,
+                                                       std::string_view who, bool above) {
     ++counters.frames_in;
     counters.bytes_in += frame.size();
     if (frame.size() > limits::kFrameBytesMax) {
       ++counters.oversize;
       warn("frame too long", who);
-      return std::nullopt;
+      return std::unexpected{Unread::kBad};
     }
-    auto message = decode({frame.data<std::uint8_t>(), frame.size()});
+    const std::span bytes{frame.data<std::uint8_t>(), frame.size()};
+    auto message = decode(bytes);
     if (message) return std::move(*message);
-    ++counters.malformed;
-    warn("malformed frame", who, message.error());
-    return std::nullopt;
+    const auto version = mesh::other_version(bytes);
+    ++(version ? counters.other_version : counters.malformed);
+    if (version) other_version = OtherVersion{std::string{who}, *version, above, now()};
+    if (version) {
+      warn("another protocol version", who, message.error());
+    } else {
+      warn("malformed frame", who, message.error());
+    }
+    return std::unexpected{version ? Unread::kOtherVersion : Unread::kBad};
   }
 };
 

@@ -11,7 +11,6 @@ namespace {
 
 // A frame a little too long still reaches us, to be counted; beyond, libzmq cuts the link.
 constexpr int kOversizeSeen = 4096;
-constexpr int kHandshakeMs = 5'000;
 // Beacons and leases are the heartbeat; a peer that went without a word is TCP's to find: an idle
 // connection by keep-alive, one with something unacknowledged by this. No ZMTP heartbeats here:
 // libzmq cancels a timer by walking through all of them, and each of a parent's connections would
@@ -61,7 +60,6 @@ void set_common_options(zmq::socket_t& socket, const NodeKeys& keys, const std::
   set_option(socket, ZMQ_CURVE_SECRETKEY, keys.curve_secret.bytes());
   const std::int64_t bytes_max = limits::kFrameBytesMax + kOversizeSeen;
   VPP_CHECK(zmq_setsockopt(socket.handle(), ZMQ_MAXMSGSIZE, &bytes_max, sizeof(bytes_max)) == 0);
-  set_option(socket, ZMQ_HANDSHAKE_IVL, kHandshakeMs);
   set_option(socket, ZMQ_SNDHWM, kSendQueue);
   set_option(socket, ZMQ_RCVHWM, kReceiveQueue);
   set_option(socket, ZMQ_SNDBUF, kSendBufferBytes);

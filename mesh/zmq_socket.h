@@ -22,6 +22,10 @@ enum class Sent : std::uint8_t { kYes, kFull, kUnreachable };
 void set_option(zmq::socket_t& socket, int option, int value);
 void set_option(zmq::socket_t& socket, int option, const std::array<std::uint8_t, 32>& key);
 
+// Of handshakes. A parent that thousands want at once is done with each in time only if they wait.
+inline constexpr int kHandshakeMinMs = 5'000;
+inline constexpr int kHandshakeMaxMs = 30'000;
+
 /// What both ends of a link share: limits, secret key, keep-alive.
 void set_common_options(zmq::socket_t& socket, const NodeKeys& keys, const std::string& address);
 

@@ -132,11 +132,11 @@ ZmqTransport::ZmqTransport(std::unique_ptr<Impl> impl) : impl_{std::move(impl)} 
 
 ZmqTransport::~ZmqTransport() = default;
 
-void ZmqTransport::open_link(LinkId link, const Endpoint& to) {
+void ZmqTransport::open_link(LinkId link, const Endpoint& to, Duration patience) {
   VPP_CHECK(!impl_->links.contains(link));
   std::unique_ptr<ZmqLink> opened;
   try {
-    opened = ZmqLink::open(impl_->context, impl_->shared, link, to);
+    opened = ZmqLink::open(impl_->context, impl_->shared, link, to, patience);
   } catch (const zmq::error_t& error) {  // out of sockets or descriptors
     impl_->shared.warn("cannot connect", error.what());
   }
@@ -209,6 +209,12 @@ void ZmqTransport::wake() {
 
 const TransportCounters& ZmqTransport::counters() const {
   return impl_->shared.counters;
+}
+
+std::optional<OtherVersion> ZmqTransport::other_version() const {
+  const auto& last = impl_->shared.other_version;
+  if (!last || TransportShared::now() - last->heard_at > kVersionShown) return std::nullopt;
+  return last;
 }
 
 std::string ZmqTransport::bound_address() const {

@@ -58,6 +58,7 @@ struct TransportCounters {
   std::uint64_t frames_out = 0;
   std::uint64_t bytes_in = 0;  ///< of frame bodies
   std::uint64_t bytes_out = 0;
+  std::uint64_t other_version = 0;       ///< of another protocol version
   std::uint64_t malformed = 0;           ///< not decodable, more than one part, broken limit
   std::uint64_t oversize = 0;            ///< above kFrameBytesMax; far above, libzmq cuts the link
   std::uint64_t misdirected = 0;         ///< a kind that never goes this way
@@ -75,6 +76,14 @@ struct TransportCounters {
   friend bool operator==(const TransportCounters&, const TransportCounters&) = default;
 };
 
+/// Somebody who speaks another protocol version than this node.
+struct OtherVersion {
+  std::string who;  ///< its address
+  std::uint16_t version = 0;
+  bool above = false;  ///< a parent that was asked; otherwise one who connected to us
+  Instant heard_at{};  ///< on the machine's monotonic clock
+};
+
 class ZmqTransport {
  public:
   /// Fails with one line for people: address in use, bad address, ... Where it listens, it raises
@@ -88,7 +97,8 @@ class ZmqTransport {
 
   /// Starts to connect; LinkOpened or LinkLost follows (or nothing: an address that does not
   /// resolve, a dead host within 3 s; the caller has a time-out of its own). `link` is new.
-  void open_link(LinkId link, const Endpoint& to);
+  /// A handshake that takes longer than `patience` (5 s at least, 30 s at most) is a lost link.
+  void open_link(LinkId link, const Endpoint& to, Duration patience = limits::kJoinTimeout);
 
   /// What was sent before still goes out. Unknown or lost links are ignored.
   void close_link(LinkId link);
@@ -109,6 +119,10 @@ class ZmqTransport {
   void wake();
 
   [[nodiscard]] const TransportCounters& counters() const;
+
+  /// The last one heard within kVersionShown. It is told ours by a HelloNak, and tries again.
+  [[nodiscard]] std::optional<OtherVersion> other_version() const;
+  static constexpr Duration kVersionShown = std::chrono::minutes{2};  ///< no back-off is longer
 
   /// With the real port; empty when not listening.
   [[nodiscard]] std::string bound_address() const;

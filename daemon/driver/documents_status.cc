@@ -158,6 +158,7 @@ Json root_part(const node::NodeStatus& status) {
 Json wire_part(const mesh::TransportCounters& wire) {
   return {{"frames_in", wire.frames_in},
           {"frames_out", wire.frames_out},
+          {"other_version", wire.other_version},
           {"malformed", wire.malformed},
           {"oversize", wire.oversize},
           {"misdirected", wire.misdirected},

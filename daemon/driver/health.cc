@@ -13,6 +13,7 @@ using node::Severity;
 constexpr std::int64_t kOffTargetMinW = 100;
 constexpr std::int64_t kOffTargetPermille = 50;
 constexpr std::uint64_t kDescriptorsPercent = 90;
+constexpr std::size_t kUselessTold = limits::kAlternatesMax / 2;
 
 std::string of(std::size_t part, std::size_t all) {
   return std::to_string(part) + " of " + std::to_string(all);
@@ -40,6 +41,26 @@ void check_uplink(const node::NodeStatus& status, std::vector<HealthCode>& codes
   } else if (status.path.empty()) {
     codes.push_back({"VPP_NO_ROOT", Severity::kError, "the parent reaches no root"});
   }
+}
+
+void check_version(const Snapshot& snapshot, std::vector<HealthCode>& codes) {
+  const auto& other = snapshot.vitals.other_version;
+  if (!other) return;
+  const bool stranded =
+      other->above && snapshot.status.role != Role::kRoot && !snapshot.status.parent;
+  codes.push_back({"VPP_PROTOCOL_VERSION", stranded ? Severity::kError : Severity::kWarning,
+                   other->who + " speaks protocol version " + std::to_string(other->version) +
+                       ", this node " + std::to_string(mesh::kProtocolVersion) +
+                       ": bring both to the same release of vppd"});
+}
+
+/// One that is down is no news; a list of them is.
+void check_alternates(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
+  if (status.useless_alternates < kUselessTold) return;
+  codes.push_back({"VPP_ALTERNATES_USELESS", Severity::kWarning,
+                   std::to_string(status.useless_alternates) +
+                       " addresses that parents named as alternates never answered, and are left "
+                       "alone for 10 minutes: are the [listen] advertise addresses right?"});
 }
 
 void check_root(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
@@ -164,6 +185,8 @@ void check_machine(const Vitals& vitals, std::vector<HealthCode>& codes) {
 std::vector<HealthCode> health_of(const Snapshot& snapshot) {
   std::vector<HealthCode> codes;
   check_uplink(snapshot.status, codes);
+  check_version(snapshot, codes);
+  check_alternates(snapshot.status, codes);
   check_root(snapshot.status, codes);
   check_tree(snapshot.status, codes);
   check_order(snapshot.status, codes);

@@ -151,7 +151,8 @@ void add_wire(const mesh::TransportCounters& wire, Families& out) {
   out.counter("vpp_frame_bytes_total", "Bytes of frame bodies.", wire.bytes_in,
               {{"direction", "in"}});
   out.counter("vpp_frame_bytes_total", "", wire.bytes_out, {{"direction", "out"}});
-  const std::array dropped{std::pair{"malformed", wire.malformed},
+  const std::array dropped{std::pair{"other_version", wire.other_version},
+                           std::pair{"malformed", wire.malformed},
                            std::pair{"oversize", wire.oversize},
                            std::pair{"misdirected", wire.misdirected},
                            std::pair{"unproven", wire.unproven},

@@ -363,6 +363,7 @@ class Runtime::Impl {
     out.vitals.descriptors = descriptors_;
     out.vitals.clock_step = clock_.step();
     out.vitals.wire = transport_->counters();
+    out.vitals.other_version = transport_->other_version();
     out.vitals.device = device_vitals_;
     out.vitals.market = market_vitals_;
     out.vitals.firm_permille = firm_permille_;
@@ -384,7 +385,9 @@ class Runtime::Impl {
     }
     for (auto& answer : durability_.hold_back(effects)) held_answers_.push_back(std::move(answer));
     for (const mesh::LinkId link : effects.close) transport_->close_link(link);
-    for (const mesh::OpenLink& each : effects.open) transport_->open_link(each.link, each.to);
+    for (const mesh::OpenLink& each : effects.open) {
+      transport_->open_link(each.link, each.to, each.patience);
+    }
     if (effects.site && device_) device_->instruct(node_->corrected(now), *effects.site);
     for (const mesh::SendUp& each : effects.up) transport_->send_up(each.link, each.message);
     for (const mesh::SendDown& each : effects.down) {

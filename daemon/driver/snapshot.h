@@ -37,6 +37,7 @@ struct Vitals {
   std::optional<Duration> clock_step;  ///< of the wall clock, not believed yet
   std::string store_problem;           ///< why state is not durable now; empty: it is
   mesh::TransportCounters wire;
+  std::optional<mesh::OtherVersion> other_version;  ///< lately
 
   using Device = DeviceVitals;
   std::optional<Device> device;  ///< leaf, from its first report on

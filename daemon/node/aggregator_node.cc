@@ -106,6 +106,7 @@ void AggregatorNode::on_parent_message(const Now& now, const mesh::Message& mess
   if (const auto* cleared = std::get_if<mesh::Cleared>(&message)) {
     children.cleared(now, cleared->nodes);
   }
+  if (const auto* unload = std::get_if<mesh::Unload>(&message)) children.unload(now, *unload);
   if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
 }
 

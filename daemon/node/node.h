@@ -232,6 +232,7 @@ struct NodeStatus {
   std::optional<std::chrono::milliseconds> beacon_age;
   std::optional<Endpoint> standby;               ///< a parent held ready beside the present one
   mesh::Trouble trouble = mesh::Trouble::kNone;  ///< why the last search found no parent
+  std::size_t useless_alternates = 0;            ///< told by parents, and never answered
   std::vector<mesh::Move> moves;                 ///< changes of parent, the newest last
   bool draining = false;     ///< aggregator: DrainAsked; empty once no child is attached
   mesh::GroupSummary group;  ///< root and aggregator: the sum below

@@ -120,6 +120,7 @@ inline void fill_uplink(NodeStatus& out, const mesh::Uplink& uplink, const Now& 
   out.standby = uplink.standby();
   out.moves = uplink.moves();
   out.trouble = uplink.trouble();
+  out.useless_alternates = uplink.useless_alternates(now.protocol);
   if (const auto heard = uplink.last_beacon()) out.beacon_age = now.protocol - *heard;
 }
 

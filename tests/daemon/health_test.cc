@@ -62,6 +62,29 @@ TEST_CASE("each trouble between roots has its code", "[driver][health]") {
   }
 }
 
+TEST_CASE("what is set up wrong between nodes has its code", "[driver][health]") {
+  auto root = test::root_snapshot();
+  auto leaf = test::leaf_snapshot();
+  SECTION("no parent, and the one there is speaks a newer version") {
+    leaf.vitals.other_version = {"tcp://agg-1:9402", 2, true, {}};
+    CHECK(names(leaf) == Names{"VPP_PROTOCOL_VERSION"});
+    CHECK(health_of(leaf).front().severity == node::Severity::kWarning);
+    leaf.status.parent.reset();
+    CHECK(names(leaf) == Names{"VPP_NO_PARENT", "VPP_PROTOCOL_VERSION"});
+    CHECK(health_of(leaf).back().severity == node::Severity::kError);
+  }
+  SECTION("a child that speaks a newer version") {
+    root.vitals.other_version = {"10.0.0.7", 2, false, {}};
+    CHECK(names(root) == Names{"VPP_PROTOCOL_VERSION"});
+  }
+  SECTION("alternates that are garbage") {
+    leaf.status.useless_alternates = 3;
+    CHECK(names(leaf).empty());
+    leaf.status.useless_alternates = 4;
+    CHECK(names(leaf) == Names{"VPP_ALTERNATES_USELESS"});
+  }
+}
+
 TEST_CASE("each fault of the plant has its code", "[driver][health]") {
   auto root = test::root_snapshot();
   auto leaf = test::leaf_snapshot();

@@ -205,6 +205,15 @@ class Links(DoctorCase):
         self.assertIn("VPP_LINK_VERSION", found)
         self.assertIn("protocol version 2, ours is 1", found["VPP_LINK_VERSION"]["text"])
 
+    def test_a_node_whose_parent_speaks_a_newer_version_says_so(self):
+        newer = self.closing(Router(answer=newer_version))
+        file = self.variant(self.leaf, "newer", parents=[(newer.address, newer.key)])
+        self.leaf.command[-1] = str(file)
+        self.it.start([self.leaf])
+        wanted = {"VPP_NO_PARENT", "VPP_PROTOCOL_VERSION"}
+        wait_until(lambda: self.leaf.try_get("/v1/status") and wanted <= self.codes(self.leaf), 30,
+                   f"health codes {wanted}")
+
     def test_a_parent_without_a_root_and_a_frozen_one_are_told_apart(self):
         self.start(self.it.root, self.agg)
         self.it.root.kill()

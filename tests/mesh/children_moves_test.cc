@@ -66,6 +66,42 @@ TEST_CASE("a storm of nodes that moved is one question to each other branch, not
   for (const auto& [to, evict] : questions) CHECK(evict.nodes.size() == kMoved);
 }
 
+TEST_CASE(
+    "a node that lost its store is left out where it begins anew, and goes on from the newest",
+    "[mesh][moves]") {
+  Moves bench;
+  SECTION("below another branch, which has let it in") {
+    const ChildrenEffects claimed = bench.report(2, group(2), 1, {{leaf(7), 1, true}});
+    CHECK(told<Evict>(claimed, 2) == Nodes{{leaf(7), 3}});
+    CHECK(told<Evict>(claimed, 1).empty());
+    CHECK(told<Cleared>(claimed, 2).empty());
+    // What it claims late of its own branch is no other one's claim.
+    CHECK(told<Evict>(bench.report(1, group(1), 1, {{leaf(7), 2}}), 1).empty());
+  }
+  SECTION("at the ancestor itself") {
+    const auto refused = sent<HelloNak>(bench.hello(3, leaf(7), 1));
+    REQUIRE(refused.size() == 1);
+    CHECK(refused[0].second.reason == NakReason::kOldSession);
+    CHECK(refused[0].second.newest == 3);
+    CHECK(sent<HelloAck>(bench.hello(3, leaf(7), 4, 40s)).size() == 1);
+  }
+}
+
+TEST_CASE("where a node was left out, its older sessions are refused with the newest",
+          "[mesh][moves]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, leaf(7), 1);
+  REQUIRE(bench.counted(leaf(7)));
+  bench.children.evict(bench.now, {{leaf(7), 57}});
+  CHECK_FALSE(bench.counted(leaf(7)));
+  bench.take();
+  const auto refused = sent<HelloNak>(bench.hello(2, leaf(7), 2));
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].second.newest == 57);
+  CHECK(sent<HelloAck>(bench.hello(2, leaf(7), 58, 40s)).size() == 1);
+  CHECK_FALSE(bench.counted(leaf(7)));  // until it is cleared
+}
+
 TEST_CASE("a node cannot clear itself by announcing itself", "[mesh][moves]") {
   Moves bench;
   bench.join(3, group(3), 1, 20s);
@@ -128,7 +164,8 @@ TEST_CASE("a stale claim moves nobody", "[mesh][moves]") {
   bench.report(2, group(2), 1, {{leaf(7), 4}});
   bench.report(1, group(1), 1, {}, {{leaf(7), 4}});
   const ChildrenEffects effects = bench.report(1, group(1), 1, {{leaf(7), 3}});
-  CHECK(effects.send.empty());
+  CHECK(effects.send.size() == 1);
+  CHECK(told<Evict>(effects, 1) == Nodes{{leaf(7), 4}});  // in case it does count it
   CHECK(bench.children.located()[0] == Located{leaf(7), group(2), 4});
 }
 

@@ -525,6 +525,65 @@ TEST_CASE("a parent with many children asks some of them at a time, each in its 
   CHECK(rounds == 3);
 }
 
+TEST_CASE("a late Hello of an older session is not let in, though its node is not attached",
+          "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1), 5);
+  bench.step(ChildUnreachable{1});
+  REQUIRE_FALSE(bench.attached(leaf(1)));
+  const auto refused = sent<HelloNak>(bench.hello(2, leaf(1), 4));
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].second.reason == NakReason::kOldSession);
+  CHECK(refused[0].second.newest == 5);
+  CHECK_FALSE(bench.attached(leaf(1)));
+  CHECK(sent<HelloAck>(bench.hello(3, leaf(1), 6)).size() == 1);
+}
+
+TEST_CASE("a parent that is late tells those it cannot take to wait for as long again",
+          "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  bench.advance(limits::kBeaconInterval + 2s);  // a second is what it bears
+  const auto refused = sent<HelloNak>(bench.hello(2, leaf(2), 1));
+  REQUIRE(refused.size() == 1);
+  CHECK(refused[0].second.reason == NakReason::kBusy);
+  CHECK(refused[0].second.retry_after >= 1800ms);
+}
+
+TEST_CASE("a parent that was late and lost all its children meanwhile takes them in again",
+          "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  bench.advance(20s);
+  REQUIRE(bench.children.next_deadline() == kNever);  // nothing will tell that it is in time
+  CHECK(sent<HelloNak>(bench.hello(2, leaf(1), 2)).size() == 1);
+  bench.now.protocol += 2s;
+  CHECK(sent<HelloAck>(bench.hello(3, leaf(1), 3)).size() == 1);
+}
+
+TEST_CASE("asked to unload, a parent sends that many of its counted leaves to where it was told",
+          "[mesh][children][balance]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  for (ConnectionId n = 1; n <= 5; ++n) bench.join(n, leaf(n));
+  bench.join(6, group(6));
+  bench.hello(7, leaf(7), 1, 20s);  // still counted elsewhere, perhaps
+  const Endpoint to{"tcp://sibling:7000", {}};
+  std::set<ConnectionId> asked;
+  for (int i = 0; i < 2; ++i) {
+    bench.children.unload(bench.now, {3, {to}});
+    const auto redirects = sent<Redirect>(bench.take());
+    CHECK(redirects.size() == 3);
+    for (const auto& [connection, redirect] : redirects) {
+      CHECK(connection <= 5);
+      CHECK(redirect == Redirect{RedirectReason::kBalance, {to}});
+      asked.insert(connection);
+    }
+  }
+  CHECK(asked.size() == 5);  // each in its turn
+  bench.children.unload(bench.now, {100, {to}});
+  CHECK(sent<Redirect>(bench.take()).size() == 5);
+}
+
 TEST_CASE("a child handed over is not counted before it is cleared, and not released meanwhile",
           "[mesh][children][moves]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};

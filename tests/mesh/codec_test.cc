@@ -136,6 +136,9 @@ TEST_CASE("frames of other versions, unknown kinds and many segments are refused
   Frame version = good;
   version[16] = kProtocolVersion + 1;
   CHECK_THAT(decode(version).error(), Catch::Contains("protocol version"));
+  CHECK(other_version(version) == kProtocolVersion + 1);
+  CHECK_FALSE(other_version(good));
+  CHECK_FALSE(other_version(Frame(24)));
 
   Frame kind = good;
   kind[18] = 200;

@@ -42,6 +42,18 @@ VirtualMesh ring(std::uint64_t seed, const Faults& faults) {
   return mesh;
 }
 
+/// Leaves that all want the same aggregator of three: there is always somebody to be sent
+/// elsewhere.
+VirtualMesh lopsided(std::uint64_t seed, const Faults& faults) {
+  VirtualMesh mesh{seed, faults, 2s};
+  const std::size_t root = mesh.add(Role::kRoot, {});
+  const std::size_t a = mesh.add(Role::kAggregator, {root});
+  const std::size_t b = mesh.add(Role::kAggregator, {root});
+  const std::size_t c = mesh.add(Role::kAggregator, {root, b});
+  for (std::size_t i = 0; i < 16; ++i) mesh.add(Role::kLeaf, {a, b, c});
+  return mesh;
+}
+
 /// A random half of the faults, as in reliability.md.
 Faults faults_of(std::uint64_t seed) {
   Rng rng{seed};
@@ -121,8 +133,75 @@ TEST_CASE("a drained aggregator empties itself, and leaves out few at a time",
   }
 }
 
+TEST_CASE("a lopsided tree levels out within the bound, loses no leaf, and comes to rest",
+          "[mesh][property][balance]") {
+  constexpr std::size_t kLeaves = 33;
+  constexpr Duration kPatience = 30s;
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    Faults faults;
+    if (seed % 2 == 0) faults.delay_max = 200ms;
+    VirtualMesh mesh{seed, faults, kPatience};
+    const std::size_t root = mesh.add(Role::kRoot, {});
+    std::vector<std::size_t> siblings;
+    for (int i = 0; i < 3; ++i) siblings.push_back(mesh.add(Role::kAggregator, {root}));
+    REQUIRE_FALSE(mesh.run(5s));
+    // All want the first; the others are known to half of them from their configs, to half of them
+    // as alternates.
+    for (std::size_t i = 0; i < kLeaves; ++i) {
+      mesh.add(Role::kLeaf, i % 2 == 0 ? siblings : std::vector<std::size_t>{siblings.front()});
+    }
+    const auto below = [&](std::size_t sibling) {
+      return std::ranges::count_if(mesh.children_of(sibling).view(mesh.clock_of(sibling)),
+                                   [](const ChildView& child) { return child.attached; });
+    };
+    REQUIRE_FALSE(mesh.run(25s));
+    INFO("seed " << seed << "\n" << mesh.describe());
+    REQUIRE(below(siblings.front()) == static_cast<std::ptrdiff_t>(kLeaves));
+
+    const auto count_moves = [&](auto&& which) {
+      std::ptrdiff_t sum = 0;
+      for (std::size_t i = 0; i < kLeaves; ++i) {
+        sum += std::ranges::count_if(mesh.moves_of(root + 4 + i), which);
+      }
+      return static_cast<std::size_t>(sum);
+    };
+    const auto moves = [&] { return count_moves([](const Move&) { return true; }); };
+    const auto balanced = [&] {
+      return count_moves([](const Move& move) { return move.reason == MoveReason::kBalanced; });
+    };
+    const std::size_t at_first = moves();
+
+    std::size_t least = kLeaves;
+    const auto run_until = [&](Duration until) {
+      while (mesh.now() < until) {
+        REQUIRE_FALSE(mesh.run(mesh.now() + 100ms));
+        least = std::min(least, mesh.counted_at_root().size());
+      }
+    };
+    // Two pairs, at most five halvings of 33 each.
+    run_until(25s + kPatience + Balance::kRound * 10);
+    std::vector<std::ptrdiff_t> sizes;
+    for (const std::size_t sibling : siblings) sizes.push_back(below(sibling));
+    const auto [fewest, most] = std::ranges::minmax(sizes);
+    CHECK(most <= fewest + fewest / 4 + static_cast<std::ptrdiff_t>(Balance::kNear));
+    CHECK(least + 4 >= kLeaves);  // a mover is served by both parents, and counted by one of them
+
+    CHECK(moves() == at_first + balanced());
+    CHECK(balanced() >= 15);
+    CHECK(balanced() <= kLeaves);
+    const std::size_t before = moves();
+    run_until(mesh.now() + 300s);
+    CHECK(moves() == before);
+  }
+}
+
 TEST_CASE("aggregators that all know each other never form a loop", "[mesh][property]") {
   survive_seeds(ring);
+}
+
+TEST_CASE("whatever fails while loads are evened out, no leaf is counted twice",
+          "[mesh][property][balance]") {
+  survive_seeds(lopsided);
 }
 
 TEST_CASE("the same seed gives the same trace", "[mesh][property][replay]") {

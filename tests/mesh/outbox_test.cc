@@ -39,25 +39,30 @@ Places places_of(const std::vector<Attachment>& list) {
 
 }  // namespace
 
-TEST_CASE("what waits leaves as control in order, then the newest share, then the newest value",
+TEST_CASE("what waits leaves as control in order, newest share, newest value, back-fill in order",
           "[mesh][outbox][property]") {
   Rng rng{7};
   for (int round = 0; round < 200; ++round) {
     Outbox<int> outbox;
     std::vector<int> control;
+    std::vector<int> backfill;
     std::optional<int> share;
     std::optional<int> live;
     for (int item = 0; item < 100; ++item) {
-      const auto lane = static_cast<Lane>(rng.below(3));
-      const bool room = lane != Lane::kControl || control.size() < Outbox<int>::kControlMax;
+      const auto lane = static_cast<Lane>(rng.below(4));
+      const bool full = (lane == Lane::kControl && control.size() >= Outbox<int>::kControlMax) ||
+                        (lane == Lane::kBackfill && backfill.size() >= Outbox<int>::kBackfillMax);
+      const bool room = !full;
       CHECK(outbox.put(lane, item) == room);
       if (lane == Lane::kControl && room) control.push_back(item);
+      if (lane == Lane::kBackfill && room) backfill.push_back(item);
       if (lane == Lane::kShare) share = item;
       if (lane == Lane::kLive) live = item;
     }
     std::vector<int> expected = control;
     if (share) expected.push_back(*share);
     if (live) expected.push_back(*live);
+    expected.insert(expected.end(), backfill.begin(), backfill.end());
     std::vector<int> left;
     for (; !outbox.empty(); outbox.pop()) {
       CHECK(outbox.has_control() == (left.size() < control.size()));
@@ -82,8 +87,10 @@ TEST_CASE("only reports, beacons and shares may be replaced", "[mesh][outbox]") 
   CHECK(lane_of(Report{}) == Lane::kLive);
   CHECK(lane_of(Beacon{}) == Lane::kLive);
   CHECK(lane_of(Dispatch{}) == Lane::kShare);
+  CHECK(lane_of(JournalPart{}) == Lane::kBackfill);
   const std::vector<Message> control{Probe{},       ProbeAck{}, Hello{},   HelloAck{}, HelloNak{},
-                                     DispatchAck{}, Evict{},    Cleared{}, Bye{},      Redirect{}};
+                                     DispatchAck{}, Evict{},    Cleared{}, Bye{},      Redirect{},
+                                     Follow{},      Lead{},     Unload{}};
   for (const Message& message : control) CHECK(lane_of(message) == Lane::kControl);
 }
 

@@ -259,6 +259,7 @@ Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Follow>) return follow(rng);
   if constexpr (std::is_same_v<Kind, Lead>) return {rng.next(), coin(rng)};
   if constexpr (std::is_same_v<Kind, JournalPart>) return journal_part(rng);
+  if constexpr (std::is_same_v<Kind, Unload>) return {count(rng), alternates(rng)};
 }
 
 }  // namespace

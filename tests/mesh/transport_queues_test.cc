@@ -158,6 +158,36 @@ TEST_CASE("a frozen child holds up nobody: the others hear every beacon",
   CHECK(net.parent.counters().slow_peer == 0);
 }
 
+TEST_CASE("a standby root that falls behind with the journal is paused, not cut off",
+          "[mesh][transport][queues]") {
+  Pair net;
+  TestNode standby{net.fleet, Role::kRoot};
+  const ConnectionId slow = join_and_freeze(net.parent, standby);
+  net.parent.transport->send_down(slow, net.parent.ack());
+  JournalPart part;
+  part.entries = {std::vector<std::uint8_t>(limits::kJournalEntryBytesMax)};
+  constexpr std::uint64_t kParts = 400;  // 23 MB: more than the kernel takes
+  for (part.position = 1; part.position <= kParts; ++part.position) {
+    net.parent.transport->send_down(slow, part);
+  }
+  net.parent.transport->send_down(slow, Lead{.promised = 7, .leads = true});
+  CHECK(net.parent.counters().slow_peer == 0);
+  REQUIRE(run_until({&net.parent, &standby}, [&] { return standby.count<Lead>() == 1; }));
+  // It says what it has, and is told the rest.
+  const auto heard = [&] { return standby.messages<JournalPart>(); };
+  REQUIRE(run_until({&net.parent, &standby}, [&] { return !heard().empty(); }));
+  part.position = kParts + 1;
+  const auto last = [&](const JournalPart& one) { return one.position == kParts + 1; };
+  while (!std::ranges::any_of(heard(), last)) {
+    net.parent.transport->send_down(slow, part);
+    const std::size_t before = heard().size();
+    REQUIRE(run_until({&net.parent, &standby}, [&] { return heard().size() > before; }));
+  }
+  CHECK(std::ranges::is_sorted(heard(), {}, &JournalPart::position));
+  CHECK(heard().size() < kParts);
+  CHECK(net.parent.all<ChildUnreachable>().empty());
+}
+
 TEST_CASE("a child that lets too much control wait is cut off, and comes back as a new one",
           "[mesh][transport][queues]") {
   Pair net;

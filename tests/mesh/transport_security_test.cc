@@ -280,6 +280,33 @@ TEST_CASE("frames that are no messages are dropped and counted, and a good child
   CHECK(run_until({&net.parent, &child}, [&] { return net.parent.count<Report>() == 1; }));
 }
 
+TEST_CASE("who speaks a newer version is told ours, counted and named; good children are served",
+          "[mesh][transport][security]") {
+  Net net;
+  TestNode child{net.fleet, Role::kLeaf};
+  net.join(child);
+  CHECK_FALSE(net.parent.transport->other_version());
+  RawClient raw{net.parent, true};
+  Frame newer = encode(Probe{1}).value();
+  newer[16] = kProtocolVersion + 1;  // the first field, see codec_test.cc
+  raw.send(net.parent, newer);
+  zmq::message_t answer;
+  REQUIRE(run_until({&net.parent}, [&] {
+    return raw.dealer.recv(answer, zmq::recv_flags::dontwait).has_value();
+  }));
+  const auto nak = decode({answer.data<std::uint8_t>(), answer.size()});
+  REQUIRE(nak);
+  CHECK(std::get<HelloNak>(*nak).reason == NakReason::kNotAuthorised);
+  CHECK(net.parent.counters().other_version == 1);
+  CHECK(net.parent.counters().malformed == 0);
+  const auto other = net.parent.transport->other_version();
+  REQUIRE(other);
+  CHECK(other->version == kProtocolVersion + 1);
+  CHECK_FALSE(other->above);
+  child.transport->send_up(1, Report{});
+  CHECK(run_until({&net.parent, &child}, [&] { return net.parent.count<Report>() == 1; }));
+}
+
 TEST_CASE("a frame far too long costs its sender the connection", "[mesh][transport][security]") {
   Net net;
   TestNode child{net.fleet, Role::kLeaf};

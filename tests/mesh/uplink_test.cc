@@ -306,6 +306,30 @@ TEST_CASE("a node that finds nobody tries for ever, at intervals that grow and j
   CHECK(waits.size() > 100);
 }
 
+TEST_CASE("each search that found nobody gives the next one twice the time, eightfold at most",
+          "[mesh][uplink]") {
+  UplinkBench bench;
+  std::vector<Duration> waited;
+  Instant opened = bench.now.protocol;
+  while (waited.size() < 6) {
+    const UplinkEffects effects = bench.run_to_deadline();
+    if (!effects.close.empty()) waited.push_back(bench.now.protocol - opened);
+    if (effects.open.empty()) continue;
+    opened = bench.now.protocol;
+    CHECK(effects.open[0].patience >= (waited.empty() ? 3s : waited.back()));
+  }
+  CHECK(waited == std::vector<Duration>{3s, 6s, 12s, 24s, 24s, 24s});
+  // And whoever has found a parent begins afresh.
+  while (bench.run_to_deadline().open.empty()) {
+  }
+  bench.attach(kFirst);
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  opened = bench.now.protocol;
+  while (bench.run_to_deadline().close.empty()) {
+  }
+  CHECK(bench.now.protocol - opened == 3s);
+}
+
 TEST_CASE("a node that knows nobody keeps its timers going", "[mesh][uplink]") {
   UplinkOptions options = options_of(Role::kLeaf);
   options.seeds.clear();
@@ -527,12 +551,12 @@ TEST_CASE("a node that leaves says Bye and stays away", "[mesh][uplink]") {
 namespace {
 
 /// Attached to the first seed, asked to leave it, and the second seed has been asked.
-void redirect(UplinkBench& bench, RedirectReason reason) {
+void redirect(UplinkBench& bench, RedirectReason reason, std::vector<Endpoint> to = {}) {
   bench.attach(kFirst);
   bench.links.erase(endpoint_of(kSecond));
-  bench.hear(kFirst, Redirect{reason, {}});
+  bench.hear(kFirst, Redirect{reason, std::move(to)});
   const Instant since = bench.now.protocol;
-  while (!bench.links.contains(endpoint_of(kSecond)) && bench.now.protocol - since < 10s) {
+  while (!bench.links.contains(endpoint_of(kSecond)) && bench.now.protocol - since < 35s) {
     bench.hear(kFirst, bench.beacon(kFirstPath));
     bench.run_to_deadline();
   }
@@ -599,6 +623,28 @@ TEST_CASE("a child of a parent that empties itself moves in the middle of a disp
   }
 }
 
+TEST_CASE("a parent that lets a child go while its Hello is out elsewhere costs no search",
+          "[mesh][uplink][redirect]") {
+  UplinkBench bench;
+  redirect(bench, RedirectReason::kDraining);
+  const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
+  REQUIRE(hellos.size() == 1);
+  UplinkEffects effects;
+  SECTION("it heard of the move before the child did") {
+    bench.pass(100ms);
+    effects = bench.hear(kFirst, bench.beacon({}));
+  }
+  SECTION("it is gone") {
+    effects = bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  }
+  CHECK(effects.open.empty());
+  CHECK(sent<Hello>(effects).empty());
+  CHECK_FALSE(bench.uplink.attached());
+  bench.hear(kSecond, bench.ack(hellos[0].second.session, kSecondPath));
+  CHECK(bench.uplink.parent() == kSecond);
+  CHECK(bench.uplink.moves().back().reason == MoveReason::kRedirected);
+}
+
 TEST_CASE("a child that nobody else takes stays where it is", "[mesh][uplink][redirect]") {
   UplinkBench bench;
   redirect(bench, RedirectReason::kDraining);
@@ -638,6 +684,41 @@ TEST_CASE("to even out loads no child moves in the middle of a dispatch, nor to 
   }
   SECTION("well") {
     CHECK(sent<Hello>(bench.offer(kSecond, kSecondPath)).size() == 1);
+  }
+}
+
+TEST_CASE("a child sent elsewhere to even out loads goes nowhere else, and does not come back",
+          "[mesh][uplink][redirect]") {
+  UplinkBench bench;
+  SECTION("another than the one named is no way out") {
+    bench.attach(kFirst);
+    bench.links.erase(endpoint_of(kSecond));
+    bench.hear(kFirst, Redirect{RedirectReason::kBalance, {endpoint_of({2, 3})}});
+    for (const Instant end = bench.now.protocol + 35s; bench.now.protocol < end;) {
+      bench.hear(kFirst, bench.beacon(kFirstPath));
+      bench.run_to_deadline();
+    }
+    CHECK(bench.links.contains(endpoint_of({2, 3})));
+    CHECK_FALSE(bench.links.contains(endpoint_of(kSecond)));
+  }
+  SECTION("the more wanted seed stays less wanted until the next parent") {
+    redirect(bench, RedirectReason::kBalance, {endpoint_of(kSecond)});
+    const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
+    REQUIRE(hellos.size() == 1);
+    bench.hear(kSecond, bench.ack(hellos[0].second.session, kSecondPath));
+    REQUIRE(bench.uplink.parent() == kSecond);
+    CHECK(bench.uplink.moves().back().reason == MoveReason::kBalanced);
+    int looks = 0;
+    for (const Instant end = bench.now.protocol + 120s; bench.now.protocol < end;) {
+      bench.hear(kSecond, bench.beacon(kSecondPath));
+      const UplinkEffects effects = bench.run_to_deadline();
+      if (effects.open.empty()) continue;
+      REQUIRE(effects.open[0].to == endpoint_of(kFirst));
+      ++looks;
+      CHECK(sent<Hello>(bench.offer(kFirst, kFirstPath)).empty());
+    }
+    CHECK(looks >= 2);
+    CHECK(bench.uplink.parent() == kSecond);
   }
 }
 

@@ -20,7 +20,8 @@ Endpoint endpoint_of(std::size_t index) {
 
 }  // namespace
 
-VirtualMesh::VirtualMesh(std::uint64_t seed, const Faults& faults) : rng_{seed}, faults_{faults} {
+VirtualMesh::VirtualMesh(std::uint64_t seed, const Faults& faults, Duration balance_after)
+    : rng_{seed}, faults_{faults}, balance_after_{balance_after} {
   if (faults_.between > 0ms) next_fault_ = rng_.up_to(faults_.between * 2);
 }
 
@@ -63,6 +64,7 @@ void VirtualMesh::start(std::size_t index) {
     options.self = node.id;
     options.role = node.role;
     options.draining = node.draining;
+    options.balance_after = balance_after_;
     node.children.emplace(options, rng_.fork());
   }
   if (node.role == Role::kRoot) {
@@ -251,6 +253,7 @@ void VirtualMesh::on_parent_message(Node& node, const Message& message) {
     node.children->evict(now, evict->nodes);
     report(node);
   }
+  if (const auto* unload = std::get_if<Unload>(&message)) node.children->unload(now, *unload);
   if (const auto* cleared = std::get_if<Cleared>(&message)) {
     node.children->cleared(now, cleared->nodes);
   }
@@ -265,7 +268,9 @@ void VirtualMesh::report(Node& node) {
   if (node.role == Role::kLeaf) {
     node.uplink->report(now, SiteSummary{}, {}, {});
   } else {
-    node.uplink->report(now, GroupSummary{}, node.children->attached_below(),
+    GroupSummary summary;
+    summary.coverage.online = static_cast<std::uint32_t>(sum.size());
+    node.uplink->report(now, summary, node.children->attached_below(),
                         node.children->take_evicted());
   }
   UplinkEffects effects = node.uplink->take_effects();
@@ -456,6 +461,10 @@ std::size_t VirtualMesh::leaves() const {
 std::optional<NodeId> VirtualMesh::parent_of(std::size_t index) const {
   const Node& node = nodes_[index];
   return node.uplink ? node.uplink->parent() : std::nullopt;
+}
+
+const std::vector<Move>& VirtualMesh::moves_of(std::size_t index) const {
+  return nodes_[index].uplink->moves();
 }
 
 Path VirtualMesh::path_of(std::size_t index) const {

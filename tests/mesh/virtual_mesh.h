@@ -23,6 +23,8 @@
 
 namespace vpp::mesh::testing {
 
+using namespace std::chrono_literals;
+
 struct Faults {
   std::uint32_t drop_permille = 0;
   std::uint32_t duplicate_permille = 0;
@@ -38,7 +40,7 @@ struct Faults {
 
 class VirtualMesh {
  public:
-  VirtualMesh(std::uint64_t seed, const Faults& faults);
+  VirtualMesh(std::uint64_t seed, const Faults& faults, Duration balance_after = 10s);
 
   /// A node that starts at once. `seeds`: indices of nodes, most wanted first.
   std::size_t add(Role role, const std::vector<std::size_t>& seeds);
@@ -61,6 +63,8 @@ class VirtualMesh {
   [[nodiscard]] std::size_t leaves() const;
   [[nodiscard]] Now clock_of(std::size_t index) const { return local(nodes_[index]); }
   [[nodiscard]] std::optional<NodeId> parent_of(std::size_t index) const;
+  /// Of this life.
+  [[nodiscard]] const std::vector<Move>& moves_of(std::size_t index) const;
   [[nodiscard]] Path path_of(std::size_t index) const;
   [[nodiscard]] NodeId id_of(std::size_t index) const { return nodes_[index].id; }
   [[nodiscard]] const Children& children_of(std::size_t index) const;
@@ -143,6 +147,7 @@ class VirtualMesh {
 
   Rng rng_;
   Faults faults_;
+  Duration balance_after_;
   Duration now_{0};
   std::uint64_t order_ = 0;
   std::uint64_t trace_ = 0;

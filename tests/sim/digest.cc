@@ -142,6 +142,10 @@ void feed(Digest& out, const mesh::Redirect& m) {
   out.add(std::uint64_t{std::to_underlying(m.reason)});
   feed(out, m.alternates);
 }
+void feed(Digest& out, const mesh::Unload& m) {
+  out.add(std::uint64_t{m.sites});
+  feed(out, m.to);
+}
 void feed(Digest& out, const mesh::Follow& m) {
   out.add(m.promised);
   out.add(m.held.term);

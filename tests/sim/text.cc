@@ -86,6 +86,9 @@ std::string text(const mesh::Bye& m) {
 std::string text(const mesh::Redirect& m) {
   return "Redirect reason=" + to_string(std::to_underlying(m.reason));
 }
+std::string text(const mesh::Unload& m) {
+  return "Unload sites=" + to_string(m.sites);
+}
 std::string text(const mesh::Follow& m) {
   return "Follow promised=" + to_string(m.promised) + " held=" + to_string(m.held.term) + "/" +
          to_string(m.held.length) + (m.fetch ? " fetch" : "");

@@ -29,9 +29,8 @@ def free_port_block(count):
         held = []
         try:
             for port in range(base, base + count):
-                s = socket.socket()
-                s.bind(("127.0.0.1", port))
-                held.append(s)
+                held.append(socket.socket())
+                held[-1].bind(("127.0.0.1", port))
             return base
         except OSError:
             continue

@@ -27,6 +27,7 @@ std::string name(const Document& value) {
 
 std::vector<TreeMove> TreeModel::see(std::int64_t now_ms, const std::vector<TreeAnswer>& answers) {
   std::map<std::string, TreeNode> seen;
+  if (!begun_ms_) begun_ms_ = now_ms;
   silent_.clear();
   coverage_ = {};
   own_moves_.clear();
@@ -45,13 +46,12 @@ std::vector<TreeMove> TreeModel::see(std::int64_t now_ms, const std::vector<Tree
   std::vector<TreeMove> fresh;
   for (const auto& [id, node] : seen) {
     if (!node.attached) continue;
-    const auto [held, first] = attached_.try_emplace(id, node.parent);
-    if (first || held->second == node.parent) continue;
+    const auto from = moved_from(now_ms, node);
+    if (!from) continue;
     TreeNode before = node;
-    before.parent = held->second;
-    fresh.push_back({now_ms, id, node.name, name_of(held->second), name_of(node.parent),
-                     why(before, node, seen)});
-    held->second = node.parent;
+    before.parent = *from;
+    fresh.push_back(
+        {now_ms, id, node.name, name_of(*from), name_of(node.parent), why(before, node, seen)});
   }
   nodes_ = std::move(seen);
   for (const TreeMove& move : fresh) {
@@ -60,6 +60,22 @@ std::vector<TreeMove> TreeModel::see(std::int64_t now_ms, const std::vector<Tree
     if (moves_.size() > kMovesKept) moves_.pop_front();
   }
   return fresh;
+}
+
+/// Two looks may miss a stay in between, and a parent that never answered: then the parent now
+/// tells where the node came from.
+std::optional<std::string> TreeModel::moved_from(std::int64_t now_ms, const TreeNode& node) {
+  const auto known = attached_.find(node.id);
+  const bool first = known == attached_.end();
+  const Stay before = first ? Stay{} : known->second;
+  attached_[node.id] = {node.parent, node.session};
+  if (!first && before.parent != node.parent) return before.parent;
+  const Document& age = member(node.values, "attached_age_ms");
+  const bool since = first
+                         ? age.is_number_integer() && now_ms - age.get<std::int64_t>() > *begun_ms_
+                         : node.session > before.session;
+  const std::string told = text(member(node.values, "last_parent"));
+  return since && !told.empty() && told != node.parent ? std::optional{told} : std::nullopt;
 }
 
 void TreeModel::take(const Document& tree, std::map<std::string, TreeNode>& into) {

@@ -72,13 +72,21 @@ class TreeModel {
   void place(const Document& child, const std::string& parent,
              std::map<std::string, TreeNode>& into);
   void keep_missing(std::map<std::string, TreeNode>& into) const;
+  /// Where it was before; nothing: it is where it was last seen.
+  [[nodiscard]] std::optional<std::string> moved_from(std::int64_t now_ms, const TreeNode& node);
   [[nodiscard]] std::string why(const TreeNode& before, const TreeNode& now,
                                 const std::map<std::string, TreeNode>& all) const;
 
+  struct Stay {
+    std::string parent;
+    std::uint64_t session = 0;
+  };
+
+  std::optional<std::int64_t> begun_ms_;  ///< first look
   std::map<std::string, TreeNode> nodes_;
-  std::map<std::string, std::string> names_;     ///< of every node ever seen
-  std::map<std::string, std::string> attached_;  ///< parent each was last attached to
-  std::map<std::string, Document> own_moves_;    ///< last move, told by the node itself
+  std::map<std::string, std::string> names_;   ///< of every node ever seen
+  std::map<std::string, Stay> attached_;       ///< where each was last seen attached
+  std::map<std::string, Document> own_moves_;  ///< last move, told by the node itself
   std::map<std::string, TreeMove> last_move_;
   std::deque<TreeMove> moves_;
   std::string top_;

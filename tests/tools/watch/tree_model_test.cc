@@ -85,6 +85,37 @@ TEST_CASE("the newest session says where a node is that two parents show", "[wat
   CHECK(model.children("agg-1").empty());
 }
 
+TEST_CASE("a node that comes from a parent who never answered has moved all the same", "[watch]") {
+  TreeModel model;  // of agg-1 nobody ever saw what is below it: it was busy, then dead
+  const std::vector<Document> both{child("agg-1", 1), child("agg-2", 1)};
+  model.see(10'000, {answer("root", both), silent("agg-1"), answer("agg-2", {child("home-2", 1)})});
+  Document came = child("home-1", 2);
+  came["last_parent"] = "agg-1";
+  came["attached_age_ms"] = 300;
+  Document older = child("home-3", 5);  // there before the first look, which missed it
+  older["last_parent"] = "agg-1";
+  older["attached_age_ms"] = 9'000;
+  const auto moves = model.see(12'000, {answer("root", both), silent("agg-1"),
+                                        answer("agg-2", {came, child("home-2", 1), older})});
+  REQUIRE(moves.size() == 1);
+  CHECK(to_string(moves[0]).starts_with("home-1: agg-1 -> agg-2"));
+  CHECK(model.see(13'000, {answer("root", both), answer("agg-2", {came, older})}).empty());
+}
+
+TEST_CASE("a stay between two looks is told by its end", "[watch]") {
+  TreeModel model;
+  const std::vector<Document> both{child("agg-1", 1), child("agg-2", 1)};
+  model.see(0, {answer("root", both), answer("agg-1", {child("home-1", 4)})});
+  Document back = child("home-1", 6);
+  back["last_parent"] = "agg-2";
+  const auto moves = model.see(1'000, {answer("root", both), answer("agg-1", {back})});
+  REQUIRE(moves.size() == 1);
+  CHECK(to_string(moves[0]).starts_with("home-1: agg-2 -> agg-1"));
+  Document again = child("home-1", 7);  // it has only been restarted
+  again["last_parent"] = "agg-1";
+  CHECK(model.see(2'000, {answer("root", both), answer("agg-1", {again})}).empty());
+}
+
 TEST_CASE("names cannot steer the terminal", "[watch]") {
   TreeModel model;
   Document bad = child("home-1", 1);
