@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -41,6 +42,15 @@ void echo(const HttpRequest& request, const HttpServer::Respond& respond) {
   respond([body] { return HttpResponse{200, "text/plain", body, {}}; });
 }
 
+/// The fuzzer's own alarm clock interrupts what waits.
+template <class Call>
+ssize_t patiently(Call call) {
+  ssize_t result = 0;
+  while ((result = call()) < 0 && errno == EINTR) {
+  }
+  return result;
+}
+
 /// One server for the whole run.
 class Server {
  public:
@@ -74,13 +84,14 @@ class Server {
     const auto* address = reinterpret_cast<const sockaddr*>(&address_);
     VPP_CHECK(::connect(fd, address, sizeof address_) == 0);
     for (const std::string_view piece : pieces) {
-      if (::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL) < 0) break;  // it has closed
+      const auto sent = [&] { return ::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL); };
+      if (patiently(sent) < 0) break;  // it has closed
     }
     ::shutdown(fd, SHUT_WR);
     std::string answer;
     char chunk[4096];
     ssize_t got = 0;
-    while ((got = ::recv(fd, chunk, sizeof chunk, 0)) > 0) {
+    while ((got = patiently([&] { return ::recv(fd, chunk, sizeof chunk, 0); })) > 0) {
       answer.append(chunk, static_cast<std::size_t>(got));
     }
     ::close(fd);
