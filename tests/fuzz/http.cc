@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/check.h"
@@ -105,6 +106,13 @@ class Server {
   std::unique_ptr<HttpServer> server_;
 };
 
+/// Which fault of a bad request is named depends on how much of it has come: not so that it is bad.
+std::string up_to_refusal(const std::string& answer) {
+  constexpr std::string_view kRefusal = "HTTP/1.1 400";
+  const std::size_t at = answer.find(kRefusal);
+  return at == std::string::npos ? answer : answer.substr(0, at + kRefusal.size());
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -123,7 +131,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const std::string answer = server.ask(pieces);
   VPP_CHECK(answer.empty() || answer.starts_with("HTTP/1."));
-  VPP_CHECK(server.ask({whole}) == answer);
+  VPP_CHECK(up_to_refusal(server.ask({whole})) == up_to_refusal(answer));
   const std::string well = server.ask({"GET /well HTTP/1.1\r\nHost: x\r\n\r\n"});
   VPP_CHECK(well.starts_with("HTTP/1.1 200") && well.ends_with("GET\n/well\n"));
   return 0;
