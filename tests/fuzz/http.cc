@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
@@ -106,11 +107,11 @@ class Server {
   std::unique_ptr<HttpServer> server_;
 };
 
-/// Which fault of a bad request is named depends on how much of it has come: not so that it is bad.
+/// Which fault of a bad request is named, malformed or too large, depends on how much of it has
+/// come; that it is refused does not.
 std::string up_to_refusal(const std::string& answer) {
-  constexpr std::string_view kRefusal = "HTTP/1.1 400";
-  const std::size_t at = answer.find(kRefusal);
-  return at == std::string::npos ? answer : answer.substr(0, at + kRefusal.size());
+  const std::size_t at = std::min(answer.find("HTTP/1.1 400"), answer.find("HTTP/1.1 413"));
+  return at == std::string::npos ? answer : answer.substr(0, at) + "refused";
 }
 
 }  // namespace
