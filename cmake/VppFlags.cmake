@@ -24,4 +24,9 @@ if(VPP_SANITIZE)
   target_compile_options(vpp_flags INTERFACE
     $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
   target_link_options(vpp_flags INTERFACE -fsanitize=${VPP_SANITIZE})
+  target_compile_definitions(vpp_flags INTERFACE VPP_SANITIZED)
+endif()
+if(VPP_FUZZ)
+  # So that the fuzzer sees what it reaches; in tests it does nothing.
+  target_compile_options(vpp_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()

@@ -53,11 +53,17 @@ endfunction()
 #   vpp_tests(vpp_mesh_tests SOURCES a_test.cc LINKS vpp_mesh)
 #     One Catch2 binary; every case becomes a ctest test. `unit_tests` builds them all, and what
 #     else must hold under the sanitizers: add_dependencies(unit_tests vpp_sim).
+#     BUSY a_test.cc: of the sources, those that compute for long.
 add_custom_target(unit_tests)
 function(vpp_tests name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;BUSY" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} vpp_flags Catch2::Catch2WithMain)
+  if(VPP_SANITIZE)
+    # Most tests take longer to compile than to run: half the time without optimisation.
+    target_compile_options(${name} PRIVATE -O0)
+    set_source_files_properties(${ARG_BUSY} PROPERTIES COMPILE_OPTIONS -O1)
+  endif()
   catch_discover_tests(${name} PROPERTIES LABELS unit TIMEOUT 300)
   add_dependencies(unit_tests ${name})
 endfunction()

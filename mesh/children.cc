@@ -43,8 +43,8 @@ void Children::step(const Now& now, const ChildrenEvent& event) {
 }
 
 void Children::advance(const Now& now) {
-  now_ = now.protocol;
   const Instant due = next_deadline();
+  now_ = now.protocol;
   lag_ = due == kNever ? Duration{0} : std::max(Duration{0}, now.protocol - due);
   lag_seen_ = now.protocol;
   if (check_at_ <= now.protocol) expire(now);

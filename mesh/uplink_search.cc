@@ -210,7 +210,8 @@ void Uplink::note_trouble(Trouble seen) {
 }
 
 void Uplink::advance(Instant now, Probing& probing) {
-  if (probing.more_at <= now) open_more(now, probing);
+  // Not when it is time to decide: a link would be closed in the batch that opens it.
+  if (probing.more_at <= now && now < probing.decide_at) open_more(now, probing);
   decide(now, probing, false);
   auto* still = std::get_if<Probing>(&state_);
   if (still == nullptr) return;

@@ -54,8 +54,10 @@ struct Kid {
   Instant held_until{};
   Instant lease_until{};
   Stamp echoed = -1;
+  Instant heard_at{};
   std::uint64_t sequence = 0;
-  std::size_t admitted = 0;  ///< by which operation
+  std::size_t admitted = 0;       ///< by which operation
+  std::vector<Instant> ousted{};  ///< when a session was replaced while it was alive
 };
 
 class Model {
@@ -83,17 +85,40 @@ class Model {
              Duration lease) {
     end(id);
     Kid& kid = kids[id];
+    std::vector<Instant> ousted = std::move(kid.ousted);
     kid = {.connection = connection,
            .session = session,
            .attached = true,
            .held = hold > 0ms,
            .held_until = now + std::min<Duration>(hold, 10min),
-           .lease_until = now + lease};
+           .lease_until = now + lease,
+           .heard_at = now,
+           .ousted = std::move(ousted)};
     kid.admitted = operations;
     newest_session[id] = std::max(newest_session[id], session);
     // The first Hello of a session asks; it moves nowhere else without a new one.
     const auto [asked, first] = moves_.try_emplace({id, session});
     if (first && hold > 0ms) asked->second = groups_but(id);
+  }
+
+  /// Another session is about to take its place, over another connection.
+  void oust(Instant now, NodeId id) {
+    Kid& kid = kids.at(id);
+    const bool alive =
+        kid.echoed >= 0 && now - kid.heard_at <= 2 * ChildrenOptions{}.beacon_interval;
+    if (alive) kid.ousted.push_back(now);
+  }
+  /// Three times, each within a minute of the one before, are two nodes of one identity: whoever is
+  /// attached then stays for a minute.
+  [[nodiscard]] bool duplicated(Instant now, NodeId id) const {
+    const auto found = kids.find(id);
+    if (found == kids.end()) return false;
+    const std::vector<Instant>& times = found->second.ousted;
+    for (std::size_t i = 2; i < times.size(); ++i) {
+      const bool in_haste = times[i] - times[i - 1] <= 60s && times[i - 1] - times[i - 2] <= 60s;
+      if (in_haste && now - times[i] < 60s) return true;
+    }
+    return false;
   }
 
   void end(NodeId id) {
@@ -116,6 +141,7 @@ class Model {
     kid.sequence = report.sequence;
     kid.echoed = report.beacon;
     kid.lease_until = until;
+    kid.heard_at = now;
     if (is_leaf(id)) return true;
     for (const Attachment& one : report.evicted) {
       answered(id, [&](const Which& asked) {
@@ -286,14 +312,19 @@ class Harness {
     const bool repeated =
         known && kid->second.connection == connection && kid->second.session == hello.session;
     hello.handover = input_.coin();
+    const Instant now = now_.protocol;
+    if (view_of(id).id == kNoNode && kid != model_.kids.end())
+      kid->second.ousted.clear();  // forgotten
     const bool welcome =
-        !children_.draining() && !path_.empty() && id != kSelf &&
+        !late_ && !children_.draining() && !path_.empty() && id != kSelf &&
+        !(known && model_.duplicated(now, id)) &&
         (known ? hello.session > kid->second.session : model_.attached_count() < kChildrenMax) &&
         std::ranges::find(path_, id) == path_.end();
     children_.step(now_, FromChild{connection, peer_of(id), hello});
     if (welcome && !repeated) {
       const Duration hold = std::max(0ms, hello.hold);
-      model_.admit(now_.protocol, id, connection, hello.session, hold, lease_);
+      if (known && connection != kid->second.connection) model_.oust(now, id);
+      model_.admit(now, id, connection, hello.session, hold, lease_);
     }
     const bool acknowledged = settle_up(connection);
     VPP_CHECK(acknowledged == (welcome || repeated));
@@ -338,7 +369,9 @@ class Harness {
   }
 
   void pass(Duration span) {
+    const Instant due = children_.next_deadline();
     now_.protocol += span;
+    late_ = due != kNever && now_.protocol - due >= 1s;  // has enough to do with those it has
     now_.market += span;
     children_.advance(now_);
     model_.expire(now_.protocol);
@@ -556,6 +589,7 @@ class Harness {
   Duration lease_ = limits::kLease;
   Now now_{Instant{1000s}, MarketTime{}, 1};
   Path path_;
+  bool late_ = false;
   std::set<ConnectionId> connected_;  ///< of attached children, before the present operation
   std::map<NodeId, std::pair<bool, bool>> members_;
 };

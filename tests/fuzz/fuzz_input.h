@@ -46,6 +46,13 @@ class FuzzInput {
     return taken;
   }
 
+  /// Up to the next line feed, which goes too.
+  std::string_view line() {
+    const std::string_view taken = take(std::min(left_.find('\n'), left_.size()));
+    take(1);
+    return taken;
+  }
+
   std::string_view rest() { return take(left_.size()); }
 
  private:

@@ -6,12 +6,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/check.h"
@@ -39,6 +42,15 @@ void echo(const HttpRequest& request, const HttpServer::Respond& respond) {
   for (const auto& [name, value] : request.query) body += name + '=' + value + '\n';
   body += request.body;
   respond([body] { return HttpResponse{200, "text/plain", body, {}}; });
+}
+
+/// The fuzzer's own alarm clock interrupts what waits.
+template <class Call>
+ssize_t patiently(Call call) {
+  ssize_t result = 0;
+  while ((result = call()) < 0 && errno == EINTR) {
+  }
+  return result;
 }
 
 /// One server for the whole run.
@@ -74,13 +86,14 @@ class Server {
     const auto* address = reinterpret_cast<const sockaddr*>(&address_);
     VPP_CHECK(::connect(fd, address, sizeof address_) == 0);
     for (const std::string_view piece : pieces) {
-      if (::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL) < 0) break;  // it has closed
+      const auto sent = [&] { return ::send(fd, piece.data(), piece.size(), MSG_NOSIGNAL); };
+      if (patiently(sent) < 0) break;  // it has closed
     }
     ::shutdown(fd, SHUT_WR);
     std::string answer;
     char chunk[4096];
     ssize_t got = 0;
-    while ((got = ::recv(fd, chunk, sizeof chunk, 0)) > 0) {
+    while ((got = patiently([&] { return ::recv(fd, chunk, sizeof chunk, 0); })) > 0) {
       answer.append(chunk, static_cast<std::size_t>(got));
     }
     ::close(fd);
@@ -93,6 +106,13 @@ class Server {
   sockaddr_un address_{};
   std::unique_ptr<HttpServer> server_;
 };
+
+/// Which fault of a bad request is named, malformed or too large, depends on how much of it has
+/// come; that it is refused does not.
+std::string up_to_refusal(const std::string& answer) {
+  const std::size_t at = std::min(answer.find("HTTP/1.1 400"), answer.find("HTTP/1.1 413"));
+  return at == std::string::npos ? answer : answer.substr(0, at) + "refused";
+}
 
 }  // namespace
 
@@ -112,7 +132,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   const std::string answer = server.ask(pieces);
   VPP_CHECK(answer.empty() || answer.starts_with("HTTP/1."));
-  VPP_CHECK(server.ask({whole}) == answer);
+  VPP_CHECK(up_to_refusal(server.ask({whole})) == up_to_refusal(answer));
   const std::string well = server.ask({"GET /well HTTP/1.1\r\nHost: x\r\n\r\n"});
   VPP_CHECK(well.starts_with("HTTP/1.1 200") && well.ends_with("GET\n/well\n"));
   return 0;

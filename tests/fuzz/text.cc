@@ -1,12 +1,13 @@
-// Texts that come from people, disks and markets: order requests, records of the store, facts of
-// the journal, answers of a market, targets of URLs, amounts on a command line. What is taken is
-// within its documented bounds and reads back the same once printed; what is not has a reason of
-// one line.
+// Texts that come from people, disks, other roots and markets: order requests, records of the
+// store, entries of the journal, answers of a market, targets of URLs, amounts on a command line.
+// What is taken is within its documented bounds and reads back the same once printed; what is not
+// has a reason of one line.
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bidding/fact_json.h"
 #include "bidding/http_client.h"
@@ -33,7 +34,7 @@ HttpResponse answer_of_all;
 }
 
 class HttpClient::Impl {};
-HttpClient::HttpClient(std::string) {}
+HttpClient::HttpClient(std::string, long) {}
 HttpClient::~HttpClient() = default;
 
 std::expected<HttpResponse, std::string> HttpClient::get(const std::string&) {
@@ -77,6 +78,16 @@ void record(driver::RecordKind kind, std::string_view text) {
   if (const auto* uplink = std::get_if<mesh::UplinkRecord>(&*read)) start_from(*uplink);
   const auto again = driver::parse_record(kind, driver::to_json(*read));
   VPP_CHECK(again && driver::to_json(*again) == driver::to_json(*read));
+}
+
+/// What another root shipped.
+void journal_entry(std::string_view text) {
+  static const node::JournalCodec codec = driver::journal_codec();
+  const auto entry = codec.decode(std::vector<std::uint8_t>{text.begin(), text.end()});
+  if (!entry) return;
+  const auto printed = codec.encode(*entry);
+  const auto again = codec.decode(printed);
+  VPP_CHECK(again && codec.encode(*again) == printed);
 }
 
 void market_answer(fuzz::FuzzInput input) {
@@ -129,16 +140,18 @@ void amounts(std::string_view text) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   fuzz::FuzzInput input{data, size};
-  const std::size_t kind = input.below(9);
-  constexpr std::size_t kKinds = 5;  // of records
-  if (kind < kKinds) {
+  constexpr std::size_t kRecordKinds = 7;  // all that have a text
+  const std::size_t kind = input.below(kRecordKinds + 5);
+  if (kind < kRecordKinds) {
     record(static_cast<driver::RecordKind>(kind), input.rest());
-  } else if (kind == kKinds) {
+  } else if (kind == kRecordKinds) {
     order_request(input.rest());
-  } else if (kind == kKinds + 1) {
+  } else if (kind == kRecordKinds + 1) {
     market_answer(input);
-  } else if (kind == kKinds + 2) {
+  } else if (kind == kRecordKinds + 2) {
     target(input.rest());
+  } else if (kind == kRecordKinds + 3) {
+    journal_entry(input.rest());
   } else {
     amounts(input.rest());
   }

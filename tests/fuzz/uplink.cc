@@ -68,6 +68,7 @@ class Harness {
     nonces_.clear();
     petition_ = parent_link_ = former_link_ = 0;
     attached_ = false;
+    patience_ = 1;
     uplink_->advance(now_);
     settle_up({});
   }
@@ -136,6 +137,7 @@ class Harness {
   }
 
   void pass(Duration span) {
+    note_lateness(uplink_->next_deadline(), now_.protocol + span);
     now_.protocol += span;
     now_.market += span;
     for (int twice = 0; twice < 2; ++twice) {  // a goodbye is said before its link is closed
@@ -145,8 +147,19 @@ class Harness {
     VPP_CHECK(uplink_->next_deadline() > now_.protocol);
     // Three beacons and a quarter: a parent that says nothing is none.
     if (const auto heard = uplink_->last_beacon()) {
-      VPP_CHECK(now_.protocol - *heard < interval_ * 3 + interval_ / 4 + 1ms);
+      VPP_CHECK(now_.protocol - *heard < interval_ * 3 * patience_ + interval_ / 4 + 1ms);
     }
+  }
+
+  /// Who was late himself is patient: once more for each half second, up to 8 times, and once less
+  /// for each second since.
+  void note_lateness(Instant due, Instant now) {
+    const Duration late = due == kNever ? 0ms : now - due;
+    const bool was_late = late >= 500ms;
+    const auto change = was_late ? late / 500ms : -((now - patience_since_) / 1s);
+    if (change == 0) return;
+    patience_ = std::clamp<Duration::rep>(patience_ + change, 1, 8);
+    patience_since_ = now;
   }
 
   void pass_to_deadline() {
@@ -367,6 +380,8 @@ class Harness {
   bool attached_ = false;
   Duration interval_ = limits::kBeaconInterval;
   Duration lease_ = limits::kLease;
+  Duration::rep patience_ = 1;
+  Instant patience_since_{};
   Stamp stamp_ = 0;
   std::uint64_t sequence_ = 0;
   std::uint64_t term_ = 0;

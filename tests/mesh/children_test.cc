@@ -659,3 +659,17 @@ TEST_CASE("a parent that runs late takes nobody until it has caught up", "[mesh]
   bench.advance(1s);
   CHECK(sent<HelloAck>(bench.hello(2, leaf(2), 1)).size() == 1);
 }
+
+TEST_CASE("a parent that runs late with a question to put is late all the same",
+          "[mesh][children]") {
+  // Found by the fuzzer: what is due at once was taken to be due only when the parent ran.
+  ChildrenBench bench;
+  bench.join(1, group(1));
+  Hello moved;
+  moved.session = 1;
+  moved.hold = 5s;
+  bench.children.step(bench.now, FromChild{2, ChildrenBench::peer_of(leaf(1)), moved});
+  REQUIRE(bench.children.next_deadline() == bench.now.protocol);  // group 1 is to be asked
+  bench.advance(3s);
+  CHECK(reason_of(bench.hello(3, leaf(2), 1)) == NakReason::kBusy);
+}

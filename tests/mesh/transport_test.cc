@@ -221,7 +221,7 @@ TEST_CASE("links come and go without using up sockets", "[mesh][transport]") {
   net.join();
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which needs descriptors itself
+#ifndef VPP_SANITIZED  // which needs descriptors itself
 TEST_CASE("without descriptors a link is lost, and works again once there are some",
           "[mesh][transport]") {
   Pair net;

@@ -11,7 +11,7 @@
 
 namespace vpp::mesh::testing {
 
-inline constexpr NodeId kSelf{1, 1};
+inline constexpr NodeId kSelf{5, 5};  // as in children_fixture.h: one program holds both
 inline constexpr NodeId kFirst{2, 1};
 inline constexpr NodeId kSecond{2, 2};
 inline constexpr NodeId kRoot{9, 9};

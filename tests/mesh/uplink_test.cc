@@ -870,3 +870,15 @@ TEST_CASE("a search that fails says why", "[mesh][uplink]") {
     CHECK(bench.uplink.trouble() == Trouble::kLoop);
   }
 }
+
+TEST_CASE("a node that runs late opens no link in the step that decides among those it has",
+          "[mesh][uplink]") {
+  // Found by the fuzzer: it was to be closed in the same batch, before it was opened, and stayed.
+  UplinkRecord record;
+  for (std::uint64_t i = 1; i <= 6; ++i) record.alternates.push_back(endpoint_of({8, i}));
+  UplinkBench bench{Role::kLeaf, record};
+  bench.offer(kFirst, kFirstPath);
+  const UplinkEffects effects = bench.advance(1s);  // due: to decide, and to ask further ones
+  CHECK(sent<Hello>(effects).size() == 1);
+  CHECK(effects.open.empty());
+}

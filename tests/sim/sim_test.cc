@@ -16,12 +16,7 @@ using namespace vpp::sim;
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::uint64_t kSeedsPerPart =
-    20;  // each takes many times as long; the plain build does all
-#else
-constexpr std::uint64_t kSeedsPerPart = 100;
-#endif
+constexpr std::uint64_t kSeedsPerPart = VPP_SEEDS_PER_PART;
 constexpr std::uint64_t kDefaultBase = 5'000;
 
 /// Whoever looks for trouble sets VPP_SIM_BASE_SEED to something new; without it a run is the same
