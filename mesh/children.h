@@ -12,6 +12,11 @@
 //             has answered, in the very report that leaves the node out, or is lost with all it
 //             counted; the root then says Cleared, and every ancestor passes that down once its
 //             own questions are answered. Nobody has to know where the node was before.
+// New life    a node that lost its store counts its sessions from the beginning. Whoever knows a
+// newer
+//             one refuses its Hello and tells it; an ancestor that learns of it by an announcement
+//             says Evict with the session that it knows, so that the parent does the same. Without
+//             that its moves would be taken for old news, and only its holds would end them.
 // Location    the announcements also tell every ancestor through which child a node is reached.
 // Lease       runs from the stamp the report echoes, on this node's own clock.
 #pragma once
@@ -256,6 +261,7 @@ class Children {
   // Who is where, and who may be counted: children_moves.cc.
   void locate(const Now& now, NodeId via, const Attachment& what);
   void ask_others(const Attachment& what, NodeId except);
+  void ask(NodeId child, const Attachment& what);
   void settle(NodeId node);
   void confirm(NodeId node, const Location& at);
   void try_answer(NodeId node);
