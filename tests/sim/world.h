@@ -22,6 +22,7 @@
 #include "daemon/driver/record_store.h"
 #include "daemon/node/node.h"
 #include "tests/sim/counted_once.h"
+#include "tests/sim/delivery_meter.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/energy_books.h"
 #include "tests/sim/etcd_model.h"
@@ -229,6 +230,7 @@ class World {
   void cancel_all();
   [[nodiscard]] std::string why_not_whole();
   void watch_delivery(const node::NodeStatus& plant);
+  void judge_delivery();
 
   Scenario scenario_;
   std::uint64_t noise_;
@@ -257,8 +259,7 @@ class World {
   std::size_t sampled_leaves_ = 0;
   std::vector<OrderId> known_orders_;
   std::optional<WorldTime> final_order_at_;
-  std::int64_t asked_sum_w_ = 0;  ///< over the inspections of the final order
-  std::int64_t measured_sum_w_ = 0;
+  DeliveryMeter delivery_;                          ///< of the final order
   std::map<NodeIndex, mesh::Dispatch> old_orders_;  ///< for a planted bug
 };
 
