@@ -10,10 +10,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/limits.h"
@@ -76,6 +78,11 @@ class World {
  public:
   /// `lines_max` 0: no text is kept. `noise` is used by one planted bug only.
   World(const Scenario& scenario, std::size_t lines_max, std::uint64_t noise = 0);
+
+  /// Told every two simulated seconds of a large plant: the time, and the leaves counted at the
+  /// root.
+  using Watcher = std::function<void(WorldTime, std::size_t)>;
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
 
   [[nodiscard]] Outcome run();
   [[nodiscard]] const Trace& trace() const { return trace_; }
@@ -233,6 +240,7 @@ class World {
   void judge_delivery();
 
   Scenario scenario_;
+  Watcher watcher_;
   std::uint64_t noise_;
   Rng rng_;
   WorldQueue queue_;

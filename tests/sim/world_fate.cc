@@ -156,7 +156,7 @@ void World::watch_delivery(const node::NodeStatus& plant) {
   }
   for (NodeIndex index = groups(); index < nodes_.size(); ++index) {
     SimNode& leaf = nodes_[index];
-    if (!leaf.running) continue;
+    if (!leaf.running || !leaf.site) continue;
     leaf.site->pass(market());
     delivery_.look(index, leaf.site->battery(), market_passed);
   }
