@@ -124,7 +124,7 @@ using WorldEvent =
                  PartitionTurn, PartitionEnds, Restart, Resume, FaultsEnd, OperatorTurn, Inspect,
                  MarketReplies>;
 // A large plant has several in the queue for each node.
-static_assert(sizeof(WorldEvent) <= 40);
+static_assert(sizeof(WorldEvent) <= 64);
 using WorldQueue = EventQueue<WorldEvent>;
 
 }  // namespace vpp::sim
