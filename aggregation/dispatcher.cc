@@ -155,12 +155,21 @@ std::vector<Watts> Dispatcher::divide_ahead(Watts target,
   return shares;
 }
 
+/// What it was measured at; or less, once it says that it cannot go on so: a site near its reserve
+/// tells that before it shows, and its guard keeps to it. One that says it can do nothing may be
+/// out of control, and do something all the same: then its newest measurement counts.
+Watts Dispatcher::held_at(const ChildState& child, const Trust& trust, const Round& round) {
+  const Watts able = full_power(child, round.direction);
+  const Watts most = able > Watts{0} ? able : trust.measured.value_or(trust.limit) * round.sign;
+  return std::min(trust.limit * round.sign, most);
+}
+
 void Dispatcher::hold_the_doubted(Round& round) const {
   for (std::size_t i = 0; i < round.children.size(); ++i) {
     Trust& trust = *round.trusts[i];
     trust.extra = Watts{0};
     if (!trust.doubted_at) continue;
-    round.shares[i] = std::clamp(trust.limit * round.sign, Watts{0}, round.left);
+    round.shares[i] = std::clamp(held_at(round.children[i], trust, round), Watts{0}, round.left);
     round.left -= round.shares[i];
   }
   for (std::size_t i = 0; i < round.children.size(); ++i) {

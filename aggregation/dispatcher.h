@@ -112,6 +112,8 @@ class Dispatcher {
   };
 
   struct Round;
+  [[nodiscard]] static Watts held_at(const ChildState& child, const Trust& trust,
+                                     const Round& round);
   void hold_the_doubted(Round& round) const;
   static void ask_the_doubted(Round& round, Watts shortfall);
   [[nodiscard]] Watts tolerance_of(Watts asked) const;

@@ -12,8 +12,7 @@
 //             has answered, in the very report that leaves the node out, or is lost with all it
 //             counted; the root then says Cleared, and every ancestor passes that down once its
 //             own questions are answered. Nobody has to know where the node was before.
-// Older       a node that lost its store, or one of two with one key, begins with sessions long
-// past.
+// Older       a node that lost its store, or one of two with one key, begins with sessions long past.
 //             It is told the newest that is known of it here or below, goes on from there, and then
 //             says how long it may be counted elsewhere; if a branch has let it in, the ancestor
 //             that knows better has it left out.
@@ -267,6 +266,7 @@ class Children {
   // Who is where, and who may be counted: children_moves.cc.
   void locate(const Now& now, NodeId via, const Attachment& what);
   void ask_others(const Attachment& what, NodeId except);
+  void ask(NodeId child, const Attachment& what);
   void settle(NodeId node);
   void confirm(NodeId node, const Location& at);
   void try_answer(NodeId node);

@@ -124,9 +124,9 @@ void Children::locate(const Now& now, NodeId via, const Attachment& what) {
     return;
   }
   if (!fresh && what.session < at.session && is_attached(at.via)) {
-    if (via == at.via || via == what.node) return;  // late word
-    evictions_.ask(via, {what.node, at.session});   // it has moved since, or lost its store
-    to_ask_[via].push_back({what.node, at.session});
+    // It has moved since, or it lost its store and counts its sessions from the beginning: whoever
+    // took it in must know the newest one, and sends it on from there.
+    if (via != what.node) ask(via, {what.node, at.session});
     return;
   }
   if (!fresh && at.via == via && at.session == what.session) {
@@ -148,9 +148,13 @@ void Children::locate(const Now& now, NodeId via, const Attachment& what) {
 void Children::ask_others(const Attachment& what, NodeId except) {
   for (const NodeId id : groups_) {
     if (id == except || id == what.node) continue;
-    evictions_.ask(id, what);
-    to_ask_[id].push_back({what.node, what.session});
+    ask(id, what);
   }
+}
+
+void Children::ask(NodeId child, const Attachment& what) {
+  evictions_.ask(child, what);
+  to_ask_[child].push_back({what.node, what.session});
 }
 
 /// Nobody else below counts it, nor above: say so to the child that leads to it.
@@ -191,8 +195,8 @@ void Children::end_older(const Now& now, const Attachment& newer) {
   const auto found = children_.find(newer.node);
   if (found == children_.end() || found->second.session >= newer.session) return;
   if (found->second.attached) end(now, *found, true);
-  found->second.session = newer.session;
-  found->second.moved = true;  // the session stays known: its late messages are still refused
+  found->second.moved = true;
+  found->second.session = newer.session;  // what is older is refused from now on
 }
 
 /// The child is not attached, or begins anew: what it was asked is answered by its absence, and

@@ -160,6 +160,36 @@ TEST_CASE("a stuck site is held to what it does and the others make up the rest"
   }
 }
 
+// Seed 20000118: a site that was doubted in a storm was held to its watts until it was empty, and
+// counted on for three reports more at each step of the way down.
+TEST_CASE("a doubted site is counted on for no more than it says it can do",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[0].responds = false;
+  fleet.members[0].stuck = Watts{900};
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{10'000});
+  REQUIRE(fleet.tick(Watts{10'000}).shares[0].power == Watts{900});
+
+  SECTION("running empty, its guard lets it do 400 W from now on") {
+    fleet.members[0].capability = {Watts{400}, Joules{48'000}};
+    fleet.members[0].stuck = Watts{400};
+    CHECK(fleet.tick(Watts{10'000}).shares[0].power == Watts{400});
+    CHECK(fleet.measured() == Watts{10'000});
+  }
+  SECTION("empty, it does nothing") {
+    fleet.members[0].capability = {};
+    fleet.members[0].power = fleet.members[0].stuck = Watts{0};
+    CHECK(fleet.tick(Watts{10'000}).shares[0].power == Watts{0});
+    CHECK(fleet.measured() == Watts{10'000});
+  }
+  SECTION("out of control it promises nothing, and its watts come all the same") {
+    fleet.members[0].capability = {};
+    CHECK(fleet.tick(Watts{10'000}).shares[0].power == Watts{900});
+    CHECK(fleet.measured() == Watts{10'000});
+  }
+}
+
 TEST_CASE("a target beyond those who respond is a shortfall in the same tick",
           "[aggregation][dispatcher]") {
   Fleet fleet;

@@ -164,9 +164,44 @@ TEST_CASE("a stale claim moves nobody", "[mesh][moves]") {
   bench.report(2, group(2), 1, {{leaf(7), 4}});
   bench.report(1, group(1), 1, {}, {{leaf(7), 4}});
   const ChildrenEffects effects = bench.report(1, group(1), 1, {{leaf(7), 3}});
+  CHECK(told<Evict>(effects, 1) == Nodes{{leaf(7), 4}});  // whoever claims it does not know
   CHECK(effects.send.size() == 1);
-  CHECK(told<Evict>(effects, 1) == Nodes{{leaf(7), 4}});  // in case it does count it
   CHECK(bench.children.located()[0] == Located{leaf(7), group(2), 4});
+}
+
+// Seed 5315: the moves of a leaf that had lost its store were old news to the root, and nobody
+// cleared it; it was left out for the whole of its hold, after each of them.
+TEST_CASE("a leaf that lost its store goes on from the session that its ancestors know",
+          "[mesh][moves]") {
+  Moves root;
+  const ChildrenEffects asked = root.report(2, group(2), 1, {{leaf(7), 1, true}});
+  CHECK(told<Evict>(asked, 2) == Nodes{{leaf(7), 3}});
+  CHECK(root.children.located()[0] == Located{leaf(7), group(1), 3});
+
+  ChildrenBench parent{Role::kAggregator, {kSelf, kRoot}};
+  parent.join(1, leaf(7), 1);
+  parent.children.evict(parent.now, {{leaf(7), 3}});
+  CHECK_FALSE(parent.attached(leaf(7)));
+  CHECK(parent.children.take_evicted() == Nodes{{leaf(7), 3}});
+  for (const Session old : {Session{1}, Session{2}}) {
+    const auto naks = sent<HelloNak>(parent.hello(2, leaf(7), old));
+    REQUIRE(naks.size() == 1);
+    CHECK(naks[0].second.reason == NakReason::kOldSession);
+    CHECK(naks[0].second.newest == 3);
+  }
+  CHECK(sent<HelloAck>(parent.hello(3, leaf(7), 4, 10s)).size() == 1);
+
+  const ChildrenEffects anew = root.report(2, group(2), 1, {{leaf(7), 4}});
+  CHECK(told<Evict>(anew, 1) == Nodes{{leaf(7), 4}});
+  CHECK(told<Cleared>(root.report(1, group(1), 1, {}, {{leaf(7), 4}}), 2) == Nodes{{leaf(7), 4}});
+}
+
+TEST_CASE("a leaf that lost its store and comes to an ancestor of its old parent is told as well",
+          "[mesh][moves]") {
+  Moves root;
+  const auto naks = sent<HelloNak>(root.hello(3, leaf(7), 1));
+  REQUIRE(naks.size() == 1);
+  CHECK(naks[0].second.newest == 3);
 }
 
 TEST_CASE("an aggregator leaves a moved child out before it answers", "[mesh][moves]") {

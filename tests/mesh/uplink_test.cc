@@ -537,6 +537,25 @@ TEST_CASE("market time is the parent's, moved on by its speed", "[mesh][uplink]"
   CHECK(then->speed == 60);
 }
 
+// Seed 6066: a leaf whose parent was gone fell back to its own wall clock, which was slow, and took
+// an order that was over for one that still ran.
+TEST_CASE("market time goes on as the parent told it when the parent is lost", "[mesh][uplink]") {
+  UplinkBench bench;
+  bench.attach();
+  bench.pass(1s);
+  Beacon beacon = bench.beacon(kFirstPath);
+  beacon.market_time = MarketTime{1000s};
+  beacon.market_speed = 60;
+  bench.hear(kFirst, beacon);
+  bench.pass(2s);
+  bench.hear(kFirst, bench.beacon({}));
+  REQUIRE_FALSE(bench.uplink.attached());
+  const auto then = bench.uplink.market_now(bench.now.protocol);
+  REQUIRE(then);
+  CHECK(then->market == MarketTime{1120s});
+  CHECK(then->speed == 60);
+}
+
 TEST_CASE("a node that leaves says Bye and stays away", "[mesh][uplink]") {
   UplinkBench bench;
   bench.attach();

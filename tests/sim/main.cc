@@ -30,6 +30,7 @@ struct Arguments {
   std::string faults;
   std::string workloads;
   std::int64_t safety_s = 0;
+  std::int64_t liveness_s = 0;
   std::string bug = "none";
   std::string format = "table";
   Overrides overrides;
@@ -122,19 +123,33 @@ void trace_seed(std::uint64_t seed, const Arguments& arguments, Totals& totals) 
     std::cout << line << '\n';
 }
 
+long peak_rss_kib() {
+  rusage used{};
+  getrusage(RUSAGE_SELF, &used);
+  return used.ru_maxrss;
+}
+
+/// A large plant takes minutes: a line every two simulated seconds.
+vpp::sim::World::Watcher say_progress(std::chrono::steady_clock::time_point began) {
+  return [began](vpp::sim::WorldTime at, std::size_t counted) {
+    const auto passed = std::chrono::steady_clock::now() - began;
+    std::cerr << at.time_since_epoch() / std::chrono::seconds{1} << " s: " << counted
+              << " leaves counted, " << passed / std::chrono::seconds{1} << " s of real time, "
+              << peak_rss_kib() / 1024 << " MiB\n";
+  };
+}
+
 void run_seed(std::uint64_t seed, const Arguments& arguments, Totals& totals) {
   if (arguments.trace) return trace_seed(seed, arguments, totals);
   const auto began = std::chrono::steady_clock::now();
   const bool twice = !arguments.once;
-  const Outcome outcome =
-      twice ? run_twice(seed, arguments.overrides) : run_once(seed, arguments.overrides);
+  const Outcome outcome = twice ? run_twice(seed, arguments.overrides)
+                                : run_once(seed, arguments.overrides, say_progress(began));
   Cost cost;
   cost.wall_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - began).count() /
       (twice ? 2 : 1);
-  rusage used{};
-  getrusage(RUSAGE_SELF, &used);
-  cost.peak_rss_kib = used.ru_maxrss;
+  cost.peak_rss_kib = peak_rss_kib();
   add(totals, outcome);
   if (arguments.format == "json") {
     std::cout << to_json(seed, arguments.overrides, outcome, cost).dump() << std::endl;
@@ -165,6 +180,8 @@ void declare(CLI::App& app, Arguments& arguments) {
       "all or none; without it each seed draws its own");
   app.add_option("--safety", arguments.safety_s, "seconds of faults; without it 45 to 75")
       ->check(CLI::Range(1, 86'400));
+  app.add_option("--liveness", arguments.liveness_s, "seconds without; without it 60")
+      ->check(CLI::Range(1, 86'400));
   app.add_option("--plant", arguments.bug,
                  "a deliberate mistake of the world; the checkers must find it");
   app.add_flag("--once", arguments.once, "run each seed once and not twice");
@@ -185,6 +202,9 @@ std::string understand(Arguments& arguments) {
     arguments.overrides.workloads = *std::move(workloads);
   }
   if (arguments.safety_s > 0) arguments.overrides.safety = std::chrono::seconds{arguments.safety_s};
+  if (arguments.liveness_s > 0) {
+    arguments.overrides.liveness = std::chrono::seconds{arguments.liveness_s};
+  }
   if (arguments.overrides.leaves.value_or(0) > kTwiceMax) arguments.once = true;
   const auto planted = vpp::sim::parse_planted_bug(arguments.bug);
   if (!planted) return "--plant: '" + arguments.bug + "' is no known bug";

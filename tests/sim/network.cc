@@ -125,14 +125,15 @@ void Network::transmit(mesh::ConnectionId id, Way way, const mesh::Message& mess
     ++counters_.dropped;
     return;
   }
-  send_copy(id, way, message);
+  const auto payload = std::make_shared<const mesh::Message>(message);
+  send_copy(id, way, payload);
   if (chance(faults_.duplicate_permille)) {
     ++counters_.duplicated;
-    send_copy(id, way, message);
+    send_copy(id, way, payload);
   }
 }
 
-void Network::send_copy(mesh::ConnectionId id, Way way, const mesh::Message& message) {
+void Network::send_copy(mesh::ConnectionId id, Way way, const Payload& payload) {
   Connection& over = at(id);
   const NodeIndex from = way == kUp ? over.child : over.parent;
   const NodeIndex to = way == kUp ? over.parent : over.child;
@@ -156,9 +157,9 @@ void Network::send_copy(mesh::ConnectionId id, Way way, const mesh::Message& mes
   }
   ++over.in_flight[way];
   if (way == kUp) {
-    queue_.push(arrival, FrameUp{id, message});
+    queue_.push(arrival, FrameUp{id, payload});
   } else {
-    queue_.push(arrival, FrameDown{id, message});
+    queue_.push(arrival, FrameDown{id, payload});
   }
 }
 

@@ -117,7 +117,7 @@ class Network {
   /// Nothing: the way is free; otherwise when it will be.
   [[nodiscard]] std::optional<WorldTime> blocked(NodeIndex from, NodeIndex to) const;
   void transmit(mesh::ConnectionId id, Way way, const mesh::Message& message);
-  void send_copy(mesh::ConnectionId id, Way way, const mesh::Message& message);
+  void send_copy(mesh::ConnectionId id, Way way, const Payload& payload);
   [[nodiscard]] bool chance(std::uint32_t permille) { return rng_.below(1000) < permille; }
   [[nodiscard]] Duration delay();
   [[nodiscard]] WorldTime free_at(const Connection& over) const;

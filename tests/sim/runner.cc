@@ -28,17 +28,18 @@ std::string& running_now() {
   std::abort();
 }
 
-Outcome run(std::uint64_t seed, const Overrides& overrides, std::size_t lines,
-            std::uint64_t noise) {
+Outcome run(std::uint64_t seed, const Overrides& overrides, std::size_t lines, std::uint64_t noise,
+            const World::Watcher& watcher = {}) {
   name_on_abort(seed, overrides);
   World world{make_scenario(seed, overrides), lines, noise};
+  world.watch(watcher);
   return world.run();
 }
 
 }  // namespace
 
-Outcome run_once(std::uint64_t seed, const Overrides& overrides) {
-  return run(seed, overrides, 0, 0);
+Outcome run_once(std::uint64_t seed, const Overrides& overrides, const World::Watcher& watcher) {
+  return run(seed, overrides, 0, 0, watcher);
 }
 
 Outcome run_twice(std::uint64_t seed, const Overrides& overrides) {

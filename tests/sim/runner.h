@@ -10,8 +10,9 @@
 
 namespace vpp::sim {
 
-/// One seed, once.
-[[nodiscard]] Outcome run_once(std::uint64_t seed, const Overrides& overrides);
+/// One seed, once. `watcher`: of a large plant, see World::watch().
+[[nodiscard]] Outcome run_once(std::uint64_t seed, const Overrides& overrides,
+                               const World::Watcher& watcher = {});
 
 /// One seed twice; different hashes are a violation of invariant 15. On any violation it runs
 /// again to fill `story`.

@@ -241,7 +241,7 @@ Scenario make_scenario(std::uint64_t seed, const Overrides& overrides) {
   scenario.speed =
       scenario.market ? std::array{10, 60}[rng.below(2)] : std::array{1, 10}[rng.below(2)];
   scenario.safety = overrides.safety.value_or(45s + rng.up_to(30s));
-  scenario.liveness = 60s;
+  scenario.liveness = overrides.liveness.value_or(60s);
   const FaultSet drawn = draw_set(rng);
   const FaultSet& faults = overrides.faults ? *overrides.faults : drawn;
   draw_network(rng, faults, scenario.faults);
@@ -308,6 +308,7 @@ std::string replay_command(const Scenario& scenario, const Overrides& overrides)
   if (overrides.faults) out += " --faults " + list_of(*overrides.faults, kFaultNames);
   if (overrides.workloads) out += " --workload " + list_of(*overrides.workloads, kWorkloadNames);
   if (overrides.safety) out += " --safety " + std::to_string(*overrides.safety / 1s);
+  if (overrides.liveness) out += " --liveness " + std::to_string(*overrides.liveness / 1s);
   if (overrides.bug != PlantedBug::kNone) out += " --plant " + to_string(overrides.bug);
   return out;
 }

@@ -112,6 +112,7 @@ struct Overrides {
   std::optional<WorkloadSet> workloads;
   std::optional<std::uint32_t> roots;
   std::optional<Duration> safety;
+  std::optional<Duration> liveness;
   PlantedBug bug = PlantedBug::kNone;
 };
 

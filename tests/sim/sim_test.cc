@@ -1,11 +1,13 @@
 // Fresh seeds, every seed that ever failed, and planted bugs that the checkers must find.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/limits.h"
@@ -18,12 +20,16 @@ namespace {
 
 constexpr std::uint64_t kSeedsPerPart = VPP_SEEDS_PER_PART;
 constexpr std::uint64_t kDefaultBase = 5'000;
+constexpr std::uint64_t kSeedsPerDay = 1'000;
 
-/// Whoever looks for trouble sets VPP_SIM_BASE_SEED to something new; without it a run is the same
-/// every day.
+/// VPP_SIM_BASE_SEED: a number, or "day" for seeds that nobody has seen before and that are the
+/// same for everybody until midnight UTC. Without it a run is the same every day.
 std::uint64_t base_seed() {
   const char* given = std::getenv("VPP_SIM_BASE_SEED");
-  return given == nullptr ? kDefaultBase : std::strtoull(given, nullptr, 10);
+  if (given == nullptr) return kDefaultBase;
+  if (std::string_view{given} != "day") return std::strtoull(given, nullptr, 10);
+  const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+  return static_cast<std::uint64_t>(today.time_since_epoch().count()) * kSeedsPerDay;
 }
 
 void require_good(std::uint64_t seed) {

@@ -244,6 +244,7 @@ void World::on(const Sample&) {
   }
   trace_.event(queue_.now(), kNobody, "sample", sampled_leaves_,
                [&] { return std::to_string(sampled_leaves_) + " leaves counted"; });
+  if (watcher_) watcher_(queue_.now(), sampled_leaves_);
 }
 
 void World::on(const FirstStart& event) {
@@ -454,25 +455,25 @@ void World::on(const ParentSendFails& event) {
 void World::on(const FrameUp& event) {
   if (!network_.parent_receives(event.connection)) return;
   Connection& over = network_.at(event.connection);
-  if (const auto* hello = std::get_if<mesh::Hello>(&event.message)) {
+  if (const auto* hello = std::get_if<mesh::Hello>(event.message.get())) {
     over.proven_below = hello->certificate == nodes_[over.child].options.certificate;
   }
-  trace_.event(queue_.now(), over.parent, "from-child", digest_of(event.message), [&] {
-    return "node " + std::to_string(over.child) + "  " + text_of(event.message);
+  trace_.event(queue_.now(), over.parent, "from-child", digest_of(*event.message), [&] {
+    return "node " + std::to_string(over.child) + "  " + text_of(*event.message);
   });
-  step(over.parent, mesh::FromChild{event.connection, peer_of(over), event.message});
+  step(over.parent, mesh::FromChild{event.connection, peer_of(over), *event.message});
 }
 
 void World::on(const FrameDown& event) {
   if (!network_.child_receives(event.connection)) return;
   Connection& over = network_.at(event.connection);
-  if (const auto* ack = std::get_if<mesh::HelloAck>(&event.message)) {
+  if (const auto* ack = std::get_if<mesh::HelloAck>(event.message.get())) {
     over.proven_above = ack->certificate == nodes_[over.parent].options.certificate;
   }
-  trace_.event(queue_.now(), over.child, "from-parent", digest_of(event.message), [&] {
-    return "node " + std::to_string(over.parent) + "  " + text_of(event.message);
+  trace_.event(queue_.now(), over.child, "from-parent", digest_of(*event.message), [&] {
+    return "node " + std::to_string(over.parent) + "  " + text_of(*event.message);
   });
-  if (const auto* dispatch = std::get_if<mesh::Dispatch>(&event.message)) {
+  if (const auto* dispatch = std::get_if<mesh::Dispatch>(event.message.get())) {
     const WorldTime expires = nodes_[over.parent].clock.when(Instant{Duration{dispatch->expires}});
     order_rules_.arrives(over.child, nodes_[over.child].role == Role::kLeaf, over.child_incarnation,
                          *dispatch, expires);
@@ -480,14 +481,14 @@ void World::on(const FrameDown& event) {
                         {over.parent, over.parent_incarnation, queue_.now(), expires, *dispatch});
   }
   const NodeId peer = over.proven_above ? nodes_[over.parent].options.self : kNoNode;
-  step(over.child, mesh::FromParent{over.link, peer, event.message});
+  step(over.child, mesh::FromParent{over.link, peer, *event.message});
 }
 
 void World::on(const MarketReplies& event) {
   if (network_.incarnation(event.node) != event.incarnation) return;
-  trace_.event(queue_.now(), event.node, "market-answers", event.answer.index(),
-               [&] { return "kind " + std::to_string(event.answer.index()); });
-  step(event.node, node::MarketAnswered{event.answer});
+  trace_.event(queue_.now(), event.node, "market-answers", event.answer->index(),
+               [&] { return "kind " + std::to_string(event.answer->index()); });
+  step(event.node, node::MarketAnswered{*event.answer});
 }
 
 }  // namespace vpp::sim

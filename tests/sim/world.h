@@ -10,10 +10,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "config/limits.h"
@@ -22,6 +24,7 @@
 #include "daemon/driver/record_store.h"
 #include "daemon/node/node.h"
 #include "tests/sim/counted_once.h"
+#include "tests/sim/delivery_meter.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/energy_books.h"
 #include "tests/sim/etcd_model.h"
@@ -75,6 +78,11 @@ class World {
  public:
   /// `lines_max` 0: no text is kept. `noise` is used by one planted bug only.
   World(const Scenario& scenario, std::size_t lines_max, std::uint64_t noise = 0);
+
+  /// Told every two simulated seconds of a large plant: the time, and the leaves counted at the
+  /// root.
+  using Watcher = std::function<void(WorldTime, std::size_t)>;
+  void watch(Watcher watcher) { watcher_ = std::move(watcher); }
 
   [[nodiscard]] Outcome run();
   [[nodiscard]] const Trace& trace() const { return trace_; }
@@ -229,8 +237,10 @@ class World {
   void cancel_all();
   [[nodiscard]] std::string why_not_whole();
   void watch_delivery(const node::NodeStatus& plant);
+  void judge_delivery();
 
   Scenario scenario_;
+  Watcher watcher_;
   std::uint64_t noise_;
   Rng rng_;
   WorldQueue queue_;
@@ -257,8 +267,7 @@ class World {
   std::size_t sampled_leaves_ = 0;
   std::vector<OrderId> known_orders_;
   std::optional<WorldTime> final_order_at_;
-  std::int64_t asked_sum_w_ = 0;  ///< over the inspections of the final order
-  std::int64_t measured_sum_w_ = 0;
+  DeliveryMeter delivery_;                          ///< of the final order
   std::map<NodeIndex, mesh::Dispatch> old_orders_;  ///< for a planted bug
 };
 

@@ -30,6 +30,10 @@ NodeIndex index_of(const Endpoint& endpoint) {
   return static_cast<NodeIndex>(std::stoul(endpoint.address.substr(scheme.size())));
 }
 
+std::shared_ptr<const bidding::MarketAnswer> share(bidding::MarketAnswer answer) {
+  return std::make_shared<const bidding::MarketAnswer>(std::move(answer));
+}
+
 bool within_limits(const mesh::Message& message) {
   using namespace limits;
   if (const auto* report = std::get_if<mesh::Report>(&message)) {
@@ -55,7 +59,7 @@ void World::carry_out(NodeIndex index, node::Effects& effects, const mesh::Dispa
   if (!persist(index, std::move(effects.persist))) return;
   for (auto& answer : nodes_[index].durability.hold_back(effects)) {
     queue_.push(queue_.now() + kHeldAnswer,
-                MarketReplies{index, network_.incarnation(index), std::move(answer)});
+                MarketReplies{index, network_.incarnation(index), share(std::move(answer))});
   }
   if (!large()) {
     view(index);
@@ -267,7 +271,7 @@ void World::finish_effects(NodeIndex index, const node::Effects& effects) {
                  [&] { return "kind " + std::to_string(call.index()); });
     for (auto& [after, answer] : market_.call(queue_.now(), market(), call)) {
       queue_.push(queue_.now() + after,
-                  MarketReplies{index, network_.incarnation(index), std::move(answer)});
+                  MarketReplies{index, network_.incarnation(index), share(std::move(answer))});
     }
   }
   for (const auto& reply : effects.replies) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <variant>
 
 #include "bidding/market.h"
@@ -48,13 +49,16 @@ struct ParentHearsClose {
 struct ParentSendFails {  ///< the parent used a connection that is gone
   mesh::ConnectionId connection = 0;
 };
+// What a frame carries lies apart: there are millions of timers for each frame, and copies share
+// it.
+using Payload = std::shared_ptr<const mesh::Message>;
 struct FrameUp {
   mesh::ConnectionId connection = 0;
-  mesh::Message message;
+  Payload message;
 };
 struct FrameDown {
   mesh::ConnectionId connection = 0;
-  mesh::Message message;
+  Payload message;
 };
 
 // The world around.
@@ -109,7 +113,7 @@ struct Inspect {};  ///< of the whole tree, in the liveness phase
 struct MarketReplies {
   NodeIndex node = 0;
   Incarnation incarnation = 0;
-  bidding::MarketAnswer answer;
+  std::shared_ptr<const bidding::MarketAnswer> answer;
 };
 
 using WorldEvent =
@@ -119,6 +123,8 @@ using WorldEvent =
                  ParentHearsClose, ParentSendFails, FrameUp, FrameDown, CrashTurn, PauseTurn,
                  PartitionTurn, PartitionEnds, Restart, Resume, FaultsEnd, OperatorTurn, Inspect,
                  MarketReplies>;
+// A large plant has several in the queue for each node.
+static_assert(sizeof(WorldEvent) <= 64);
 using WorldQueue = EventQueue<WorldEvent>;
 
 }  // namespace vpp::sim
