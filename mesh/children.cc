@@ -343,7 +343,8 @@ Beacon Children::beacon(const Now& now, bool with_alternates) {
           .market_time = now.market,
           .market_speed = now.speed,
           .alternates = with_alternates ? alternates_below() : std::vector<Endpoint>{},
-          .alone = path_.empty()};
+          // A root that does not lead is nobody to stay with: another one does, or will.
+          .alone = path_.empty() && options_.role != Role::kRoot};
 }
 
 /// The parent's alternates, and the children here that take children themselves.

@@ -65,14 +65,17 @@ void CountedOnce::viewed(WorldTime at, NodeIndex node, const node::NodeStatus& s
                          const std::vector<WorldTime>& lease_ends) {
   bool changed = false;
   auto& held = held_[node];
+  // First who is out, then who is in: one step may do both.
+  for (const mesh::ChildView& view : status.children) {
+    if (view.counted) continue;
+    const NodeIndex child = numbers_.at(view.id);
+    changed |= held.erase(child) > 0;
+    uncount_directly(child, node);
+  }
   for (std::size_t i = 0; i < status.children.size(); ++i) {
     const mesh::ChildView& view = status.children[i];
+    if (!view.counted) continue;
     const NodeIndex child = numbers_.at(view.id);
-    if (!view.counted) {
-      changed |= held.erase(child) > 0;
-      uncount_directly(child, node);
-      continue;
-    }
     if (!view.attached || lease_ends[i] <= at) {
       findings_.report(Invariant::kCountedOnce, node, at,
                        "counts node " + std::to_string(child) + " without a lease");

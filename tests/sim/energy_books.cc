@@ -11,6 +11,10 @@ namespace {
 /// 1 Wh as the invariant says, and the battery's counters show whole watt-hours at both ends.
 constexpr std::int64_t kSlackMj = 3 * kJoulesPerWattHour * 1000;
 
+/// A device that was frozen for longer follows what its plan says of the time meanwhile, and the
+/// plant may have changed its mind about that.
+constexpr Duration kFrozen = std::chrono::seconds{2};
+
 }  // namespace
 
 void EnergyBooks::restarted(WorldTime at, NodeIndex leaf, const device::SiteStatus& status) {
@@ -39,11 +43,13 @@ void EnergyBooks::polled(WorldTime at, NodeIndex leaf, const battery::BatteryMod
     restarted(at, leaf, status);
   } else if (site.order == status.order) {
     site.entries[site.order].delivered_mj += moved_mj;
+    if (at - site.at > kFrozen) site.entries[site.order].unsure_mj += std::abs(moved_mj);
   } else {
     site.entries[site.order].unsure_mj += std::abs(moved_mj);
     site.entries[status.order].unsure_mj += std::abs(moved_mj);
   }
   site.seen = true;
+  site.at = at;
   site.net_mj = net_mj;
   site.order = status.order;
   for (const device::OrderAccount& account : status.accounts) {

@@ -36,6 +36,7 @@ class EnergyBooks {
   };
   struct Site {
     bool seen = false;        ///< since its process began
+    WorldTime at{};           ///< of the last poll
     std::int64_t net_mj = 0;  ///< injected less absorbed, at the last poll
     OrderId order;            ///< at the last poll
     std::map<OrderId, Entry> entries;

@@ -65,9 +65,11 @@ std::string text(const mesh::Dispatch& m) {
   std::string out = "Dispatch order=" + to_string(m.order.value) + " " + to_string(m.term) + "/" +
                     to_string(m.sequence) + "/" + to_string(m.tick) + "+" + to_string(m.repeat) +
                     " " + (m.share ? to_string(m.share->count) + "W" : "release") +
+                    " until=" + to_string(m.until.time_since_epoch().count()) +
                     " expires=" + to_string(m.expires);
   for (const mesh::Step& step : m.ahead) {
-    out += " then order " + to_string(step.order.value) + " " + to_string(step.share.count) + "W";
+    out += " then order " + to_string(step.order.value) + " " + to_string(step.share.count) +
+           "W from=" + to_string(step.from.time_since_epoch().count());
   }
   return out;
 }
