@@ -1,6 +1,7 @@
 #include "daemon/node/promises.h"
 
 #include <algorithm>
+#include <utility>
 #include <variant>
 
 #include "config/limits.h"
@@ -22,6 +23,15 @@ bool follows_nothing(const mesh::ChildView& child) {
   }
   const auto& group = std::get<mesh::GroupSummary>(*child.summary);
   return group.asked == Watts{0} && group.reserved == Watts{0};
+}
+
+/// What its newest summary says that it does for the plant.
+Watts does(const mesh::ChildView& child) {
+  if (!child.summary) return Watts{0};
+  if (const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary)) {
+    return site->set_point;
+  }
+  return std::get<mesh::GroupSummary>(*child.summary).asked;
 }
 
 }  // namespace
@@ -50,6 +60,12 @@ void Promises::seen(Instant now, const mesh::ChildView& child, bool elsewhere) {
     promises_.erase(found);
     return;
   }
+  if (std::exchange(promise.reported_at, child.heard_at) != child.heard_at) {
+    promise.doing = does(child);
+    for (const Told& told : promise.told) {
+      promise.doing_until = std::max(promise.doing_until, told.until);
+    }
+  }
   promise.counted = child.counted;
   if (child.counted) promise.session = child.session;
 }
@@ -62,7 +78,7 @@ bool Promises::keeps(const mesh::ChildView& child) const {
 }
 
 Watts Promises::most(const Promise& promise, MarketTime market, std::int64_t sign) {
-  Watts out{0};
+  Watts out = market < promise.doing_until ? std::max(Watts{0}, promise.doing * sign) : Watts{0};
   for (const Told& told : promise.told) {
     if (market < told.until) out = std::max(out, told.share * sign);
     for (const mesh::Step& step : told.ahead) {

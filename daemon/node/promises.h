@@ -3,7 +3,8 @@
 // A child that cannot be reached, or that may not be counted yet because it or its parent has a new
 // place in the tree, goes on with the newest share that reached it, and then with the steps ahead
 // of it, until that expires. Which of them reached it nobody knows: its promise is the most it was
-// asked within its last lease, per sign. A promise ends when it expires, when the child says after
+// asked within its last lease, or what its own newest report says that it does, per sign. A promise
+// ends when it expires, when the child says after
 // a release that it follows nothing, or when it lives elsewhere.
 //
 // Bounded    per child: what it was told in one lease, once per tick; nothing for those never
@@ -49,6 +50,9 @@ class Promises {
   };
   struct Promise {
     std::deque<Told> told;  ///< within its last lease
+    Watts doing;            ///< as it reported; it may have missed all of the above
+    MarketTime doing_until{};
+    Instant reported_at{};
     Instant expires{};
     std::optional<Instant> released_at;
     mesh::Session session = 0;  ///< while it was counted last

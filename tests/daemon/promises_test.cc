@@ -59,6 +59,24 @@ TEST_CASE("a child in contact reserves nothing, one out of contact what it was a
   CHECK(bench.reserved(Watts{10'000}, kMarket + 1h) == 0);  // its window is over
 }
 
+TEST_CASE("who missed what came later is taken at its own word", "[node][promises]") {
+  Bench bench;
+  bench.tell(Watts{3'000});
+  for (int i = 0; i < 12; ++i) {  // a long time of shares that are lost
+    bench.now += 1s;
+    bench.tell(Watts{0});
+    mesh::SiteSummary site;
+    site.order = OrderId{1};
+    site.set_point = Watts{3'000};
+    bench.child.summary = site;
+    bench.child.heard_at = bench.now;
+    bench.see();
+  }
+  bench.lose();
+  CHECK(bench.reserved(Watts{10'000}) == 3'000);
+  CHECK(bench.reserved(Watts{10'000}, kMarket + 1h) == 0);
+}
+
 TEST_CASE("a promise ends when it expires, drift of two clocks allowed for", "[node][promises]") {
   Bench bench;
   bench.tell(Watts{3'000});

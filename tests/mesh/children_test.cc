@@ -345,6 +345,18 @@ TEST_CASE("a child that cannot be reached, or says Bye, is lost at once", "[mesh
   CHECK(bench.children.view(bench.now).size() == 1);
 }
 
+TEST_CASE("an aggregator without a root tells that it goes on alone, a root that does not lead not",
+          "[mesh][children]") {
+  const auto role = GENERATE(Role::kAggregator, Role::kRoot);
+  ChildrenBench bench{role, {kSelf}};
+  bench.join(1, leaf(1));
+  bench.children.set_upstream(bench.now, {}, 4, {});
+  const auto told = sent<Beacon>(bench.take());
+  REQUIRE(told.size() == 1);
+  CHECK(told[0].second.path.empty());
+  CHECK(told[0].second.alone == (role == Role::kAggregator));
+}
+
 TEST_CASE("a dispatch goes to an attached child only", "[mesh][children]") {
   ChildrenBench bench;
   bench.join(1, leaf(1));

@@ -102,8 +102,9 @@ void OrderRules::sent(WorldTime at, NodeIndex node, const std::vector<SentShare>
     const auto asked = asked_of(at, node, tick, parts.front().dispatch.order);
     if (!asked) return;
     check_hop(at, node, tick, *asked, parts);
+    // Who goes on by itself does so in its own time: nothing adds up over all leaves then.
     for (const SentShare& part : parts) {
-      if (part.to_leaf) check_leaves(at, node, part);
+      if (part.to_leaf && tick.repeat == 0) check_leaves(at, node, part);
     }
   }
   for (const auto& [tick, parts] : ahead) check_ahead(at, node, parts);
