@@ -27,7 +27,14 @@ void NeverOver::arrives(NodeIndex node, bool is_leaf, const Arrival& arrival) {
   if (parents_[node] != arrival.from) return;  // not listened to
   std::optional<Told>& told = told_[node];
   if (told && rank(arrival.dispatch) <= rank(told->arrival.dispatch)) return;  // refused
-  told = Told{is_leaf, arrival};
+  told = Told{.is_leaf = is_leaf, .arrival = arrival};
+}
+
+void NeverOver::died(NodeIndex node) {
+  stopped(node);
+  for (auto& told : told_) {
+    if (told && told->arrival.from == node) told->forgotten = true;
+  }
 }
 
 Watts NeverOver::may_do_itself(MarketTime market, const mesh::Dispatch& told,
@@ -50,7 +57,7 @@ Watts NeverOver::may_do(WorldTime at, MarketTime market, NodeIndex node, std::in
   }
   Watts sum{0};
   for (NodeIndex below = 0; below < told_.size(); ++below) {
-    if (told_[below] && told_[below]->arrival.from == node) {
+    if (told_[below] && told_[below]->arrival.from == node && !told_[below]->forgotten) {
       const bool elsewhere = parents_[below] != kNobody && parents_[below] != node;
       if (!elsewhere) sum += may_do(at, market, below, sign);
     }

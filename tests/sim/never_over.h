@@ -36,6 +36,8 @@ class NeverOver {
   void arrives(NodeIndex node, bool is_leaf, const Arrival& arrival);
   /// The node knows nothing any more of what it was told, or has let go of it.
   void stopped(NodeIndex node) { told_[node].reset(); }
+  /// It died: when it is back it does not know whom it asked before, nor can it tell its parent.
+  void died(NodeIndex node);
   /// Whom it takes for its parent.
   void viewed(NodeIndex node, NodeIndex parent) { parents_[node] = parent; }
 
@@ -49,6 +51,7 @@ class NeverOver {
   struct Told {
     bool is_leaf = false;
     Arrival arrival;
+    bool forgotten = false;  ///< by who told it
   };
   [[nodiscard]] Watts may_do(WorldTime at, MarketTime market, NodeIndex node,
                              std::int64_t sign) const;

@@ -135,7 +135,7 @@ void World::fall(NodeIndex index, Fall how, Duration down) {
   counted_once_.stopped(index);
   tree_shape_.stopped(index);
   energy_books_.stopped(index);
-  never_over_.stopped(index);
+  never_over_.died(index);
   if (power_cut) {
     const Duration shown = rng_.up_to(kRebootProtocolMax);
     self.clock.offset += shown - self.clock.read(queue_.now()).time_since_epoch();
