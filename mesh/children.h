@@ -12,8 +12,8 @@
 //             has answered, in the very report that leaves the node out, or is lost with all it
 //             counted; the root then says Cleared, and every ancestor passes that down once its
 //             own questions are answered. Nobody has to know where the node was before.
-// Older       a node that lost its store, or one of two with one key, begins with sessions long past.
-//             It is told the newest that is known of it here or below, goes on from there, and then
+// Older       a node that lost its store, or one of two with one key, begins with old sessions. It
+//             is told the newest that is known of it here or below, goes on from there, and then
 //             says how long it may be counted elsewhere; if a branch has let it in, the ancestor
 //             that knows better has it left out.
 // Location    the announcements also tell every ancestor through which child a node is reached.
