@@ -47,10 +47,10 @@ void SiteController::disconnected(const Now& /*now*/) {
   limited_by_ = {};
 }
 
-void SiteController::set_order(const Now& now, std::optional<SiteOrder> order,
+void SiteController::set_order(const Now& now, const std::optional<SiteOrder>& order,
                                std::vector<SiteOrder> ahead) {
   const std::optional<SiteOrder> before = order_;
-  order_ = std::move(order);
+  order_ = order;
   ahead_ = std::move(ahead);
   if (!order_) take_next();
   order_changed_ = order_.has_value() != before.has_value() ||

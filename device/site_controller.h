@@ -60,7 +60,8 @@ class SiteController {
   /// The newest order, or nothing: release; and what follows it if nothing newer comes, oldest
   /// first, never overlapping. Takes effect in the next step(), which is due at once: it need not
   /// bring a new reading.
-  void set_order(const Now& now, std::optional<SiteOrder> order, std::vector<SiteOrder> ahead = {});
+  void set_order(const Now& now, const std::optional<SiteOrder>& order,
+                 std::vector<SiteOrder> ahead = {});
 
   /// The plant was heard: no beacon for limits::kBeaconLossMax ends any order.
   void plant_heard(const Now& now);

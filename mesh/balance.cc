@@ -1,6 +1,7 @@
 #include "mesh/balance.h"
 
 #include <algorithm>
+#include <ranges>
 
 namespace vpp::mesh {
 namespace {
@@ -42,14 +43,14 @@ std::optional<Balance::Request> Balance::look(Instant now, std::vector<Load> loa
 /// Of the sorted loads the fullest and the emptiest between which it is not in vain.
 std::optional<Balance::Request> Balance::widest(const std::vector<Load>& loads, Degree than) const {
   for (const Load& full : loads) {
-    for (auto empty = loads.rbegin(); empty != loads.rend(); ++empty) {
+    for (const Load& empty : loads | std::views::reverse) {
       const std::uint64_t most = than == Degree::kFar
-                                     ? std::uint64_t{empty->sites} * 2 + kFar
-                                     : std::uint64_t{empty->sites} + empty->sites / 4 + kNear;
+                                     ? std::uint64_t{empty.sites} * 2 + kFar
+                                     : std::uint64_t{empty.sites} + empty.sites / 4 + kNear;
       if (full.sites <= most) break;  // nor is it fuller than those that carry more
-      if (vain_.contains({full.group, empty->group})) continue;
-      const std::uint32_t half = (full.sites - empty->sites) / 2;
-      return Request{full.group, empty->group, std::min(half, kAtOnce)};
+      if (vain_.contains({full.group, empty.group})) continue;
+      const std::uint32_t half = (full.sites - empty.sites) / 2;
+      return Request{full.group, empty.group, std::min(half, kAtOnce)};
     }
   }
   return std::nullopt;
