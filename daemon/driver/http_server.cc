@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <array>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
@@ -24,6 +25,7 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <chrono>
 #include <list>
 #include <mutex>
 #include <string_view>
@@ -44,6 +46,8 @@ using Tcp = asio::ip::tcp;
 using Local = asio::local::stream_protocol;
 
 constexpr std::size_t kLinesPerChunk = 64;
+constexpr std::size_t kLingerBytes = 1 << 20;
+constexpr std::chrono::seconds kLinger{2};
 
 auto await(error_code& error) {
   return asio::redirect_error(asio::use_awaitable, error);
@@ -237,8 +241,20 @@ class HttpServer::Impl {
       }
       open = co_await answer(stream, parser.get());
     }
-    error_code ignored;
-    stream.socket().shutdown(asio::socket_base::shutdown_both, ignored);
+    co_await hang_up(stream);
+  }
+
+  /// A socket that is closed over unread bytes is reset, and the client may lose the answer that
+  /// tells it why: the rest is read and thrown away, within limits (RFC 9112, 9.6).
+  template <class Protocol>
+  asio::awaitable<void> hang_up(Stream<Protocol>& stream) {
+    error_code error;
+    stream.socket().shutdown(asio::socket_base::shutdown_send, error);
+    stream.expires_after(kLinger);
+    std::array<char, 4096> rest{};
+    for (std::size_t read = 0; !error && read < kLingerBytes;) {
+      read += co_await stream.async_read_some(asio::buffer(rest), await(error));
+    }
   }
 
   /// What a client that sent no request may still be told.
