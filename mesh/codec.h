@@ -1,9 +1,10 @@
 // Message <-> frame bytes (Cap'n Proto, mesh/messages.capnp). No socket, no clock, no state.
 //
-// Bounds     a frame is one segment of at most kFrameBytesMax bytes, traversal kReaderWordsMax,
-//            nesting kReaderNestingMax. Every list, text, number and enumerator is checked
-//            against mesh/message_limits.h, in both directions: what we would refuse to read we
-//            refuse to write.
+// Bounds     a frame is one packed segment of at most kFrameBytesMax bytes, which unpack to at
+//            most kReaderWordsMax; nesting kReaderNestingMax. Packed, because most of a message is
+//            zeros and metered links pay for them. Every list, text, number and enumerator is
+//            checked against mesh/message_limits.h, in both directions: what we would refuse to
+//            read we refuse to write.
 // Errors     a text for the log, never an exception: bytes of a peer must not unwind the driver.
 #pragma once
 

@@ -2,11 +2,11 @@
 #include "mesh/capnp_cxx20.h"
 //
 #include <capnp/message.h>
-#include <capnp/serialize.h>
+#include <capnp/serialize-packed.h>
 #include <kj/exception.h>
+#include <kj/io.h>
 
 #include <algorithm>
-#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -18,7 +18,7 @@
 namespace vpp::mesh {
 namespace {
 
-constexpr std::size_t kWordBytes = sizeof(capnp::word);
+constexpr std::size_t kScratchWords = 256;  ///< all but what an aggregator reports
 
 /// Thrown and caught in this file only, beside what Cap'n Proto itself throws.
 struct Refused {
@@ -329,23 +329,25 @@ Message get(wire::Frame::Reader frame) {
 }
 
 /// One segment whose length is the frame's: what encode() writes. More segments are legal
-/// Cap'n Proto, but their table is where its parsers were attacked.
-bool is_one_segment(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() < kWordBytes || bytes.size() % kWordBytes != 0) return false;
-  std::uint32_t words = 0;
-  for (unsigned i = 0; i < 4; ++i) {
-    if (bytes[i] != 0) return false;
-    words |= static_cast<std::uint32_t>(bytes[4 + i]) << (8U * i);
-  }
-  return words == bytes.size() / kWordBytes - 1;
+/// Cap'n Proto, but their table is where its parsers were attacked. The first packed word is the
+/// table: a byte that says which of its bytes are not zero, the lower four of them the count of
+/// further segments.
+bool begins_one_segment(std::span<const std::uint8_t> bytes) {
+  return !bytes.empty() && (bytes[0] & 0x0fU) == 0;
 }
 
+/// A few bytes may unpack to many: refused before anything is allocated for them.
 template <class Read>
 auto with_frame(std::span<const std::uint8_t> bytes, Read read) {
-  auto words = kj::heapArray<capnp::word>(bytes.size() / kWordBytes);
-  std::memcpy(words.begin(), bytes.data(), bytes.size());
+  if (!begins_one_segment(bytes)) throw Refused{"not one Cap'n Proto segment"};
+  const auto packed = kj::arrayPtr(bytes.data(), bytes.size());
+  const std::size_t words = capnp::computeUnpackedSizeInWords(packed);
+  if (words > limits::kReaderWordsMax) throw Refused{"frame too long when unpacked"};
+  kj::ArrayInputStream stream{packed};
   const capnp::ReaderOptions options{limits::kReaderWordsMax, limits::kReaderNestingMax};
-  capnp::FlatArrayMessageReader reader{words, options};
+  capnp::word scratch[kScratchWords];
+  capnp::PackedMessageReader reader{stream, options, scratch};
+  if (reader.getSegment(0).size() + 1 != words) throw Refused{"not one Cap'n Proto segment"};
   return read(reader.getRoot<wire::Frame>());
 }
 
@@ -360,11 +362,13 @@ Message get_ours(wire::Frame::Reader frame) {
 }  // namespace
 
 std::optional<std::uint16_t> other_version(std::span<const std::uint8_t> bytes) {
-  if (bytes.size() > limits::kFrameBytesMax || !is_one_segment(bytes)) return std::nullopt;
+  if (bytes.size() > limits::kFrameBytesMax) return std::nullopt;
   try {
     const std::uint16_t version = with_frame(bytes, [](auto frame) { return frame.getVersion(); });
     if (version == kProtocolVersion || version == 0) return std::nullopt;
     return version;
+  } catch (const Refused&) {
+    return std::nullopt;
   } catch (const kj::Exception&) {
     return std::nullopt;
   }
@@ -372,7 +376,6 @@ std::optional<std::uint16_t> other_version(std::span<const std::uint8_t> bytes) 
 
 std::expected<Message, std::string> decode(std::span<const std::uint8_t> bytes) {
   if (bytes.size() > limits::kFrameBytesMax) return std::unexpected{"frame too long"};
-  if (!is_one_segment(bytes)) return std::unexpected{"not one Cap'n Proto segment"};
   try {
     Message message = with_frame(bytes, get_ours);
     if (auto broken = broken_limit(message)) return std::unexpected{std::move(*broken)};

@@ -2,10 +2,10 @@
 #include "mesh/capnp_cxx20.h"
 //
 #include <capnp/message.h>
-#include <capnp/serialize.h>
+#include <capnp/serialize-packed.h>
 #include <kj/exception.h>
+#include <kj/io.h>
 
-#include <cstring>
 #include <exception>
 #include <optional>
 #include <utility>
@@ -275,15 +275,12 @@ std::optional<Frame> encode_in(const Message& message) {
   frame.setVersion(kProtocolVersion);
   std::visit([&](const auto& m) { put(m, frame); }, message);
 
-  const auto segments = builder.getSegmentsForOutput();
-  if (segments.size() != 1) return std::nullopt;
-  const auto body = segments[0].asBytes();
-  // The stream header of one segment: count minus one, then its words (little-endian).
-  const auto words = static_cast<std::uint32_t>(segments[0].size());
-  Frame bytes(sizeof(capnp::word) + body.size());
-  for (unsigned i = 0; i < 4; ++i) bytes[4 + i] = static_cast<std::uint8_t>(words >> (8U * i));
-  std::memcpy(bytes.data() + sizeof(capnp::word), body.begin(), body.size());
-  return bytes;
+  if (builder.getSegmentsForOutput().size() != 1) return std::nullopt;
+  kj::VectorOutputStream packed;
+  capnp::writePackedMessage(packed, builder);
+  const auto bytes = packed.getArray();
+  if (bytes.size() > limits::kFrameBytesMax) return std::nullopt;
+  return Frame(bytes.begin(), bytes.end());
 }
 
 /// Builders want zeroed memory, and a frame's worth of it took a tenth of a leaf's time for an

@@ -103,9 +103,13 @@ class Router:
 
 
 def newer_version(frame):
-    """The version is the first field behind the segment table and the root pointer."""
+    """The version is the first byte of the third packed word, behind the segment table and the
+    root pointer; a byte before each word says which of its bytes are there."""
     changed = bytearray(frame)
-    changed[16] += 1
+    at = 0
+    for _ in range(2):
+        at += 1 + bin(frame[at]).count("1")
+    changed[at + 1] += 1
     return bytes(changed)
 
 

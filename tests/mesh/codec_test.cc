@@ -4,11 +4,14 @@
 
 #include "config/limits.h"
 #include "mesh/message_limits.h"
+#include "tests/mesh/flat_frame.h"
 #include "tests/mesh/random_message.h"
 
 using namespace vpp;
 using namespace vpp::mesh;
+using vpp::mesh::testing::flat;
 using vpp::mesh::testing::kMessageKinds;
+using vpp::mesh::testing::packed;
 using vpp::mesh::testing::random_message;
 
 namespace {
@@ -29,7 +32,7 @@ Outcome outcome_of(std::span<const std::uint8_t> bytes) {
   return again && decode(*again) == *message ? Outcome::kSound : Outcome::kBroken;
 }
 
-/// Makes the length in the frame that of the frame, past the first line of defence.
+/// Makes the length in the words that of the words, past the first line of defence.
 void repair_length(Frame& frame) {
   const std::size_t words = frame.size() / 8 - 1;
   for (std::size_t i = 0; i < 4; ++i) {
@@ -89,11 +92,11 @@ TEST_CASE("a frame cut at any word, its length made to fit, is an error or a sou
           "[mesh][codec]") {
   Rng rng{6};
   for (std::size_t kind = 0; kind < kMessageKinds; ++kind) {
-    const Frame frame = encoded(random_message(kind, rng));
-    for (std::size_t size = 8; size < frame.size(); size += 8) {
-      Frame cut{frame.begin(), frame.begin() + static_cast<std::ptrdiff_t>(size)};
+    const Frame words = flat(encoded(random_message(kind, rng)));
+    for (std::size_t size = 8; size < words.size(); size += 8) {
+      Frame cut{words.begin(), words.begin() + static_cast<std::ptrdiff_t>(size)};
       repair_length(cut);
-      if (outcome_of(cut) == Outcome::kBroken) FAIL("kind " << kind << " cut to " << size);
+      if (outcome_of(packed(cut)) == Outcome::kBroken) FAIL("kind " << kind << " cut to " << size);
     }
   }
 }
@@ -103,15 +106,16 @@ TEST_CASE("100,000 mutated frames are errors or sound messages", "[mesh][codec]"
   std::size_t refused = 0;
   for (int i = 0; i < 100'000;) {
     const Frame frame = encoded(random_message(rng.below(kMessageKinds), rng));
+    const bool words = rng.below(2) == 0;  // or of the packed bytes, where lengths shift
     for (int j = 0; j < 50; ++j, ++i) {
-      Frame mutated = frame;
+      Frame mutated = words ? flat(frame) : frame;
       for (std::uint64_t changes = 1 + rng.below(4); changes > 0; --changes) {
         // Mostly near the front: that is where the pointers are.
         const std::uint64_t reach = rng.below(2) == 0 ? mutated.size() : 64;
         mutated[rng.below(std::min<std::uint64_t>(reach, mutated.size()))] ^=
             static_cast<std::uint8_t>(1U << rng.below(8));
       }
-      const Outcome outcome = outcome_of(mutated);
+      const Outcome outcome = outcome_of(words ? packed(mutated) : mutated);
       if (outcome == Outcome::kBroken) FAIL("mutation " << i);
       if (outcome == Outcome::kError) ++refused;
     }
@@ -124,48 +128,56 @@ TEST_CASE("random bytes are errors", "[mesh][codec]") {
   for (int i = 0; i < 20'000; ++i) {
     Frame noise(8 * (1 + rng.below(64)));
     for (auto& byte : noise) byte = static_cast<std::uint8_t>(rng.next());
-    if (rng.below(2) == 0) repair_length(noise);
-    if (outcome_of(noise) == Outcome::kBroken) FAIL("noise " << i);
+    const bool repaired = rng.below(2) == 0;
+    if (repaired) repair_length(noise);
+    if (outcome_of(repaired ? packed(noise) : noise) == Outcome::kBroken) FAIL("noise " << i);
   }
 }
 
 TEST_CASE("frames of other versions, unknown kinds and many segments are refused",
           "[mesh][codec]") {
-  const Frame good = encoded(Probe{7});
+  const Frame good = flat(encoded(Probe{7}));
+  CHECK(packed(good) == encoded(Probe{7}));
   // Word 0 is the segment table, word 1 the root pointer, word 2 holds version and kind.
   Frame version = good;
   version[16] = kProtocolVersion + 1;
-  CHECK_THAT(decode(version).error(), Catch::Contains("protocol version"));
-  CHECK(other_version(version) == kProtocolVersion + 1);
-  CHECK_FALSE(other_version(good));
+  CHECK_THAT(decode(packed(version)).error(), Catch::Contains("protocol version"));
+  CHECK(other_version(packed(version)) == kProtocolVersion + 1);
+  CHECK_FALSE(other_version(packed(good)));
   CHECK_FALSE(other_version(Frame(24)));
 
   Frame kind = good;
   kind[18] = 200;
-  CHECK(decode(kind).error() == "unknown kind of message");
+  CHECK(decode(packed(kind)).error() == "unknown kind of message");
 
   Frame segments = good;
   segments[0] = 1;
-  CHECK_FALSE(decode(segments));
+  CHECK_FALSE(decode(packed(segments)));
 
   Frame longer = good;
   longer.resize(longer.size() + 8);
-  CHECK_FALSE(decode(longer));
+  CHECK_FALSE(decode(packed(longer)));
 
   CHECK(decode(Frame(limits::kFrameBytesMax + 8)).error() == "frame too long");
 }
 
+TEST_CASE("bytes that unpack to more than a frame are refused", "[mesh][codec]") {
+  Frame zeros{0x10, 0xff};  // a table of 255 words
+  for (int i = 0; i < 40; ++i) zeros.insert(zeros.end(), {0x00, 0xff});
+  CHECK(decode(zeros).error() == "frame too long when unpacked");
+}
+
 TEST_CASE("an enumerator beyond the last is refused, also where its low byte is a good one",
           "[mesh][codec]") {
-  Frame nak = encoded(HelloNak{NakReason::kLoop, {}, {}});
+  Frame nak = flat(encoded(HelloNak{NakReason::kLoop, {}, {}}));
   // Behind segment table, root pointer, and the frame's one word of data and one pointer.
   constexpr std::size_t kReason = 32;
   REQUIRE(nak[kReason] == static_cast<std::uint8_t>(NakReason::kLoop));
   nak[kReason] = static_cast<std::uint8_t>(NakReason::kDraining) + 1;
-  CHECK(decode(nak).error() == "unknown reason");
+  CHECK(decode(packed(nak)).error() == "unknown reason");
   nak[kReason] = static_cast<std::uint8_t>(NakReason::kLoop);
   nak[kReason + 1] = 1;
-  CHECK(decode(nak).error() == "unknown reason");
+  CHECK(decode(packed(nak)).error() == "unknown reason");
 }
 
 TEST_CASE("frames need no alignment", "[mesh][codec]") {

@@ -4,6 +4,7 @@
 
 #include "config/rng.h"
 #include "mesh/codec.h"
+#include "tests/mesh/flat_frame.h"
 #include "tests/mesh/transport_fixture.h"
 
 using namespace vpp;
@@ -261,9 +262,11 @@ TEST_CASE("frames that are no messages are dropped and counted, and a good child
   constexpr std::uint64_t kNoise = 3'000;
   const Frame probe = encode(Probe{1}).value();
   for (std::uint64_t i = 0; i < kNoise; ++i) {
-    Frame noise = i % 2 == 0 ? probe : Frame(rng.below(300));
-    if (i % 2 == 0) noise[8 + rng.below(8)] ^= 0xa5U;  // the root pointer
-    if (i % 2 == 1) {
+    Frame noise = i % 2 == 0 ? testing::flat(probe) : Frame(rng.below(300));
+    if (i % 2 == 0) {
+      noise[8 + rng.below(8)] ^= 0xa5U;  // the root pointer
+      noise = testing::packed(noise);
+    } else {
       for (auto& byte : noise) byte = static_cast<std::uint8_t>(rng.next());
     }
     raw.send(net.parent, noise);
@@ -287,9 +290,9 @@ TEST_CASE("who speaks a newer version is told ours, counted and named; good chil
   net.join(child);
   CHECK_FALSE(net.parent.transport->other_version());
   RawClient raw{net.parent, true};
-  Frame newer = encode(Probe{1}).value();
+  Frame newer = testing::flat(encode(Probe{1}).value());
   newer[16] = kProtocolVersion + 1;  // the first field, see codec_test.cc
-  raw.send(net.parent, newer);
+  raw.send(net.parent, testing::packed(newer));
   zmq::message_t answer;
   REQUIRE(run_until({&net.parent}, [&] {
     return raw.dealer.recv(answer, zmq::recv_flags::dontwait).has_value();
