@@ -50,6 +50,12 @@ std::span<const Endpoint> parents_of(const RoleConfig& config) {
   return {};
 }
 
+std::optional<LinkKind> link_of(const RoleConfig& config) {
+  if (const auto* leaf = std::get_if<LeafConfig>(&config.of_role)) return leaf->link;
+  if (const auto* group = std::get_if<AggregatorConfig>(&config.of_role)) return group->link;
+  return std::nullopt;
+}
+
 const ListenConfig* listen_of(const RoleConfig& config) {
   if (const auto* group = std::get_if<AggregatorConfig>(&config.of_role)) return &group->listen;
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) return &root->listen;

@@ -18,6 +18,7 @@
 
 #include "config/ids.h"
 #include "config/limits.h"
+#include "config/link_profile.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -110,12 +111,14 @@ struct EtcdConfig {
 
 struct LeafConfig {
   std::vector<Endpoint> parents;  ///< most wanted first; at least one
+  LinkKind link = LinkKind::kLan;
   DeviceConfig device;
   SiteConfig site;
   friend bool operator==(const LeafConfig&, const LeafConfig&) = default;
 };
 struct AggregatorConfig {
-  std::vector<Endpoint> parents;  ///< most wanted first; at least one
+  std::vector<Endpoint> parents;   ///< most wanted first; at least one
+  LinkKind link = LinkKind::kLan;  ///< never kCellular: the homes below would wait for it
   ListenConfig listen;
   friend bool operator==(const AggregatorConfig&, const AggregatorConfig&) = default;
 };
@@ -145,6 +148,8 @@ struct RoleConfig {
 [[nodiscard]] Role role_of(const RoleConfig& config);
 /// Empty on the root.
 [[nodiscard]] std::span<const Endpoint> parents_of(const RoleConfig& config);
+/// To the parents; nothing on the root.
+[[nodiscard]] std::optional<LinkKind> link_of(const RoleConfig& config);
 /// Null on a leaf.
 [[nodiscard]] const ListenConfig* listen_of(const RoleConfig& config);
 

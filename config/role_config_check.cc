@@ -225,6 +225,10 @@ void Checker::role(const LeafConfig& leaf) {
 
 void Checker::role(const AggregatorConfig& group) {
   parents(group.parents);
+  if (group.link == LinkKind::kCellular) {
+    add("link", "is not for an aggregator: 'cellular'",
+        "\"lan\" or \"wan\": every home below would wait for its line");
+  }
   listen(group.listen);
   for (std::size_t i = 0; i < group.parents.size(); ++i) {
     const std::string& parent = group.parents[i].address;

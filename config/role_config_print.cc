@@ -145,6 +145,7 @@ std::string to_toml(const RoleConfig& config) {
   out.text("region", config.region);
   out.text("state_dir", config.state_dir);
   out.text("run_dir", config.run_dir);
+  if (const auto link = link_of(config)) out.text("link", profile_of(*link).name);
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
     out.text("lease", root->etcd ? "etcd" : "static");
   }

@@ -157,6 +157,7 @@ class FileReader {
   bool read_section(std::string_view name, Need need, T& into);
   void read_endpoints(std::string_view name, Need need, std::vector<Endpoint>& into);
   void read_lease(const std::optional<Role>& role, RootConfig& into);
+  void read_link(const std::optional<Role>& role, LinkKind& into);
 
   TomlSection top_;
   ConfigFindings& findings_;
@@ -256,6 +257,22 @@ void FileReader::read_lease(const std::optional<Role>& role, RootConfig& into) {
   read_section("journal", of_root, into.journal_copies);
 }
 
+/// What the way to the parents bears.
+void FileReader::read_link(const std::optional<Role>& role, LinkKind& into) {
+  constexpr std::string_view kHint = "\"lan\", \"wan\" or \"cellular\"";
+  std::string name;
+  const toml::node* node = top_.take("link", name, kHint);
+  if (node == nullptr) return;
+  if (role == Role::kRoot) {
+    top_.wrong("link", *node, "is not for a " + role_name_,
+               "a root has nobody above it; remove it");
+  } else if (const auto kind = parse_link_kind(name)) {
+    into = *kind;
+  } else {
+    top_.wrong("link", *node, "is unknown: '" + name + "'", kHint);
+  }
+}
+
 RoleConfig FileReader::read_all() {
   RoleConfig config;
   const std::optional<Role> role = read_role();
@@ -276,6 +293,7 @@ RoleConfig FileReader::read_all() {
     return std::ranges::find(of, *role) == of.end() ? Need::kForeign : when_of;
   };
   LeafConfig leaf;
+  read_link(role, leaf.link);
   RootConfig root;
   MarketConfig market;
   read_section("listen", need({Role::kAggregator, Role::kRoot}, Need::kRequired), root.listen);
@@ -288,7 +306,7 @@ RoleConfig FileReader::read_all() {
   top_.finish();
 
   if (role == Role::kAggregator) {
-    config.of_role = AggregatorConfig{std::move(leaf.parents), std::move(root.listen)};
+    config.of_role = AggregatorConfig{std::move(leaf.parents), leaf.link, std::move(root.listen)};
   } else if (role == Role::kRoot) {
     config.of_role = std::move(root);
   } else {

@@ -33,8 +33,6 @@ Children::Children(const ChildrenOptions& options, Rng rng)
       draining_{options.draining},
       balance_{options.balance_after} {
   VPP_CHECK(options_.self != kNoNode);
-  VPP_CHECK(options_.lease > options_.beacon_interval);
-  VPP_CHECK(options_.beacon_interval > Duration{0});
 }
 
 void Children::step(const Now& now, const ChildrenEvent& event) {
@@ -49,7 +47,7 @@ void Children::advance(const Now& now) {
   lag_seen_ = now.protocol;
   if (check_at_ <= now.protocol) expire(now);
   if (next_beacon_ <= now.protocol) {
-    send_beacons(now);
+    send_beacons(now, false);
     if (draining_) {
       send_redirects();
     } else {
@@ -71,19 +69,23 @@ ChildrenEffects Children::take_effects() {
 }
 
 void Children::set_upstream(const Now& now, const Path& path, std::uint64_t term,
-                            std::vector<Endpoint> alternates) {
+                            std::vector<Endpoint> alternates, Duration counted_for) {
   now_ = now.protocol;
-  if (alternates_ != alternates) beacons_to_alternates_ = 0;
+  if (alternates_ != alternates) {
+    for (Line& line : lines_) line.beacons_to_alternates = 0;
+  }
   alternates_ = std::move(alternates);
-  if (path_ == path && term_ == term) return;
+  const bool moved = path_ != path || above_ != counted_for;
+  if (!moved && term_ == term) return;
   term_ = term;
-  if (path_ != path) {
+  if (moved) {
     path_ = path;
+    above_ = counted_for;
     last_stamp_ = std::max<Stamp>(now.protocol.time_since_epoch().count(), last_stamp_ + 1);
     if (!planted(Bug::kEpochKept)) epoch_ = last_stamp_;
     for (auto& [id, child] : children_) refresh_counted(child, now.protocol);
   }
-  if (!by_connection_.empty()) send_beacons(now);
+  if (!by_connection_.empty()) send_beacons(now, true);
   if (path_.empty()) {
     for (Entry& entry : children_) {
       const bool below_too = entry.second.peer.role != Role::kLeaf;
@@ -114,6 +116,7 @@ std::vector<ChildView> Children::view(const Now& now) const {
                    .name = child.name,
                    .region = child.region,
                    .role = child.peer.role,
+                   .link = child.link,
                    .session = child.session,
                    .attached = child.attached && now.protocol < child.lease_until,
                    .counted = counted(child, now.protocol),
@@ -133,6 +136,13 @@ std::vector<ChildView> Children::view(const Now& now) const {
                    .energy_max = child.peer.energy_max});
   }
   return out;
+}
+
+ChildLine Children::line(NodeId id) const {
+  const auto found = children_.find(id);
+  if (found == children_.end()) return {0, limits::kBeaconInterval, limits::kLease};
+  const Child& child = found->second;
+  return {child.session, profile_of(child.link).beacon_interval, lease_of(child)};
 }
 
 const ChildrenCounters& Children::counters() const {
@@ -194,7 +204,7 @@ void Children::on_report(const Now& now, Entry& entry, const Report& report) {
   child.heard_at = now.protocol;
   child.proof = report.beacon;
   const bool on_arrival = planted(Bug::kLeaseFromArrival);
-  child.lease_until = (on_arrival ? now.protocol : instant_of(report.beacon)) + options_.lease;
+  child.lease_until = (on_arrival ? now.protocol : instant_of(report.beacon)) + lease_of(child);
   check_at_ = std::min(check_at_, child.lease_until);
   child.summary = report.summary;
   if (auto* site = std::get_if<SiteSummary>(&*child.summary)) {
@@ -219,7 +229,7 @@ bool Children::believable(Instant now, const Child& child, const Report& report)
     return false;
   }
   const bool never_sent = report.beacon > last_stamp_ || report.beacon < 0;
-  if (never_sent || instant_of(report.beacon) + options_.lease <= now) {
+  if (never_sent || instant_of(report.beacon) + lease_of(child) <= now) {
     ++counters_.bad_stamp;
     return false;
   }
@@ -285,12 +295,26 @@ void Children::expire(const Now& now) {
   }
 }
 
-void Children::send_beacons(const Now& now) {
-  next_beacon_ = now.protocol + options_.beacon_interval;
-  const bool with_alternates = beacons_to_alternates_ <= 0;
-  beacons_to_alternates_ = with_alternates ? kBeaconsPerAlternates : beacons_to_alternates_ - 1;
-  const Beacon news = beacon(now, with_alternates);
-  for (const auto& [connection, id] : by_connection_) effects_.send.push_back({connection, news});
+void Children::send_beacons(const Now& now, bool to_all) {
+  next_beacon_ = now.protocol + limits::kBeaconInterval;
+  std::array<std::optional<Beacon>, kLinkKinds> news;
+  for (std::size_t kind = 0; kind < kLinkKinds; ++kind) {
+    Line& line = lines_[kind];
+    if (!to_all && now.protocol < line.next_beacon) continue;
+    line.next_beacon = now.protocol + profile_of(static_cast<LinkKind>(kind)).beacon_interval;
+    const bool with_alternates = line.beacons_to_alternates <= 0;
+    line.beacons_to_alternates =
+        with_alternates ? kBeaconsPerAlternates : line.beacons_to_alternates - 1;
+    news[kind] = beacon(now, with_alternates);
+  }
+  for (const auto& [connection, id] : by_connection_) {
+    const auto& told = news[static_cast<std::size_t>(children_.at(id).link)];
+    if (told) effects_.send.push_back({connection, *told});
+  }
+}
+
+Duration Children::lease_of(const Child& child) {
+  return vpp::lease_of(child.link, child.peer.role);
 }
 
 void Children::send_redirects() {
@@ -343,6 +367,7 @@ Beacon Children::beacon(const Now& now, bool with_alternates) {
           .market_time = now.market,
           .market_speed = now.speed,
           .alternates = with_alternates ? alternates_below() : std::vector<Endpoint>{},
+          .above = above_,
           // A root that does not lead is nobody to stay with: another one does, or will.
           .alone = path_.empty() && options_.role != Role::kRoot};
 }

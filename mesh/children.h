@@ -17,9 +17,12 @@
 //             says how long it may be counted elsewhere; if a branch has let it in, the ancestor
 //             that knows better has it left out.
 // Location    the announcements also tell every ancestor through which child a node is reached.
-// Lease       runs from the stamp the report echoes, on this node's own clock.
+// Lease       runs from the stamp the report echoes, on this node's own clock. How long it is, and
+//             how often beacons come, suits the child's line (config/link_profile.h); what a child
+//             is told of its ancestors' leases (`above`) changes with the path only.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -58,8 +61,6 @@ struct ChildrenOptions {
   std::string region;
   std::vector<std::uint8_t> certificate;
   std::size_t children_max = limits::kChildrenMax;
-  Duration lease = limits::kLease;
-  Duration beacon_interval = limits::kBeaconInterval;
   bool draining = false;  ///< as after drain(): it was, before a restart
   Duration balance_after = Balance::kPatience;
   std::size_t locations_max = 1'200'000;  ///< a fleet of a million; about 100 B each
@@ -95,6 +96,7 @@ struct ChildView {
   std::string name;
   std::string region;
   Role role = Role::kLeaf;
+  LinkKind link = LinkKind::kLan;
   Session session = 0;
   bool attached = false;  ///< holds a lease
   bool counted = false;   ///< in this node's sums
@@ -127,6 +129,13 @@ struct ChildrenCounters {
   std::uint64_t clamped = 0;    ///< claimed more than the certificate allows
 };
 
+/// What its parent has to know of a child's line.
+struct ChildLine {
+  Session session = 0;
+  Duration beacon_interval{0};
+  Duration lease{0};
+};
+
 /// Where a node below was last announced.
 struct Located {
   NodeId node;
@@ -150,10 +159,11 @@ class Children {
   /// Drains pending work. Carry it out before the next step().
   [[nodiscard]] ChildrenEffects take_effects();
 
-  /// Where this node stands; a change is told to the children at once. An empty path poisons
-  /// them: aggregators below must attach anew, so that whoever is under them learns of it too.
+  /// Where this node stands, and for how long its own ancestors may count what it reports; a
+  /// change is told to the children at once. An empty path poisons them: aggregators below must
+  /// attach anew, so that whoever is under them learns of it too.
   void set_upstream(const Now& now, const Path& path, std::uint64_t term,
-                    std::vector<Endpoint> alternates);
+                    std::vector<Endpoint> alternates, Duration counted_for = Duration{0});
 
   /// Dispatch to one child; nothing is sent to a child that is not attached.
   void dispatch(const Now& now, NodeId child, Dispatch order);
@@ -184,6 +194,8 @@ class Children {
 
   /// Every child ever seen in this run, in id order.
   [[nodiscard]] std::vector<ChildView> view(const Now& now) const;
+  /// Of a child ever seen in this run; that of a LAN for any other.
+  [[nodiscard]] ChildLine line(NodeId id) const;
   /// Every node known below, in id order.
   [[nodiscard]] std::vector<Located> located() const;
   [[nodiscard]] std::size_t located_count() const { return locations_.size(); }
@@ -192,6 +204,8 @@ class Children {
   [[nodiscard]] std::size_t located_via(NodeId child) const;
   [[nodiscard]] const ChildrenCounters& counters() const;
   [[nodiscard]] bool any_attached() const;
+  /// That was ever granted here.
+  [[nodiscard]] Duration longest_lease() const { return longest_lease_; }
 
  private:
   struct Child {
@@ -199,6 +213,7 @@ class Children {
     std::string name;
     std::string region;
     std::optional<Endpoint> serves;
+    LinkKind link = LinkKind::kLan;
     Session session = 0;
     ConnectionId connection = 0;
     bool attached = false;
@@ -252,7 +267,9 @@ class Children {
   void clamp_to_certificate(const Peer& peer, SiteSummary& site);
   void end(const Now& now, Entry& entry, bool tell);
   void expire(const Now& now);
-  void send_beacons(const Now& now);
+  /// To those whose line has one due, or to all.
+  void send_beacons(const Now& now, bool to_all);
+  [[nodiscard]] static Duration lease_of(const Child& child);
   void send_redirects();
   void balance(Instant now);
   [[nodiscard]] Beacon beacon(const Now& now, bool with_alternates);
@@ -282,6 +299,7 @@ class Children {
   Rng rng_;
   Path path_;
   std::uint64_t term_ = 0;
+  Duration above_{0};
   std::vector<Endpoint> alternates_;
   std::map<NodeId, Child> children_;
   std::map<ConnectionId, NodeId> by_connection_;  ///< of attached children
@@ -297,7 +315,12 @@ class Children {
   Stamp epoch_ = 0;  ///< first stamp that told the present path
   Instant next_beacon_ = kNever;
   Instant check_at_ = kNever;  ///< no lease or hold ends before
-  int beacons_to_alternates_ = 0;
+  struct Line {                ///< one for each kind
+    Instant next_beacon{};
+    int beacons_to_alternates = 0;
+  };
+  std::array<Line, kLinkKinds> lines_;
+  Duration longest_lease_ = limits::kLease;
 
   std::map<NodeId, Location> locations_;
   std::set<NodeId> unacknowledged_;  ///< of `locations_`, below attached children

@@ -127,6 +127,7 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.name = hello.name;
   child.region = hello.region;
   child.serves = hello.serves;
+  child.link = hello.link;
   child.session = hello.session;
   child.connection = event.connection;
   child.attached = true;
@@ -135,8 +136,9 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.cleared = hold == Duration{0};
   child.attached_at = child.heard_at = now.protocol;
   child.held_until = now.protocol + hold;
-  child.handover_until = now.protocol + (hello.handover ? options_.lease : Duration{0});
-  child.lease_until = now.protocol + options_.lease;
+  child.handover_until = now.protocol + (hello.handover ? lease_of(child) : Duration{0});
+  child.lease_until = now.protocol + lease_of(child);
+  longest_lease_ = std::max(longest_lease_, lease_of(child));
   child.sequence = 0;
   child.proof = -1;
   refresh_counted(child, now.protocol);
@@ -144,7 +146,7 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   if (hello.role != Role::kLeaf) groups_.insert(id);
   check_at_ =
       std::min({check_at_, child.lease_until, hold > Duration{0} ? child.held_until : kNever});
-  next_beacon_ = std::min(next_beacon_, now.protocol + options_.beacon_interval);
+  next_beacon_ = std::min(next_beacon_, now.protocol + limits::kBeaconInterval);
   effects_.membership_changed = true;
   forget_branch(id);
   locate(now, id, {id, hello.session, child.cleared});
@@ -155,7 +157,9 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
 /// A node that comes anew has been silent before, or was restarted. One whose sessions are replaced
 /// while they report, again and again, is two nodes.
 void Children::note_ousted(Instant now, Child& child) const {
-  if (child.proof < 0 || now - child.heard_at > options_.beacon_interval * 2) return;
+  const Duration lately =
+      std::max(profile_of(child.link).report_idle, profile_of(child.link).beacon_interval);
+  if (child.proof < 0 || now - child.heard_at > lately * 2) return;
   if (now - child.ousted_at > kOustedWithin) child.ousted = 0;
   child.ousted_at = now;
   if (++child.ousted >= kOustedMax) child.duplicated_until = now + kDuplicatedFor;
@@ -168,8 +172,9 @@ void Children::acknowledge_hello(const Now& now, const Child& child) {
   effects_.send.push_back(
       {child.connection, HelloAck{.session = child.session,
                                   .certificate = options_.certificate,
-                                  .lease = options_.lease,
-                                  .beacon_interval = options_.beacon_interval,
+                                  .lease = lease_of(child),
+                                  .beacon_interval = profile_of(child.link).beacon_interval,
+                                  .above = news.above,
                                   .spread = Duration{children * 1000 / limits::kRejoinsPerSecond},
                                   .term = news.term,
                                   .path = news.path,

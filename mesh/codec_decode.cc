@@ -138,6 +138,7 @@ Hello get(wire::Hello::Reader in) {
   m.hold = Duration{in.getHoldMs()};
   if (in.hasServes()) m.serves = get(in.getServes());
   m.handover = in.getHandover();
+  m.link = get_enum(in.getLink(), LinkKind::kCellular, "unknown kind of link");
   return m;
 }
 
@@ -204,6 +205,7 @@ HelloAck get(wire::HelloAck::Reader in) {
           .certificate = get_certificate(in.getCertificate()),
           .lease = Duration{in.getLeaseMs()},
           .beacon_interval = Duration{in.getBeaconIntervalMs()},
+          .above = Duration{in.getAboveMs()},
           .spread = Duration{in.getSpreadMs()},
           .term = in.getTerm(),
           .path = get_path(in.getPath()),
@@ -228,6 +230,7 @@ Beacon get(wire::Beacon::Reader in) {
           .market_time = from_ms(in.getMarketTimeMs()),
           .market_speed = in.getMarketSpeed(),
           .alternates = get_alternates(in.getAlternates()),
+          .above = Duration{in.getAboveMs()},
           .alone = in.getAlone()};
 }
 

@@ -98,6 +98,7 @@ void put(const Hello& m, wire::Frame::Builder frame) {
   out.setHoldMs(m.hold.count());
   if (m.serves) put(*m.serves, out.initServes());
   out.setHandover(m.handover);
+  out.setLink(static_cast<wire::LinkKind>(m.link));
 }
 
 void put(const SiteDirection& site, wire::SiteDirection::Builder out) {
@@ -171,6 +172,7 @@ void put(const HelloAck& m, wire::Frame::Builder frame) {
   out.setCertificate(as_data(m.certificate));
   out.setLeaseMs(m.lease.count());
   out.setBeaconIntervalMs(m.beacon_interval.count());
+  out.setAboveMs(m.above.count());
   out.setSpreadMs(m.spread.count());
   out.setTerm(m.term);
   put_list(m.path, [&](unsigned n) { return out.initPath(n); });
@@ -197,6 +199,7 @@ void put(const Beacon& m, wire::Frame::Builder frame) {
   out.setMarketTimeMs(to_ms(m.market_time));
   out.setMarketSpeed(m.market_speed);
   put_list(m.alternates, [&](unsigned n) { return out.initAlternates(n); });
+  out.setAboveMs(m.above.count());
   out.setAlone(m.alone);
 }
 

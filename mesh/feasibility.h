@@ -40,20 +40,23 @@ class Feasibility {
     term_ = std::max(term_, term);
   }
 
-  void set_children(Instant now, bool any) {
+  /// `lease`: the longest that this node grants to any of them.
+  void set_children(Instant now, bool any, Duration lease) {
+    lease_ = std::max(lease_, lease);
     if (any) childless_since_.reset();
     if (!any && !childless_since_) childless_since_ = now;
   }
 
  private:
   [[nodiscard]] bool forgotten(Instant now) const {
-    return childless_since_ && now - *childless_since_ >= limits::kLease;
+    return childless_since_ && now - *childless_since_ >= lease_;
   }
 
   bool takes_children_;
   std::optional<std::size_t> bound_;  ///< shortest path advertised in `term_`
   std::uint64_t term_;
   std::optional<Instant> childless_since_;
+  Duration lease_ = limits::kLease;
 };
 
 }  // namespace vpp::mesh

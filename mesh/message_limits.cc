@@ -172,6 +172,7 @@ void check(Limits& l, const HelloAck& m) {
   l.certificate(m.certificate);
   l.span(m.lease, "lease out of range");
   l.span(m.beacon_interval, "beacon interval out of range");
+  l.span(m.above, "leases above out of range");
   l.span(m.spread, "spread out of range");
   l.path(m.path);
   l.stamp(m.stamp);
@@ -189,6 +190,7 @@ void check(Limits& l, const HelloNak& m) {
 
 void check(Limits& l, const Beacon& m) {
   l.stamp(m.stamp);
+  l.span(m.above, "leases above out of range");
   l.path(m.path);
   l.market_now(m.market_time);
   l.speed(m.market_speed);

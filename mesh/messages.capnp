@@ -60,6 +60,12 @@ enum Role {
   root @2;
 }
 
+enum LinkKind {
+  lan @0;
+  wan @1;
+  cellular @2;
+}
+
 struct Probe {
   nonce @0 :UInt64;
 }
@@ -83,6 +89,7 @@ struct Hello {
   holdMs @6 :Int64;
   serves @7 :Endpoint;     # absent: takes no children
   handover @8 :Bool;
+  link @9 :LinkKind;
 }
 
 struct SiteDirection {
@@ -166,6 +173,7 @@ struct HelloAck {
   marketSpeed @9 :Int64;
   alternates @10 :List(Endpoint);
   evict @11 :List(Attachment);
+  aboveMs @12 :Int64;
 }
 
 enum NakReason {
@@ -194,6 +202,7 @@ struct Beacon {
   marketSpeed @4 :Int64;
   alternates @5 :List(Endpoint);
   alone @6 :Bool;
+  aboveMs @7 :Int64;
 }
 
 struct Dispatch {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/ids.h"
+#include "config/link_profile.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -59,6 +60,7 @@ struct Hello {
   std::optional<Endpoint> serves;  ///< where this node takes children, to be passed on as alternate
   /// The old parent still counts and dispatches this node, until it is told otherwise.
   bool handover = false;
+  LinkKind link = LinkKind::kLan;  ///< beacons and lease are granted to suit it
   friend bool operator==(const Hello&, const Hello&) = default;
 };
 
@@ -153,6 +155,9 @@ struct HelloAck {
   std::vector<std::uint8_t> certificate;  ///< the parent's
   Duration lease{0};
   Duration beacon_interval{0};
+  /// How long the parent's own ancestors may count what it reported before: the sum of the leases
+  /// above it.
+  Duration above{0};
   Duration spread{0};  ///< wait U(0, spread) before re-joining when this parent dies
   std::uint64_t term = 0;
   Path path;
@@ -190,6 +195,7 @@ struct Beacon {
   MarketTime market_time{};
   std::int64_t market_speed = 1;
   std::vector<Endpoint> alternates;
+  Duration above{0};  ///< as in HelloAck; changes with the path only
   /// With an empty path: the sender looks for a root itself, and goes on with what it was told. A
   /// leaf may stay with it until it finds somebody better; for everybody else it is the poison.
   bool alone = false;

@@ -14,11 +14,7 @@ constexpr Duration kLeaseMax = 120s;
 constexpr Duration kBeaconMin = 50ms;
 constexpr Duration kBeaconMax = 30s;
 constexpr Duration kSpreadMax = 60s;
-
-std::size_t leases_in(Duration span) {
-  return static_cast<std::size_t>((span.count() + limits::kLease.count() - 1) /
-                                  limits::kLease.count());
-}
+constexpr Duration kAboveMax = kLeaseMax * static_cast<Duration::rep>(limits::kDepthMax);
 
 /// After a restart an old bound stands: whoever was below may still believe it.
 std::optional<std::size_t> advertised_before(const UplinkRecord& record) {
@@ -47,7 +43,6 @@ Uplink::Uplink(const UplinkOptions& options, Rng rng, std::optional<UplinkRecord
       feasibility_{options.role, advertised_before(record_), record_.term} {
   VPP_CHECK(options_.self != kNoNode);
   VPP_CHECK(options_.role != Role::kRoot);
-  VPP_CHECK(options_.join_timeout > Duration{0});
 }
 
 void Uplink::step(const Now& now, const UplinkEvent& event) {
@@ -138,8 +133,8 @@ void Uplink::leave(const Now& now) {
   state_ = Left{};
 }
 
-void Uplink::set_children(const Now& now, bool any) {
-  feasibility_.set_children(now.protocol, any);
+void Uplink::set_children(const Now& now, bool any, Duration lease) {
+  feasibility_.set_children(now.protocol, any, lease);
 }
 
 bool Uplink::attached() const {
@@ -208,6 +203,11 @@ std::optional<Now> Uplink::market_now(Instant now) const {
   return Now{now, told->market + since * told->speed, told->speed};
 }
 
+Duration Uplink::counted_for() const {
+  const Attached* attached = held();
+  return attached == nullptr ? Duration{0} : attached->parent.lease + attached->parent.above;
+}
+
 Instant Uplink::local_time_of(Stamp stamp) const {
   const Attached* attached = held();
   return attached != nullptr ? attached->parent.clock.local_time_of(stamp) : Instant{};
@@ -217,9 +217,8 @@ void Uplink::begin(Instant now) {
   flush_at_ = std::max(flush_at_, now);
   if (std::exchange(begun_, true)) return;
   // A restart: the last beacon came before now; one lease more for a path that had just grown.
-  if (record_.path_length == 0) return;
-  const auto leases = static_cast<Duration::rep>(record_.path_length) + 1;
-  counted_until_ = now + with_drift(limits::kLease * leases);
+  if (record_.counted_for == Duration{0}) return;
+  counted_until_ = now + with_drift(record_.counted_for + limits::kLease);
 }
 
 void Uplink::on(const Now& now, const LinkOpened& event) {
@@ -317,6 +316,7 @@ void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const
                 .path = ack.path,
                 .lease = std::clamp(ack.lease, kLeaseMin, kLeaseMax),
                 .beacon_interval = std::clamp(ack.beacon_interval, kBeaconMin, kBeaconMax),
+                .above = std::clamp(ack.above, Duration{0}, kAboveMax),
                 .spread = std::clamp(ack.spread, Duration{0}, kSpreadMax),
                 .stamp = ack.stamp,
                 .heard_at = now.protocol,
@@ -391,8 +391,10 @@ void Uplink::on_beacon(const Now& now, const Beacon& beacon) {
   parent.clock.heard(now.protocol, beacon.stamp);
   parent.market = beacon.market_time;
   parent.market_speed = std::max<std::int64_t>(beacon.market_speed, 1);
-  if (parent.path != beacon.path || beacon.term > record_.term) {
+  const Duration above = std::clamp(beacon.above, Duration{0}, kAboveMax);
+  if (parent.path != beacon.path || parent.above != above || beacon.term > record_.term) {
     parent.path = beacon.path;
+    parent.above = above;
     effects_.path_changed = true;
     feasibility_.advertise(now.protocol, beacon.path.size(), beacon.term);
   }
@@ -419,12 +421,15 @@ bool Uplink::obeyable(Instant now, const Parent& parent, const Beacon& beacon) c
          beacon.path.size() <= parent.path.size();
 }
 
-/// From the stamp just heard on, nobody above counts this node longer than a lease per level.
+/// From the stamp just heard on, nobody above counts this node for longer than all their leases.
 void Uplink::counted_under(Instant now, const Parent& parent) {
-  const Duration span = parent.lease * static_cast<Duration::rep>(parent.path.size());
+  if (parent.path.empty()) return;  // it counts nobody
+  const Duration span = parent.lease + parent.above;
   counted_until_ = std::max(counted_until_, now + with_drift(span));
-  if (leases_in(span) <= record_.path_length) return;
-  record_.path_length = leases_in(span);  // durable before a report echoes this stamp
+  if (span <= record_.counted_for && record_.path_length == parent.path.size()) return;
+  // Durable before a report echoes this stamp, and before those below are told of the path.
+  record_.counted_for = std::max(record_.counted_for, span);
+  record_.path_length = parent.path.size();
   persist();
 }
 

@@ -10,9 +10,10 @@
 //          with an empty path, and looks for somebody better all the time.
 // Counted once   `session` rises by one per attach and is durable before the Hello leaves; the
 //          Hello tells how long an old ancestor may still count me (`hold`). A report carries the
-//          newest stamp heard: from a stamp heard at r under a path of n nodes, no ancestor counts
-//          me later than r + n leases, because each level drops within one lease of the stamp it
-//          was echoed, and drops at once what has not echoed its newest path (mesh/children.h).
+//          newest stamp heard: from a stamp heard at r, no ancestor counts me later than r plus my
+//          lease plus those above it, which the parent tells; because each level drops within its
+//          lease of the stamp it was echoed, and drops at once what has not echoed its newest path
+//          (mesh/children.h).
 // Standby  while attached, a link to another possible parent is kept open and asked now and then,
 //          so that healing is one Hello away: by aggregators always, by leaves where fewer than
 //          limits::kStandbySiblingsMax share their parent and beacons come every kStandbyBeaconMax.
@@ -29,6 +30,7 @@
 
 #include "config/ids.h"
 #include "config/limits.h"
+#include "config/link_profile.h"
 #include "config/rng.h"
 #include "config/time.h"
 #include "mesh/candidates.h"
@@ -39,11 +41,6 @@
 #include "mesh/parent_clock.h"
 
 namespace vpp::mesh {
-
-/// Between two looks at a better parent; also how long a returned seed must have been well.
-inline constexpr Duration kLookAround = std::chrono::seconds{10};
-/// The same while the parent reaches no root.
-inline constexpr Duration kLookAroundAlone = std::chrono::seconds{1};
 
 inline constexpr std::size_t kMovesKept = 16;
 
@@ -60,17 +57,18 @@ struct UplinkOptions {
   std::vector<std::uint8_t> certificate;
   std::vector<Endpoint> seeds;     ///< from the config, most wanted first
   std::optional<Endpoint> serves;  ///< where this node takes children
-  Duration join_timeout = limits::kJoinTimeout;
+  LinkKind link = LinkKind::kLan;  ///< to whichever parent
 };
 
 /// What must survive a restart.
 struct UplinkRecord {
   Session session = 0;
   std::optional<NodeId> last_parent;
-  std::uint64_t term = 0;  ///< highest root term ever obeyed; never decreases
-  /// How long an ancestor may count this node after its last beacon, in leases (kLease): the
-  /// length of the parent's path, or more while an older and longer one may still count it.
-  std::size_t path_length = 0;
+  std::uint64_t term = 0;       ///< highest root term ever obeyed; never decreases
+  std::size_t path_length = 0;  ///< the parent's, as this node last advertised one longer
+  /// How long an ancestor may count this node after its last beacon: its lease and those above, or
+  /// more while an older parent's ancestors may still count it.
+  Duration counted_for{0};
   std::vector<Endpoint> alternates;
   friend bool operator==(const UplinkRecord&, const UplinkRecord&) = default;
 };
@@ -173,8 +171,9 @@ class Uplink {
   /// Sends Bye and closes everything; the node is leaving.
   void leave(const Now& now);
 
-  /// An aggregator tells whether it has children: decides when feasibility is reset.
-  void set_children(const Now& now, bool any);
+  /// An aggregator tells whether it has children, and the longest lease it grants: decides when
+  /// feasibility is reset.
+  void set_children(const Now& now, bool any, Duration lease);
 
   /// No voluntary move while a dispatch is being delivered.
   void set_dispatch_active(bool active) { dispatch_active_ = active; }
@@ -205,6 +204,9 @@ class Uplink {
   /// Market time and speed as the newest beacon told them, also when its sender is lost; nothing
   /// before the first.
   [[nodiscard]] std::optional<Now> market_now(Instant now) const;
+
+  /// How long the ancestors may count what is reported to the parent: its lease and those above.
+  [[nodiscard]] Duration counted_for() const;
 
   /// When a stamp of the parent's clock comes to pass on this node's clock (earliest estimate
   /// over the beacons heard). kNever is never returned: an unknown clock has passed.
@@ -252,6 +254,7 @@ class Uplink {
     Path path;
     Duration lease{0};
     Duration beacon_interval{0};
+    Duration above{0};
     Duration spread{0};
     Stamp stamp = 0;
     Instant heard_at{};
@@ -353,6 +356,7 @@ class Uplink {
   [[nodiscard]] std::optional<MoveReason> gain(Instant now, const Attached& attached,
                                                const Offer& offer) const;
 
+  [[nodiscard]] const LinkProfile& line() const { return profile_of(options_.link); }
   [[nodiscard]] Seeker seeker() const;
   [[nodiscard]] Duration hold(Instant now) const;
   [[nodiscard]] Duration patience(int failed_before) const;

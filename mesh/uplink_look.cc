@@ -75,11 +75,11 @@ std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
 }
 
 Instant Uplink::next_look(Instant now, const Attached& attached) {
-  if (attached.parent.path.empty()) return now + rng_.jittered(kLookAroundAlone);
+  if (attached.parent.path.empty()) return now + rng_.jittered(line().beacon_interval);
   const std::size_t others = ways_out(now, attached).size();
   if (!attached.leaving) {
     const bool soon = !standby_ && wants_standby(attached) && standby_turn_ < others;
-    return now + rng_.jittered(soon ? kStandbySoon : kLookAround);
+    return now + rng_.jittered(soon ? kStandbySoon : line().look_around);
   }
   const bool round = others == 0 || attached.leaving->tried % others == 0;
   return now + rng_.jittered(round ? kLeaveAgain : kLeaveNext);
@@ -94,7 +94,7 @@ void Uplink::start_look(Instant now, Attached& attached) {
     if (told_to) ++attached.leaving->tried;
     attached.look = std::exchange(standby_, std::nullopt);
     attached.look->attempt.nonce = rng_.next();
-    attached.look->give_up_at = now + lateness_.stretch(options_.join_timeout);
+    attached.look->give_up_at = now + lateness_.stretch(line().join_timeout);
     return probe(now, attached.look->link, attached.look->attempt);
   }
   const bool must_go = alone || drained;
@@ -106,7 +106,7 @@ void Uplink::start_look(Instant now, Attached& attached) {
   const LinkId link = next_link_++;
   attached.look = Look{.link = link,
                        .attempt = open(link, *target),
-                       .give_up_at = now + lateness_.stretch(options_.join_timeout),
+                       .give_up_at = now + lateness_.stretch(line().join_timeout),
                        .petition = {}};
 }
 
@@ -235,13 +235,13 @@ void Uplink::on_standby(const Now& now, Attached& attached, const FromParent& ev
 void Uplink::advance_standby(Instant now) {
   if (!standby_) return;
   if (standby_->give_up_at <= now) {
-    candidates_.avoid(standby_->attempt.candidate.to, now + rng_.jittered(kLookAround));
+    candidates_.avoid(standby_->attempt.candidate.to, now + rng_.jittered(line().look_around));
     return end_standby();
   }
   if (standby_->attempt.probe_again > now) return;
   if (standby_->give_up_at == kNever) {
     standby_->attempt.nonce = rng_.next();
-    standby_->give_up_at = now + lateness_.stretch(options_.join_timeout);
+    standby_->give_up_at = now + lateness_.stretch(line().join_timeout);
   }
   probe(now, standby_->link, standby_->attempt);
 }

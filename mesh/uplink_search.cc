@@ -11,9 +11,8 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kProbesAtOnce = 4;
-constexpr Duration kMoreAfter = 500ms;    ///< silent ones do not hold up those behind them
-constexpr Duration kDecideAfter = 250ms;  ///< from the first offer: a better one may be slower
-constexpr Duration kRepeatAfter = 1s;     ///< a Probe or Hello that was not answered
+constexpr int kMorePart = 6;    ///< of a time-out: silent ones do not hold up those behind them
+constexpr int kRepeatPart = 3;  ///< of a time-out: a Probe or Hello that was not answered
 constexpr int kPatienceDoublingsMax = 3;
 constexpr Duration kRetryMax = 60s;  ///< no refusal keeps us away for longer
 constexpr Duration kAvoidAfterTimeout = 1s;
@@ -53,7 +52,7 @@ void Uplink::open_more(Instant now, Probing& probing) {
   }
   if (opened) {
     probing.give_up_at = now + patience(silent_);
-    probing.more_at = now + kMoreAfter;
+    probing.more_at = now + line().join_timeout / kMorePart;
   }
   if (probing.left.empty()) probing.more_at = kNever;
 }
@@ -62,7 +61,7 @@ void Uplink::open_more(Instant now, Probing& probing) {
 /// attempt takes; an attempt given up is a handshake it did in vain, and one more to do. So each
 /// failure in a row gives the next attempt twice the time.
 Duration Uplink::patience(int failed_before) const {
-  const Duration wanted = std::max(options_.join_timeout, spread_ * 2);
+  const Duration wanted = std::max(line().join_timeout, spread_ * 2);
   return lateness_.stretch(wanted) * (1 << std::min(failed_before, kPatienceDoublingsMax));
 }
 
@@ -73,7 +72,7 @@ Uplink::Attempt Uplink::open(LinkId link, const Candidate& candidate) {
 
 void Uplink::probe(Instant now, LinkId link, Attempt& attempt) {
   effects_.send.push_back({link, Probe{attempt.nonce}});
-  attempt.probe_again = now + rng_.jittered(kRepeatAfter);
+  attempt.probe_again = now + rng_.jittered(line().join_timeout / kRepeatPart);
 }
 
 void Uplink::on_answer(Instant now, Attempts& attempts, LinkId link, const ProbeAck& answer) {
@@ -102,7 +101,7 @@ void Uplink::decide(Instant now, Probing& probing, bool in_time) {
       probing.asked, [](const auto& one) { return one.second.answer.has_value(); });
   const bool all = probing.left.empty() && std::cmp_equal(answered, probing.asked.size());
   if (answered == 0) probing.decide_at = kNever;
-  if (answered > 0 && probing.decide_at == kNever) probing.decide_at = now + kDecideAfter;
+  if (answered > 0 && probing.decide_at == kNever) probing.decide_at = now + line().decide_after;
   const bool due = probing.decide_at <= now || (!in_time && probing.give_up_at <= now);
   if (!all && !due) return;
   Attempts offers;
@@ -158,8 +157,7 @@ Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& can
                                   const Path& path) {
   ++record_.session;
   effects_.asks = path.front();
-  const auto leases = (hold(now) + limits::kLease - Duration{1}) / limits::kLease;
-  record_.path_length = std::max(path.size(), static_cast<std::size_t>(leases));
+  record_.counted_for = hold(now);  // whoever takes this node in adds to it
   if (!planted(Bug::kSessionNotPersisted)) persist();
   Petition petition{.link = link, .candidate = candidate, .session = record_.session};
   petition.give_up_at = now + patience(failures_);
@@ -168,7 +166,7 @@ Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& can
 }
 
 void Uplink::send_hello(Instant now, Petition& petition) {
-  petition.hello_again = now + rng_.jittered(kRepeatAfter);
+  petition.hello_again = now + rng_.jittered(line().join_timeout / kRepeatPart);
   effects_.send.push_back(
       {petition.link, Hello{.certificate = options_.certificate,
                             .role = options_.role,
@@ -178,7 +176,8 @@ void Uplink::send_hello(Instant now, Petition& petition) {
                             .last_parent = record_.last_parent,
                             .hold = planted(Bug::kHoldForgotten) ? Duration{0} : hold(now),
                             .serves = options_.serves,
-                            .handover = !path().empty()}});
+                            .handover = !path().empty(),
+                            .link = options_.link}});
 }
 
 void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak) {
@@ -194,8 +193,10 @@ void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak
   // What this node knew of itself was lost: it goes on from there, and is counted nowhere until
   // whoever counts the session that was attached cannot any more.
   record_.session = nak.newest;
-  const auto levels = static_cast<Duration::rep>(limits::kDepthMax);
-  counted_until_ = std::max(counted_until_, now + with_drift(limits::kLease * levels));
+  constexpr auto kLevelsAbove = static_cast<Duration::rep>(limits::kDepthMax) - 1;
+  const Duration most = lease_of(options_.link, options_.role) + kGroupLeaseMax * kLevelsAbove;
+  counted_until_ = std::max(counted_until_, now + with_drift(most));
+  record_.counted_for = std::max(record_.counted_for, most);
   persist();
 }
 

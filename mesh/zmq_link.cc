@@ -11,9 +11,6 @@ namespace {
 constexpr int kConnectMs = 3'000;
 // An aggregator's report may take 12 kB: more than a few wait where the newest replaces the others.
 constexpr int kSendQueue = 4;
-// The back-stop for a parent that went without a word. Without a TTL, so that the parent only
-// answers and keeps no timer for it (see zmq_socket.cc).
-constexpr int kHeartbeatMs = 15'000;
 constexpr int kHeartbeatTimeoutMs = 10'000;
 constexpr int kByeMs = 200;  // for a last message to leave, on a link that works
 constexpr int kWatched =
@@ -66,9 +63,12 @@ std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared&
   set_option(dealer, ZMQ_RECONNECT_IVL, -1);
   set_option(dealer, ZMQ_IMMEDIATE, 1);
   set_option(dealer, ZMQ_SNDHWM, kSendQueue);
-  set_option(dealer, ZMQ_CONNECT_TIMEOUT, kConnectMs);
-  set_option(dealer, ZMQ_HEARTBEAT_IVL, kHeartbeatMs);
-  set_option(dealer, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
+  set_option(dealer, ZMQ_CONNECT_TIMEOUT, std::max(kConnectMs, static_cast<int>(handshake_ms)));
+  // Without a TTL, so that the parent only answers and keeps no timer for it (see zmq_socket.cc).
+  if (const Duration every = shared.options.heartbeat; every > Duration{0}) {
+    set_option(dealer, ZMQ_HEARTBEAT_IVL, static_cast<int>(every.count()));
+    set_option(dealer, ZMQ_HEARTBEAT_TIMEOUT, kHeartbeatTimeoutMs);
+  }
   if (zmq_connect(dealer.handle(), to.address.c_str()) != 0) {
     shared.warn("cannot connect", to.address + ": " + zmq_strerror(errno));
     return nullptr;

@@ -42,7 +42,10 @@ struct TransportOptions {
   NodeKeys keys;
   FleetPublic fleet;
   std::optional<std::string> listen;  ///< "tcp://host:port", port "*": any; nothing on leaves
-  int io_threads = 1;                 ///< 2 above 3,000 children
+  /// ZMTP's own, on links to parents: the back-stop behind beacons. Zero: none, where each byte is
+  /// paid for.
+  Duration heartbeat = std::chrono::seconds{15};
+  int io_threads = 1;                                         ///< 2 above 3,000 children
   std::size_t connections_max = limits::kChildrenMax + 1024;  ///< beyond: strangers wait
   Duration unproven_idle_max = std::chrono::seconds{30};      ///< then its slot is taken back
   Duration proven_idle_max = std::chrono::minutes{10};

@@ -28,6 +28,7 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   out.certificate = identity.certificate;
   const auto parents = parents_of(config);
   out.seeds.assign(parents.begin(), parents.end());
+  out.link = link_of(config).value_or(LinkKind::kLan);
   if (const ListenConfig* listen = listen_of(config)) {
     out.serves = Endpoint{listen->advertise, identity.keys.curve};
   }

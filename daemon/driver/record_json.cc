@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bidding/fact_json.h"
+#include "config/limits.h"
 #include "config/z85.h"
 
 namespace vpp::driver {
@@ -15,7 +16,7 @@ using Json = nlohmann::ordered_json;
 constexpr char kOrderLetter = 'o';
 constexpr char kFactLetter = 'f';
 /// Of a path, at the longest lease that a parent may give (2 minutes); with room to spare.
-constexpr std::size_t kLeasesMax = 1'000;
+constexpr Duration kCountedMax = std::chrono::hours{1};  ///< no sum of leases is nearly as long
 
 template <class Number>
 Number whole(const Json& object, const char* key) {
@@ -36,6 +37,7 @@ Json to_document(const mesh::UplinkRecord& record) {
           {"last_parent", record.last_parent ? Json(to_string(*record.last_parent)) : Json()},
           {"term", record.term},
           {"path_length", record.path_length},
+          {"counted_for_ms", record.counted_for.count()},
           {"alternates", std::move(alternates)}};
 }
 
@@ -49,7 +51,12 @@ mesh::UplinkRecord uplink_of(const Json& document) {
   }
   record.term = whole<std::uint64_t>(document, "term");
   record.path_length = whole<std::size_t>(document, "path_length");
-  if (record.path_length > kLeasesMax) throw std::runtime_error{"path_length is out of range"};
+  if (record.path_length > limits::kDepthMax)
+    throw std::runtime_error{"path_length is out of range"};
+  record.counted_for = Duration{whole<std::int64_t>(document, "counted_for_ms")};
+  if (record.counted_for < Duration{0} || record.counted_for > kCountedMax) {
+    throw std::runtime_error{"counted_for_ms is out of range"};
+  }
   for (const Json& each : document.at("alternates")) {
     const auto key = parse_z85(each.at("key").get<std::string>());
     if (!key) throw std::runtime_error{"alternates: a key is no Z85"};

@@ -121,6 +121,9 @@ class Runtime::Impl {
     options.keys = identity.keys;
     options.fleet = identity.fleet;
     if (const ListenConfig* listen = listen_of(options_.config)) options.listen = listen->address;
+    if (link_of(options_.config).value_or(LinkKind::kLan) != LinkKind::kLan) {
+      options.heartbeat = Duration{0};
+    }
     options.utc_ms = [this] { return clock_.steady_utc_ms(); };
     options.warn = [this](std::string_view text) {
       notice(Severity::kWarning, "VPP_WIRE", std::string{text});

@@ -40,7 +40,7 @@ mesh::UplinkOptions uplink_options(const NodeOptions& options) {
           .certificate = options.certificate,
           .seeds = options.seeds,
           .serves = options.serves,
-          .join_timeout = limits::kJoinTimeout};
+          .link = options.link};
 }
 
 mesh::ChildrenOptions children_options(const NodeOptions& options, const Recovered& recovered) {
@@ -159,7 +159,7 @@ void AggregatorNode::hurry_report(const Now& now) {
 }
 
 void AggregatorNode::report(const Now& now) {
-  report_due_ = now.protocol + limits::kBeaconInterval;
+  report_due_ = now.protocol + profile_of(options_.link).beacon_interval;
   reported_at_ = now.protocol;
   if (!uplink_.attached()) return;
   mesh::GroupSummary summary = group_.summary(now);
@@ -196,7 +196,7 @@ void AggregatorNode::collect(const Now& now) {
   for (const auto& message : up.deliver) on_parent_message(now, message);
   if (up.attachment_changed || up.path_changed || up.persist) {  // or alternates were learned
     group_.children().set_upstream(corrected(now), uplink_.path(), uplink_.term(),
-                                   uplink_.alternates_below());
+                                   uplink_.alternates_below(), uplink_.counted_for());
   }
   mesh::ChildrenEffects down = group_.children().take_effects();
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
@@ -204,7 +204,7 @@ void AggregatorNode::collect(const Now& now) {
       uplink_.acknowledge({down.acks[i].order, down.acks[i].tick, true});
     }
   }
-  uplink_.set_children(now, group_.children().any_attached());
+  uplink_.set_children(now, group_.children().any_attached(), group_.children().longest_lease());
   uplink_.set_dispatch_active(order_ && order_->share && order_->until > corrected(now).market);
   if (down.membership_changed) hurry_report(now);
   if (up.attachment_changed && uplink_.attached()) report(now);

@@ -242,8 +242,31 @@ Watts Group::split_now(const Now& now, const mesh::Dispatch& asked, const Below&
   return plan.shortfall;
 }
 
+/// The same share again, too soon for a line whose beacons are slower than the control loop; what
+/// the child holds must not run out meanwhile.
+bool Group::needless(const Now& now, NodeId child, const mesh::Dispatch& form,
+                     const mesh::ChildLine& line) {
+  if (line.beacon_interval <= limits::kControlTick) return false;
+  if (!form.share && form.ahead.empty()) {
+    renewed_.erase(child);
+    return false;
+  }
+  Renewed& last = renewed_[child];
+  mesh::Dispatch same = last.form;
+  const Duration lasts = Instant{Duration{same.expires}} - last.at;
+  same.tick = form.tick;
+  same.repeat = form.repeat;
+  same.expires = form.expires;
+  const bool soon = now.protocol - last.at < std::min(line.beacon_interval, lasts / 3);
+  if (last.session == line.session && same == form && soon) return true;
+  last = {line.session, now.protocol, form};
+  return false;
+}
+
 void Group::send(const Now& now, NodeId child, const mesh::Dispatch& form) {
-  promises_.told(now.protocol, child, form);
+  const mesh::ChildLine line = children_.line(child);
+  if (needless(now, child, form, line)) return;
+  promises_.told(now.protocol, child, form, line.lease);
   children_.dispatch(now, child, form);
 }
 

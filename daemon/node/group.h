@@ -66,11 +66,19 @@ class Group {
   [[nodiscard]] Watts split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
                                 std::vector<mesh::Dispatch>& out);
   void send(const Now& now, NodeId child, const mesh::Dispatch& form);
+  [[nodiscard]] bool needless(const Now& now, NodeId child, const mesh::Dispatch& form,
+                              const mesh::ChildLine& line);
 
   mesh::Children children_;
   aggregation::Dispatcher dispatcher_;
   MembershipNews news_;
   Promises promises_;
+  struct Renewed {
+    mesh::Session session = 0;
+    Instant at{};
+    mesh::Dispatch form;
+  };
+  std::map<NodeId, Renewed> renewed_;  ///< of children whose line does not bear it every tick
   std::map<NodeId, Watts> asked_;
   Watts target_;
   Watts shortfall_;

@@ -13,7 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Between two reports that a change brings about: a site may not flood its parent.
+/// Between two reports that an order or a fault brings about; of a power that changes, the line
+/// says how often it bears it (config/link_profile.h).
 constexpr Duration kReportSpacing = 200ms;
 /// A change waits for what comes with it: a new order, its set point and the power it brings are
 /// one report. It also lets a parent that has just asked everybody hear the acknowledgements first.
@@ -33,7 +34,7 @@ mesh::UplinkOptions uplink_options(const NodeOptions& options) {
           .certificate = options.certificate,
           .seeds = options.seeds,
           .serves = std::nullopt,
-          .join_timeout = limits::kJoinTimeout};
+          .link = options.link};
 }
 
 mesh::SiteSummary summary_of(const std::optional<device::SiteStatus>& site) {
@@ -57,9 +58,13 @@ std::int64_t watts_of(const std::optional<Watts>& value) {
   return value ? value->count : 0;
 }
 
+/// The plant waits for this on any line.
+bool pressing(const device::SiteStatus& now, const device::SiteStatus& told) {
+  return now.order != told.order || now.stale != told.stale || now.mode != told.mode;
+}
+
 bool worth_telling(const device::SiteStatus& now, const device::SiteStatus& told) {
-  return now.order != told.order || now.stale != told.stale || now.mode != told.mode ||
-         now.measured.has_value() != told.measured.has_value() ||
+  return pressing(now, told) || now.measured.has_value() != told.measured.has_value() ||
          std::abs(watts_of(now.measured) - watts_of(told.measured)) > kDeadBandW ||
          std::abs(now.discharge.power.count - told.discharge.power.count) > kDeadBandW ||
          std::abs(now.charge.power.count - told.charge.power.count) > kDeadBandW;
@@ -112,7 +117,9 @@ void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
   if (!reported_ || worth_telling(status, *reported_)) {
     const bool usable_changed = !reported_ || status.stale != reported_->stale;
     const Instant gathered = now.protocol + (usable_changed ? 0ms : kReportGather);
-    report_due_ = std::min(report_due_, std::max(gathered, reported_at_ + kReportSpacing));
+    const bool at_once = !reported_ || pressing(status, *reported_);
+    const Duration spacing = at_once ? kReportSpacing : line().report_spacing;
+    report_due_ = std::min(report_due_, std::max(gathered, reported_at_ + spacing));
     if (report_due_ <= now.protocol) report(now);
   }
 }
@@ -130,8 +137,23 @@ void LeafNode::keep_accounts(const Now& now, const device::SiteStatus& status) {
   effects_.persist.emplace_back(kept_);
 }
 
+/// While an order runs, with every beacon.
+Duration LeafNode::report_interval() const {
+  const bool idle = !site_ || site_->order == kNoOrder;
+  return idle ? line().report_idle : line().beacon_interval;
+}
+
+/// On a line that is paid for, a report that is due goes as the answer to a beacon: it carries
+/// TCP's acknowledgement, and the newest stamp.
+bool LeafNode::answers_beacon(const Now& now) const {
+  const Duration early = line().beacon_interval / 2;
+  return options_.link != LinkKind::kLan &&
+         now.protocol >= reported_at_ + report_interval() - early;
+}
+
 void LeafNode::report(const Now& now) {
-  report_due_ = now.protocol + limits::kBeaconInterval;
+  report_due_ = now.protocol + report_interval();
+  if (options_.link != LinkKind::kLan) report_due_ += line().beacon_interval / 2;
   if (!uplink_.attached()) return;
   uplink_.report(now, summary_of(site_), {}, {});
   reported_ = site_;
@@ -184,6 +206,7 @@ void LeafNode::collect(const Now& now) {
   if (!uplink_.path().empty() && uplink_.last_beacon() != beacon_seen_) {
     beacon_seen_ = uplink_.last_beacon();
     effects_.plant_heard = true;
+    if (answers_beacon(now)) report(now);
   }
   mesh::UplinkEffects more = uplink_.take_effects();  // acknowledgements and the report above
   for (auto* batch : {&up, &more}) {

@@ -23,6 +23,9 @@ class LeafNode final : public RoleNode {
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
   void keep_accounts(const Now& now, const device::SiteStatus& status);
   void report(const Now& now);
+  [[nodiscard]] Duration report_interval() const;
+  [[nodiscard]] bool answers_beacon(const Now& now) const;
+  [[nodiscard]] const LinkProfile& line() const { return profile_of(options_.link); }
   void collect(const Now& now);
 
   NodeOptions options_;

@@ -50,6 +50,7 @@ struct NodeOptions {
   std::vector<std::uint8_t> certificate;
   std::vector<Endpoint> seeds;
   std::optional<Endpoint> serves;
+  LinkKind link = LinkKind::kLan;  ///< to the parent
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
   RootOptions root;

@@ -11,7 +11,7 @@ namespace {
 
 /// A lease runs from a beacon that was echoed: a child may be out of contact this long before its
 /// parent knows, and some of what it was told before may be lost.
-constexpr Duration kUnaware = 2 * limits::kLease;
+constexpr int kLeasesUnaware = 2;
 /// Two clocks drift apart by at most 0.1 % each while a share lasts.
 constexpr std::int64_t kDriftPart = 500;
 
@@ -36,7 +36,7 @@ Watts does(const mesh::ChildView& child) {
 
 }  // namespace
 
-void Promises::told(Instant now, NodeId child, const mesh::Dispatch& form) {
+void Promises::told(Instant now, NodeId child, const mesh::Dispatch& form, Duration lease) {
   if (!form.share && form.ahead.empty()) {
     const auto found = promises_.find(child);
     if (found != promises_.end() && !found->second.released_at) found->second.released_at = now;
@@ -47,7 +47,7 @@ void Promises::told(Instant now, NodeId child, const mesh::Dispatch& form) {
   const Instant expires{Duration{form.expires}};
   promise.expires = expires + std::max(Duration{0}, expires - now) / kDriftPart;
   promise.told.push_back({now, form.share.value_or(Watts{0}), form.until, form.ahead});
-  while (now - promise.told.front().at > kUnaware) promise.told.pop_front();
+  while (now - promise.told.front().at > lease * kLeasesUnaware) promise.told.pop_front();
 }
 
 void Promises::seen(Instant now, const mesh::ChildView& child, bool elsewhere) {

@@ -3,9 +3,9 @@
 // A child that cannot be reached, or that may not be counted yet because it or its parent has a new
 // place in the tree, goes on with the newest share that reached it, and then with the steps ahead
 // of it, until that expires. Which of them reached it nobody knows: its promise is the most it was
-// asked within its last lease, or what its own newest report says that it does, per sign. A promise
-// ends when it expires, when the child says after
-// a release that it follows nothing, or when it lives elsewhere.
+// asked within its last leases, or what its own newest report says that it does, per sign. A
+// promise ends when it expires, when the child says after a release that it follows nothing, or
+// when it lives elsewhere.
 //
 // Bounded    per child: what it was told in one lease, once per tick; nothing for those never
 // asked.
@@ -27,8 +27,8 @@ namespace vpp::node {
 
 class Promises {
  public:
-  /// A dispatch goes to a child; its stamp is this node's own protocol clock.
-  void told(Instant now, NodeId child, const mesh::Dispatch& form);
+  /// A dispatch goes to a child with this lease; its stamp is this node's own protocol clock.
+  void told(Instant now, NodeId child, const mesh::Dispatch& form, Duration lease);
 
   /// How the child stands now; `elsewhere`: it lives below somebody else.
   void seen(Instant now, const mesh::ChildView& child, bool elsewhere);

@@ -61,6 +61,7 @@ inline Watts random_watts(Rng& rng) {
 inline LeafConfig random_leaf(Rng& rng) {
   LeafConfig leaf;
   leaf.parents = random_parents(rng);
+  leaf.link = static_cast<LinkKind>(rng.below(kLinkKinds));
   leaf.device.host = random_host(rng);
   leaf.device.port = random_port(rng);
   leaf.device.unit = rng.below(9) == 0 ? 255 : static_cast<std::uint8_t>(1 + rng.below(247));
@@ -114,7 +115,9 @@ inline RoleConfig random_role_config(Rng& rng) {
       config.of_role = random_leaf(rng);
       break;
     case 1:
-      config.of_role = AggregatorConfig{random_parents(rng), random_listen(rng)};
+      config.of_role =
+          AggregatorConfig{random_parents(rng), rng.below(2) == 0 ? LinkKind::kLan : LinkKind::kWan,
+                           random_listen(rng)};
       break;
     default:
       config.of_role = random_root(rng);

@@ -165,6 +165,30 @@ TEST_CASE("a section of another role is one error with a hint", "[config][toml]"
               "f:15:1: section [listen] is not for a leaf; hint: remove it, or change 'role'"});
 }
 
+TEST_CASE("a link is of a kind, and every node has one that bears its role", "[config][toml]") {
+  const auto with_link = [](std::string text, const std::string& role, const std::string& link) {
+    text.replace(text.find("'leaf'"), 6, "'" + role + "'\nlink = " + link);
+    return text;
+  };
+  for (const char* name : {"lan", "wan", "cellular"}) {
+    const auto read =
+        parse_role_config(with_link(leaf_text(), "leaf", "'" + std::string{name} + "'"), "f");
+    REQUIRE(read);
+    CHECK(profile_of(link_of(*read).value()).name == name);
+  }
+  CHECK(lines_of(with_link(leaf_text(), "leaf", "'wifi'")) ==
+        Lines{"f:2:8: 'link' is unknown: 'wifi'; hint: \"lan\", \"wan\" or \"cellular\""});
+  std::string group = with_link(leaf_text(), "aggregator", "'cellular'");
+  group.replace(group.find("[device]"), std::string::npos, "[listen]\naddress = 'tcp://b:2'\n");
+  CHECK(lines_of(group) ==
+        Lines{"f:2:8: 'link' is not for an aggregator: 'cellular'; hint: \"lan\" or \"wan\": every "
+              "home below would wait for its line"});
+  CHECK(lines_of("role = 'root'\nlink = 'wan'\nname = 'r'\n"
+                 "[identity]\nkey = 'k'\ncertificate = 'c'\nfleet_key = 'f'\n"
+                 "[listen]\naddress = 'tcp://a:1'\n") ==
+        Lines{"f:2:8: 'link' is not for a root; hint: a root has nobody above it; remove it"});
+}
+
 TEST_CASE("single brackets around parents are explained", "[config][toml]") {
   std::string text = leaf_text();
   text.replace(text.find("[[parents]]"), 11, "[parents]");

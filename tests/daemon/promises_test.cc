@@ -32,7 +32,7 @@ struct Bench {
     form.until = kMarket + 1h;
     form.expires = (now + 30s).time_since_epoch().count();
     form.ahead = std::move(ahead);
-    promises.told(now, child.id, form);
+    promises.told(now, child.id, form, limits::kLease);
   }
   void lose() {
     child.attached = child.counted = false;

@@ -27,6 +27,7 @@ inline mesh::UplinkRecord random_uplink(Rng& rng) {
   if (rng.below(2) == 1) out.last_parent = NodeId{rng.next(), rng.next()};
   out.term = rng.next();
   out.path_length = rng.below(9);
+  out.counted_for = Duration{static_cast<std::int64_t>(rng.below(600'000))};
   for (std::uint64_t i = rng.below(4); i > 0; --i) {
     Endpoint endpoint{"tcp://" + random_text(rng), {}};
     for (auto& byte : endpoint.server_key) byte = static_cast<std::uint8_t>(rng.next());

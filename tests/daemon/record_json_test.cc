@@ -47,14 +47,16 @@ TEST_CASE("a number that its field cannot hold is refused", "[driver][record]") 
   };
   CHECK(order("-5000"));
   CHECK_FALSE(order("9223372036854775808"));
-  const auto uplink = [](const char* leases) {
+  const auto uplink = [](const char* length, const char* counted_for) {
     return parse_record(
         RecordKind::kUplink,
         std::string{R"({"session":1,"last_parent":null,"term":1,"alternates":[],)"} +
-            R"("path_length":)" + leases + "}");
+            R"("path_length":)" + length + R"(,"counted_for_ms":)" + counted_for + "}");
   };
-  CHECK(uplink("8"));
-  CHECK_FALSE(uplink("4611686018427387904"));  // leases without end: no time holds them
+  CHECK(uplink("8", "40000"));
+  CHECK_FALSE(uplink("4611686018427387904", "40000"));
+  CHECK_FALSE(uplink("8", "4611686018427387904"));  // leases without end: no time holds them
+  CHECK_FALSE(uplink("8", "-1"));
 }
 
 TEST_CASE("a record without one of its fields is refused", "[driver][record]") {

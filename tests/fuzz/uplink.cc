@@ -103,7 +103,7 @@ class Harness {
   void own() {
     switch (input_.below(6)) {
       case 0:
-        uplink_->set_children(now_, input_.coin());
+        uplink_->set_children(now_, input_.coin(), limits::kLease);
         break;
       case 1:
         uplink_->set_dispatch_active(input_.coin());

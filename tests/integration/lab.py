@@ -14,6 +14,7 @@ import unittest
 from support import Node, Plant, Process
 
 PREFIX = "vpp-it-"
+ETHERNET_HEADER = 14
 
 
 def run(*command):
@@ -122,6 +123,16 @@ class Network:
         """Through the token bucket."""
         text = must("tc", "-n", self.namespace(host), "-s", "qdisc", "show", "dev", "eth0")
         return int(text.split("Sent ")[1].split()[0])
+
+    def traffic(self, host):
+        """Of its only interface so far: IP bytes and packets, received and sent."""
+        folder = "/sys/class/net/eth0/statistics"
+        out = {}
+        for name in ("rx_bytes", "tx_bytes", "rx_packets", "tx_packets"):
+            out[name] = int(must(*self.command(host, ["cat", f"{folder}/{name}"])))
+        for side in ("rx", "tx"):
+            out[f"{side}_bytes"] -= ETHERNET_HEADER * out[f"{side}_packets"]
+        return out
 
     def remove(self):
         for host in reversed(self.names):

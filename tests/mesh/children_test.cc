@@ -178,6 +178,61 @@ TEST_CASE("every attached child hears a beacon each interval", "[mesh][children]
   CHECK(bench.children.next_deadline() > bench.now.protocol);
 }
 
+TEST_CASE("a line that is slow or paid for has few beacons and a long lease",
+          "[mesh][children][lease]") {
+  ChildrenBench bench;
+  const auto join = [&](ConnectionId connection, NodeId id, LinkKind link) {
+    Hello hello;
+    hello.role = id == group(1) ? Role::kAggregator : Role::kLeaf;
+    hello.session = 1;
+    hello.link = link;
+    return sent<HelloAck>(bench.from(connection, id, hello));
+  };
+  bench.children.set_upstream(bench.now, {kSelf, {9, 9}}, 3, {}, 12s);
+  const auto cellular = join(1, leaf(1), LinkKind::kCellular);
+  REQUIRE(cellular.size() == 1);
+  CHECK(cellular[0].second.lease == profile_of(LinkKind::kCellular).leaf_lease);
+  CHECK(cellular[0].second.beacon_interval == 10s);
+  CHECK(cellular[0].second.above == 12s);
+  CHECK(join(2, leaf(2), LinkKind::kLan)[0].second.lease == limits::kLease);
+  // An aggregator reports with every beacon: whoever is below it need not wait longer.
+  CHECK(join(3, group(1), LinkKind::kWan)[0].second.lease == kGroupLeaseMax);
+  CHECK(bench.children.longest_lease() == profile_of(LinkKind::kCellular).leaf_lease);
+
+  std::map<ConnectionId, int> heard;
+  const Report slow = bench.report_of(leaf(1), 1, 10);
+  bench.from(1, leaf(1), slow);
+  for (int second = 1; second <= 60; ++second) {
+    for (const auto& [connection, beacon] : sent<Beacon>(bench.advance(1s))) {
+      ++heard[connection];
+      CHECK(beacon.above == 12s);
+    }
+    bench.report(2, leaf(2), 1);
+    bench.from(3, group(1), bench.report_of(group(1), 1, static_cast<std::uint64_t>(second)));
+  }
+  CHECK(heard[2] == 60);
+  CHECK(heard[3] == 30);
+  CHECK(heard[1] == 6);
+  CHECK(bench.counted(leaf(1)));  // by a report of a minute ago
+  bench.now.protocol += 41s;
+  CHECK_FALSE(bench.counted(leaf(1)));
+}
+
+TEST_CASE("what is counted above for longer is reported anew", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.children.set_upstream(bench.now, {kSelf, {9, 9}}, 3, {}, 5s);
+  bench.join(1, leaf(1));
+  REQUIRE(bench.counted(leaf(1)));
+  bench.now.protocol += 10ms;
+  bench.children.set_upstream(bench.now, {kSelf, {9, 9}}, 3, {}, 10s);
+  CHECK_FALSE(bench.counted(leaf(1)));  // it may not know yet for how long
+  const auto news = sent<Beacon>(bench.take());
+  REQUIRE(news.size() == 1);
+  CHECK(news[0].second.above == 10s);
+  bench.report(1, leaf(1), 1);
+  CHECK(bench.counted(leaf(1)));
+}
+
 TEST_CASE("children hear of siblings and of the parent's alternates", "[mesh][children]") {
   ChildrenBench bench;
   const Endpoint above{"tcp://above:7000", {}};

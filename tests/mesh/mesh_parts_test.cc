@@ -99,7 +99,7 @@ TEST_CASE("feasible is only a path shorter than any advertised in this term",
           "[mesh][feasibility]") {
   Feasibility rule{Role::kAggregator, std::nullopt, 0};
   CHECK(rule.allows(Instant{}, 6, 1));
-  rule.set_children(Instant{}, true);
+  rule.set_children(Instant{}, true, limits::kLease);
   rule.advertise(Instant{}, 2, 1);  // own path: 3
   CHECK(rule.allows(Instant{}, 2, 1));
   CHECK_FALSE(rule.allows(Instant{}, 3, 1));
@@ -110,12 +110,12 @@ TEST_CASE("feasible is only a path shorter than any advertised in this term",
 
 TEST_CASE("feasibility is reset once there was no child for a lease", "[mesh][feasibility]") {
   Feasibility rule{Role::kAggregator, std::nullopt, 0};
-  rule.set_children(Instant{}, true);
+  rule.set_children(Instant{}, true, limits::kLease);
   rule.advertise(Instant{}, 1, 1);
-  rule.set_children(Instant{10s}, false);
+  rule.set_children(Instant{10s}, false, limits::kLease);
   CHECK_FALSE(rule.allows(Instant{10s} + limits::kLease - 1ms, 2, 1));
   CHECK(rule.allows(Instant{10s} + limits::kLease, 2, 1));
-  rule.set_children(Instant{16s}, true);
+  rule.set_children(Instant{16s}, true, limits::kLease);
   CHECK_FALSE(rule.allows(Instant{16s}, 2, 1));
 }
 

@@ -161,6 +161,7 @@ Hello hello(Rng& rng) {
   m.hold = span(rng);
   if (coin(rng)) m.serves = endpoint(rng);
   m.handover = coin(rng);
+  m.link = static_cast<LinkKind>(rng.below(kLinkKinds));
   return m;
 }
 
@@ -170,6 +171,7 @@ HelloAck hello_ack(Rng& rng) {
   m.certificate = bytes(rng, kCertificateBytesMax);
   m.lease = span(rng);
   m.beacon_interval = span(rng);
+  m.above = span(rng);
   m.spread = span(rng);
   m.term = rng.next();
   m.path = path(rng);
@@ -224,7 +226,7 @@ ProbeAck probe_ack(Rng& rng) {
 
 Beacon beacon(Rng& rng) {
   return {stamp(rng), rng.next(),      path(rng), market_now(rng),
-          speed(rng), alternates(rng), coin(rng)};
+          speed(rng), alternates(rng), span(rng), coin(rng)};
 }
 
 Follow follow(Rng& rng) {

@@ -93,6 +93,7 @@ struct UplinkBench {
             .certificate = {},
             .lease = limits::kLease,
             .beacon_interval = limits::kBeaconInterval,
+            .above = above(path),
             .spread = {},
             .term = term,
             .path = path,
@@ -108,7 +109,12 @@ struct UplinkBench {
             .path = path,
             .market_time = now.market,
             .market_speed = 1,
-            .alternates = {}};
+            .alternates = {},
+            .above = above(path)};
+  }
+  /// Every ancestor's line is a LAN.
+  static Duration above(const Path& path) {
+    return path.empty() ? Duration{0} : limits::kLease * static_cast<int>(path.size() - 1);
   }
   [[nodiscard]] Stamp stamp() const { return now.protocol.time_since_epoch().count() + 500'000; }
 

@@ -49,7 +49,6 @@ TEST_CASE("a session is durable before its Hello leaves", "[mesh][uplink]") {
   REQUIRE(sent<Hello>(effects).size() == 1);
   REQUIRE(effects.persist);
   CHECK(effects.persist->session == sent<Hello>(effects)[0].second.session);
-  CHECK(effects.persist->path_length == 2);
 }
 
 TEST_CASE("the hold is a lease for each level of the old path, from the last beacon on",
@@ -70,12 +69,36 @@ TEST_CASE("the hold is a lease for each level of the old path, from the last bea
   CHECK(hellos[0].second.last_parent == kFirst);
 }
 
+TEST_CASE("the hold is what the leases on the way up come to, each as its line has it",
+          "[mesh][uplink][hold]") {
+  UplinkBench bench;
+  bench.attach(kFirst);
+  bench.pass(1s);
+  Beacon news = bench.beacon({kFirst, {3, 1}, kRoot});
+  news.above = 37s;
+  bench.hear(kFirst, news);
+  CHECK(bench.record->counted_for == limits::kLease + 37s);
+  CHECK(bench.uplink.counted_for() == limits::kLease + 37s);
+  news.stamp += 1'000;
+  news.above = 50s;  // of the same path: an ancestor came back with a slower line
+  bench.pass(1s);
+  CHECK(bench.hear(kFirst, news).path_changed);
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath));
+  REQUIRE(hellos.size() == 1);
+  CHECK(hellos[0].second.hold >= limits::kLease + 50s);
+  CHECK(hellos[0].second.hold <= limits::kLease + 51s);
+}
+
 TEST_CASE("a longer path that was left behind still bounds the hold", "[mesh][uplink][hold]") {
   UplinkBench bench;
   bench.attach(kFirst);
   bench.pass(1s);
   bench.hear(kFirst, bench.beacon({kFirst, {3, 1}, {3, 2}, kRoot}));
-  CHECK(bench.record->path_length == 4);  // durable before a report echoes that beacon
+  CHECK(bench.record->path_length == 4);
+  CHECK(bench.record->counted_for ==
+        limits::kLease * 4);  // durable before a report echoes that beacon
   bench.pass(1s);
   bench.hear(kFirst, bench.beacon(kFirstPath));
   bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
@@ -89,6 +112,7 @@ TEST_CASE("after a restart the hold assumes the worst", "[mesh][uplink][hold]") 
   UplinkRecord record;
   record.session = 41;
   record.path_length = 2;
+  record.counted_for = limits::kLease * 2;
   record.last_parent = kFirst;
   UplinkBench bench{Role::kLeaf, record};
   bench.pass(1s);
@@ -102,12 +126,12 @@ TEST_CASE("after a restart the hold assumes the worst", "[mesh][uplink][hold]") 
 TEST_CASE("a second restart does not forget the hold of the first", "[mesh][uplink][hold]") {
   UplinkRecord record;
   record.session = 41;
-  record.path_length = 6;
+  record.counted_for = limits::kLease * 6;
   UplinkBench bench{Role::kLeaf, record};
   bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
   bench.offer(kFirst, {kRoot});
   REQUIRE(bench.record);
-  CHECK(bench.record->path_length >= 6);
+  CHECK(bench.record->counted_for >= limits::kLease * 6);
 }
 
 TEST_CASE("a parent that misses two beacons is suspected, after three it is given up",
@@ -346,13 +370,13 @@ TEST_CASE("a node that knows nobody keeps its timers going", "[mesh][uplink]") {
 TEST_CASE("an aggregator with children refuses a path as long as its own", "[mesh][uplink][loop]") {
   UplinkBench bench{Role::kAggregator};
   bench.attach();
-  bench.uplink.set_children(bench.now, true);
+  bench.uplink.set_children(bench.now, true, limits::kLease);
   bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
   bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
   const Path longer{kSecond, {3, 1}, kRoot};
   CHECK(sent<Hello>(bench.offer(kSecond, longer)).empty());
 
-  bench.uplink.set_children(bench.now, false);
+  bench.uplink.set_children(bench.now, false, limits::kLease);
   bench.pass(limits::kLease);
   while (bench.uplink.state() != "probe") bench.run_to_deadline();
   bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
@@ -384,7 +408,7 @@ TEST_CASE("a wanted parent that is back and stays well is used again", "[mesh][u
   const LinkId old = bench.links.at(endpoint_of(kSecond));
   const Instant since = bench.now.protocol;
   REQUIRE(look_around(bench));
-  CHECK(bench.now.protocol - since >= kLookAround);
+  CHECK(bench.now.protocol - since >= profile_of(LinkKind::kLan).look_around);
   CHECK(bench.uplink.parent() == kSecond);  // until the new one has said yes
 
   SECTION("nothing extends the old lease while the Hello is out") {
@@ -396,7 +420,7 @@ TEST_CASE("a wanted parent that is back and stays well is used again", "[mesh][u
     CHECK(bench.uplink.parent() == kFirst);
     CHECK(sent<Bye>(effects).empty());
     CHECK(std::ranges::count(effects.close, old) == 0);  // it goes on until it is told
-    while (bench.now.protocol - since < kLookAround * 4) {
+    while (bench.now.protocol - since < profile_of(LinkKind::kLan).look_around * 4) {
       const UplinkEffects later = bench.run_to_deadline();
       if (sent<Bye>(later).empty()) continue;
       CHECK(sent<Bye>(later)[0] == std::pair{old, Bye{1}});
@@ -478,7 +502,7 @@ TEST_CASE("a leaf stays with a parent that lost its root, and looks for somebody
   SECTION("who does not is left, and asked again soon") {
     bench.offer(kFirst, {});
     CHECK(bench.uplink.parent() == kSecond);
-    CHECK(bench.uplink.next_deadline() <= bench.now.protocol + 2 * kLookAroundAlone);
+    CHECK(bench.uplink.next_deadline() <= bench.now.protocol + 2 * limits::kBeaconInterval);
   }
   SECTION("the parent finds a root") {
     bench.pass(1s);

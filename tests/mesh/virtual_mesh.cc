@@ -10,7 +10,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kReportEvery = 1s;
 constexpr Duration kReportSpacing = 100ms;
 constexpr Duration kForever = Duration::max();
 
@@ -25,11 +24,12 @@ VirtualMesh::VirtualMesh(std::uint64_t seed, const Faults& faults, Duration bala
   if (faults_.between > 0ms) next_fault_ = rng_.up_to(faults_.between * 2);
 }
 
-std::size_t VirtualMesh::add(Role role, const std::vector<std::size_t>& seeds) {
+std::size_t VirtualMesh::add(Role role, const std::vector<std::size_t>& seeds, LinkKind link) {
   const std::size_t index = nodes_.size();
   Node node;
   node.id = {0x100 + index, index};
   node.role = role;
+  node.link = link;
   for (const std::size_t seed : seeds) node.seeds.push_back(endpoint_of(seed));
   if (role != Role::kLeaf) {
     node.serves = endpoint_of(index);
@@ -57,6 +57,7 @@ void VirtualMesh::start(std::size_t index) {
     options.role = node.role;
     options.seeds = node.seeds;
     options.serves = node.serves;
+    options.link = node.link;
     node.uplink.emplace(options, rng_.fork(), node.record);
   }
   if (node.role != Role::kLeaf) {
@@ -226,9 +227,10 @@ void VirtualMesh::collect(Node& node) {
     for (const Message& message : messages) on_parent_message(node, message);
     if (node.children && moved) {
       node.children->set_upstream(now, node.uplink->path(), node.uplink->term(),
-                                  node.uplink->alternates_below());
+                                  node.uplink->alternates_below(), node.uplink->counted_for());
     }
-    if (node.children) node.uplink->set_children(now, node.children->any_attached());
+    if (node.children)
+      node.uplink->set_children(now, node.children->any_attached(), node.children->longest_lease());
     if (attached) report(node);
     carry_out(node, node.uplink->take_effects());
   }
@@ -261,7 +263,9 @@ void VirtualMesh::on_parent_message(Node& node, const Message& message) {
 
 void VirtualMesh::report(Node& node) {
   const Now now = local(node);
-  node.report_at = now.protocol + kReportEvery;
+  const LinkProfile& line = profile_of(node.link);
+  node.report_at =
+      now.protocol + (node.role == Role::kLeaf ? line.report_idle : line.beacon_interval);
   node.reported_at = now.protocol;
   if (!node.uplink->attached()) return;
   const std::vector<NodeId> sum = included(node);

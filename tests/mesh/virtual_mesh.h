@@ -43,7 +43,7 @@ class VirtualMesh {
   VirtualMesh(std::uint64_t seed, const Faults& faults, Duration balance_after = 10s);
 
   /// A node that starts at once. `seeds`: indices of nodes, most wanted first.
-  std::size_t add(Role role, const std::vector<std::size_t>& seeds);
+  std::size_t add(Role role, const std::vector<std::size_t>& seeds, LinkKind link = LinkKind::kLan);
 
   /// Runs to `until` of world time. Returns the first violation, if any.
   std::optional<std::string> run(Duration until);
@@ -79,6 +79,7 @@ class VirtualMesh {
     Role role = Role::kLeaf;
     std::vector<Endpoint> seeds;
     std::optional<Endpoint> serves;
+    LinkKind link = LinkKind::kLan;
     bool up = false;
     bool paused = false;
     bool draining = false;

@@ -105,7 +105,8 @@ std::string text(const mesh::JournalPart& m) {
 
 std::string text(const mesh::UplinkRecord& r) {
   return "uplink session=" + to_string(r.session) + " term=" + to_string(r.term) +
-         " path_length=" + to_string(r.path_length);
+         " path_length=" + to_string(r.path_length) +
+         " counted_for=" + to_string(r.counted_for.count());
 }
 std::string text(const node::Fence& r) {
   return "fence " + to_string(r.term) + "/" + to_string(r.sequence);

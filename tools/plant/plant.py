@@ -174,6 +174,7 @@ class Plant:
         self.market_arguments = []
         self.leaf_site = {}
         self.leaf_poll_ms = 250
+        self.links = {}  # kind of link to the parents, by name of node
         self.firm_pct = 90
         self.price_min = 0
         self.etcd_members = etcd
@@ -251,6 +252,7 @@ class Plant:
     def write_config(self, node, parents=None):
         lines = [f'role = "{node.role}"', f'name = "{node.name}"', f'region = "{node.region}"',
                  f'state_dir = "{node.dir}/state"', f'run_dir = "{node.dir}"',
+                 *([f'link = "{self.links[node.name]}"'] if node.name in self.links else []),
                  *(['lease = "etcd"'] if node.role == "root" and self.etcd_members else []),
                  "[identity]", f'key = "{node.dir}/node.key"', f'certificate = "{node.dir}/node.cert"',
                  f'fleet_key = "{self.authority}/fleet.pub"']
