@@ -113,7 +113,8 @@ void AggregatorNode::on_parent_message(const Now& now, const mesh::Message& mess
 void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
   const Instant expires = uplink_.local_time_of(dispatch.expires);
   const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
-  const auto verdict = over ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
+  const bool obeyed = allegiance_.obeys(uplink_.parent(), !uplink_.path().empty());
+  const auto verdict = over || !obeyed ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});
     return;
@@ -121,7 +122,7 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
     effects_.persist.emplace_back(fence_.value());
   }
-  allegiance_.told(uplink_);
+  allegiance_.told(uplink_.parent(), uplink_.handed_over());
   order_ = dispatch;
   order_->expires = stamp_of(expires);
   pass_on(now);
@@ -189,7 +190,7 @@ void AggregatorNode::stop(const Now& now) {
 
 void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
-  if (allegiance_.broken(up, uplink_) && order_) {
+  if (allegiance_.broken(up.asks, !uplink_.path().empty()) && order_) {
     let_go(now);
     go_on(now);
   }

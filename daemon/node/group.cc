@@ -147,7 +147,7 @@ mesh::GroupSummary Group::summary(const Now& now) const {
   mesh::GroupSummary out = summing.finish();
   out.asked = target_;
   out.shortfall = shortfall_;
-  out.reserved = reserved_;
+  out.reserved = promises_.outstanding(now.protocol, now.market, target_);
   return out;
 }
 
@@ -168,8 +168,10 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
   const auto& group = std::get<mesh::GroupSummary>(*child.summary);
   if (const auto curves = curves_of(group)) {
     state.flexibility = aggregation::GroupFlexibility{curves->discharge, curves->charge};
-    // What its own lost sites may still do is as good as done: nobody else is to make up for it.
-    state.measured = group.measured + group.reserved;
+    // Of what it was asked, what its own lost sites may still do is as good as done: nobody else is
+    // to make up for it.
+    const auto [low, high] = std::minmax(Watts{0}, group.asked);
+    state.measured = group.measured + std::clamp(group.reserved, low, high);
   } else {
     invalid_.push_back(child.id);
   }
@@ -204,7 +206,7 @@ Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
     shortfall_ = split_now(now, asked, below, forms);
   } else {
     dispatcher_.idle();
-    shortfall_ = reserved_ = Watts{0};
+    shortfall_ = Watts{0};
     waiting_for_ = kNoOrder;
   }
   for (const mesh::Step& step : asked.ahead) {
@@ -228,8 +230,8 @@ Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
 /// What this node is asked now, into the forms of the children counted.
 Watts Group::split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
                        std::vector<mesh::Dispatch>& out) {
-  reserved_ = promises_.reserved(now.protocol, now.market, *asked.share);
-  const auto plan = dispatcher_.tick(now, *asked.share - reserved_, below.counted);
+  const Watts reserved = promises_.reserved(now.protocol, now.market, *asked.share);
+  const auto plan = dispatcher_.tick(now, *asked.share - reserved, below.counted);
   if (waiting_for_ != asked.order) {
     waiting_for_ = asked.order;
     unacknowledged_.clear();

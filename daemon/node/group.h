@@ -74,7 +74,6 @@ class Group {
   std::map<NodeId, Watts> asked_;
   Watts target_;
   Watts shortfall_;
-  Watts reserved_;
   OrderId waiting_for_;              ///< order whose acknowledgements are awaited
   std::set<NodeId> unacknowledged_;  ///< children that owe one
   std::vector<NodeId> invalid_;
