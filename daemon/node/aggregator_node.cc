@@ -163,7 +163,8 @@ void AggregatorNode::report(const Now& now) {
   report_due_ = now.protocol + limits::kBeaconInterval;
   reported_at_ = now.protocol;
   if (!uplink_.attached()) return;
-  mesh::GroupSummary summary = group_.summary(now);
+  group_.keep_up(corrected(now));
+  mesh::GroupSummary summary = group_.summary(corrected(now));
   told_measured_ = summary.measured;
   told_shortfall_ = summary.shortfall;
   mesh::Children& children = group_.children();
@@ -233,7 +234,7 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   out.region = options_.region;
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
-  group_.fill(out, now);
+  group_.fill(out, out.now);
   if (order_ && order_->share && order_->until > out.now.market) {
     out.target = order_->share;
     out.order = order_->order;

@@ -178,12 +178,24 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
   return state;
 }
 
+void Group::keep_up(const Now& now) {
+  if (target_ != Watts{0} || promises_.empty()) return;
+  for (const auto& child : children_.view(now)) {
+    promises_.seen(now.protocol, child, lives(child));
+  }
+}
+
+Promises::Lives Group::lives(const mesh::ChildView& child) const {
+  if (child.moved) return Promises::Lives::kMoved;
+  const bool emptied = !child.attached && child.role != Role::kLeaf &&
+                       children_.located_via(child.id) <= 1;  // all but itself moved
+  return emptied ? Promises::Lives::kAllBelowMoved : Promises::Lives::kHere;
+}
+
 Group::Below Group::look(const Now& now) {
   Below below;
   for (const auto& child : children_.view(now)) {
-    const bool emptied = !child.attached && child.role != Role::kLeaf &&
-                         children_.located_via(child.id) <= 1;  // all but itself moved
-    promises_.seen(now.protocol, child, child.moved || emptied);
+    promises_.seen(now.protocol, child, lives(child));
     if (child.counted) {
       below.counted.push_back(state_of(child));
     } else if (child.attached) {

@@ -60,10 +60,10 @@ void Promises::told(Instant now, NodeId child, const mesh::Dispatch& form) {
   while (now - promise.told.front().at > kUnaware) promise.told.pop_front();
 }
 
-void Promises::seen(Instant now, const mesh::ChildView& child, bool elsewhere) {
+void Promises::seen(Instant now, const mesh::ChildView& child, Lives lives) {
   auto found = promises_.find(child.id);
   if (found == promises_.end()) {
-    if (elsewhere || child.counted || lost_below(child) == Watts{0}) return;
+    if (lives != Lives::kHere || child.counted || lost_below(child) == Watts{0}) return;
     found = promises_.try_emplace(child.id).first;
   }
   Promise& promise = found->second;
@@ -77,7 +77,13 @@ void Promises::seen(Instant now, const mesh::ChildView& child, bool elsewhere) {
     std::erase_if(promise.told, [](const Told& told) { return told.ahead.empty(); });
     for (Told& told : promise.told) told.share = Watts{0};
   }
-  if (elsewhere || (let_go && promise.told.empty()) || promise.expires <= now) {
+  if (lives == Lives::kAllBelowMoved) {
+    promise.doing = Watts{0};
+    promise.told.clear();
+  }
+  const bool over = promise.told.empty() && promise.lost_below == Watts{0} &&
+                    (let_go || lives == Lives::kAllBelowMoved);
+  if (over || lives == Lives::kMoved || promise.expires <= now) {
     promises_.erase(found);
     return;
   }

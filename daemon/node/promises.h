@@ -34,12 +34,17 @@ class Promises {
   /// A dispatch goes to a child; its stamp is this node's own protocol clock.
   void told(Instant now, NodeId child, const mesh::Dispatch& form);
 
-  /// How the child stands now; `elsewhere`: it lives below somebody else.
-  void seen(Instant now, const mesh::ChildView& child, bool elsewhere);
+  /// Where a child lives, or those do who were below it: only who was lost there before is not
+  /// known to have moved.
+  enum class Lives { kHere, kMoved, kAllBelowMoved };
+  /// How the child stands now.
+  void seen(Instant now, const mesh::ChildView& child, Lives lives);
 
   /// It does nothing but what it was told from here: it need not be released until it is counted
   /// (again). False for one that may have been told something else elsewhere.
   [[nodiscard]] bool keeps(const mesh::ChildView& child) const;
+
+  [[nodiscard]] bool empty() const { return promises_.empty(); }
 
   /// Of a request in force at `market`: what children that are not counted may deliver of the same
   /// sign, at most the request.

@@ -38,7 +38,7 @@ struct Bench {
     child.attached = child.counted = false;
     see();
   }
-  void see(bool elsewhere = false) { promises.seen(now, child, elsewhere); }
+  void see(Promises::Lives lives = Promises::Lives::kHere) { promises.seen(now, child, lives); }
   [[nodiscard]] std::int64_t reserved(Watts request, MarketTime at = kMarket) const {
     return promises.reserved(now, at, request).count;
   }
@@ -91,7 +91,7 @@ TEST_CASE("a child that lives elsewhere reserves nothing", "[node][promises]") {
   Bench bench;
   bench.tell(Watts{3'000});
   bench.lose();
-  bench.see(true);
+  bench.see(Promises::Lives::kMoved);
   CHECK(bench.reserved(Watts{10'000}) == 0);
 }
 
@@ -176,6 +176,16 @@ TEST_CASE("what a branch reserves for its lost sites is reserved for it where it
     CHECK(bench.reserved(Watts{-10'000}) == -5'000);
     bench.now += 1s;
     CHECK(bench.reserved(Watts{-10'000}) == 0);
+  }
+  SECTION("also when all who are known to be below it moved: the lost one is not among them") {
+    bench.tell(Watts{-9'000});
+    bench.see();
+    bench.lose();
+    CHECK(bench.reserved(Watts{-10'000}) == -9'000);
+    bench.see(Promises::Lives::kAllBelowMoved);  // seed 20003302
+    CHECK(bench.reserved(Watts{-10'000}) == -5'000);
+    bench.see(Promises::Lives::kMoved);
+    CHECK(bench.promises.empty());
   }
   SECTION("no longer than the branch says so") {
     bench.child.counted = false;
