@@ -115,7 +115,7 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
     trusts.push_back(&it->second);
   }
   std::erase_if(trust_, [&](const auto& entry) { return entry.second.tick != ticks_; });
-  try_again(now.protocol, trusts);
+  try_again(now.protocol, direction, children, trusts);
 
   // First what the doubted do anyway, then the rest among those who respond.
   Round round{
@@ -283,14 +283,18 @@ void Dispatcher::compare_doubted(Instant now, const ChildState& child, Trust& tr
     return;
   }
   if (!follows) trust.limit = measured;
-  if (trust.extra <= tolerance) return;
   const Direction direction = newest > Watts{0} ? Direction::kDischarge : Direction::kCharge;
   const bool at_full = magnitude(newest) + tolerance >= full_power(child, direction);
+  if (trust.extra <= tolerance) {
+    // It was held to all it can do and does that: there is no more to try it with. It has not shown
+    // that it would do less, so if it fails the next wait is longer all the same.
+    const bool does_all = follows && at_full && magnitude(newest) > tolerance;
+    if (trust.on_trial && does_all) believe(trust);
+    return;
+  }
   if (did_more && (trust.on_trial || at_full)) {
-    trust.doubted_at.reset();
-    trust.on_trial = false;
+    believe(trust);
     trust.failures = 0;
-    trust.misses = 0;
   } else if (trust.on_trial) {
     doubt(now, trust.limit, trust);
   }
@@ -321,14 +325,33 @@ void Dispatcher::doubt(Instant now, Watts limit, Trust& trust) {
   trust.failures = std::min(trust.failures + 1, kDoublingsMax + 1);
 }
 
-void Dispatcher::try_again(Instant now, const std::vector<Trust*>& trusts) const {
-  auto trials = std::ranges::count_if(trusts, [](const Trust* t) { return t->on_trial; });
-  const auto trials_max = static_cast<std::ptrdiff_t>(1 + trusts.size() / kTrialsPart);
-  for (Trust* trust : trusts) {
-    if (trials >= trials_max) return;
-    if (!trust->doubted_at || trust->on_trial) continue;
+void Dispatcher::believe(Trust& trust) {
+  trust.doubted_at.reset();
+  trust.on_trial = false;
+  trust.misses = 0;
+}
+
+void Dispatcher::try_again(Instant now, Direction direction,
+                           const std::vector<ChildState>& children,
+                           const std::vector<Trust*>& trusts) const {
+  std::ptrdiff_t trials = 0;
+  std::vector<Trust*> waiting;
+  for (std::size_t i = 0; i < trusts.size(); ++i) {
+    Trust* const trust = trusts[i];
+    if (!trust->doubted_at) continue;
+    // Who has nothing to be tried with would stay on trial for ever, in the place of another.
+    const bool able = full_power(children[i], direction) > options_.tolerance;
+    trust->on_trial = trust->on_trial && able;
     const Duration wait = options_.retry_after * (1 << (trust->failures - 1));
-    if (now - *trust->doubted_at < wait) continue;
+    if (trust->on_trial) {
+      ++trials;
+    } else if (able && now - *trust->doubted_at >= wait) {
+      waiting.push_back(trust);
+    }
+  }
+  const auto trials_max = static_cast<std::ptrdiff_t>(1 + trusts.size() / kTrialsPart);
+  for (Trust* trust : waiting) {
+    if (trials >= trials_max) return;
     trust->on_trial = true;
     ++trials;
   }

@@ -124,7 +124,9 @@ class Dispatcher {
   void compare(Instant now, const ChildState& child, Trust& trust) const;
   void compare_doubted(Instant now, const ChildState& child, Trust& trust) const;
   static void doubt(Instant now, Watts limit, Trust& trust);
-  void try_again(Instant now, const std::vector<Trust*>& trusts) const;
+  static void believe(Trust& trust);
+  void try_again(Instant now, Direction direction, const std::vector<ChildState>& children,
+                 const std::vector<Trust*>& trusts) const;
 
   DispatcherOptions options_;
   std::map<NodeId, Trust> trust_;

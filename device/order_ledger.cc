@@ -99,7 +99,11 @@ void OrderLedger::credit(OrderId order, std::int64_t energy_mj) {
     found->delivered_mj += energy_mj;
     return;
   }
-  if (accounts_.size() == limits::kReceiptsMax) accounts_.erase(accounts_.begin());
+  // The lowest number and not the one that ran first, as at every node above: else a sum would hold
+  // what some sites did for an order and lack the others.
+  if (accounts_.size() == limits::kReceiptsMax) {
+    accounts_.erase(std::ranges::min_element(accounts_, {}, &Account::order));
+  }
   accounts_.push_back({order, energy_mj});
 }
 

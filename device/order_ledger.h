@@ -37,7 +37,7 @@ class OrderLedger {
   /// interval longer than `gap_max` is not guessed at.
   void measure(const Now& now, const Telemetry& telemetry, Watts power_max, Duration gap_max);
 
-  /// Newest order last, at most limits::kReceiptsMax.
+  /// As they began, newest last; of more than limits::kReceiptsMax those of the highest numbers.
   [[nodiscard]] std::vector<OrderAccount> accounts() const;
 
  private:

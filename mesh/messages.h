@@ -113,7 +113,7 @@ struct GroupSummary {
   MarketTime oldest{};
   MarketTime newest{};
   std::vector<Receipt> receipts;
-  /// Of `asked`, what sites out of contact were told and may still deliver: asked of nobody else.
+  /// What sites out of contact were told and may still do, be it more than `asked`: kept free.
   Watts reserved;
   friend bool operator==(const GroupSummary&, const GroupSummary&) = default;
 };

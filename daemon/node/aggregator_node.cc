@@ -113,7 +113,8 @@ void AggregatorNode::on_parent_message(const Now& now, const mesh::Message& mess
 void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
   const Instant expires = uplink_.local_time_of(dispatch.expires);
   const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
-  const auto verdict = over ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
+  const bool obeyed = allegiance_.obeys(uplink_.parent(), !uplink_.path().empty());
+  const auto verdict = over || !obeyed ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});
     return;
@@ -121,7 +122,7 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
     effects_.persist.emplace_back(fence_.value());
   }
-  allegiance_.told(uplink_);
+  allegiance_.told(uplink_.parent(), uplink_.handed_over());
   order_ = dispatch;
   order_->expires = stamp_of(expires);
   pass_on(now);
@@ -162,7 +163,8 @@ void AggregatorNode::report(const Now& now) {
   report_due_ = now.protocol + profile_of(options_.link).beacon_interval;
   reported_at_ = now.protocol;
   if (!uplink_.attached()) return;
-  mesh::GroupSummary summary = group_.summary(now);
+  group_.keep_up(corrected(now));
+  mesh::GroupSummary summary = group_.summary(corrected(now));
   told_measured_ = summary.measured;
   told_shortfall_ = summary.shortfall;
   mesh::Children& children = group_.children();
@@ -189,7 +191,7 @@ void AggregatorNode::stop(const Now& now) {
 
 void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
-  if (allegiance_.broken(up, uplink_) && order_) {
+  if (allegiance_.broken(up.asks, !uplink_.path().empty()) && order_) {
     let_go(now);
     go_on(now);
   }
@@ -232,7 +234,7 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   out.region = options_.region;
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
-  group_.fill(out, now);
+  group_.fill(out, out.now);
   if (order_ && order_->share && order_->until > out.now.market) {
     out.target = order_->share;
     out.order = order_->order;

@@ -147,7 +147,7 @@ mesh::GroupSummary Group::summary(const Now& now) const {
   mesh::GroupSummary out = summing.finish();
   out.asked = target_;
   out.shortfall = shortfall_;
-  out.reserved = reserved_;
+  out.reserved = promises_.outstanding(now.protocol, now.market, target_);
   return out;
 }
 
@@ -168,20 +168,34 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
   const auto& group = std::get<mesh::GroupSummary>(*child.summary);
   if (const auto curves = curves_of(group)) {
     state.flexibility = aggregation::GroupFlexibility{curves->discharge, curves->charge};
-    // What its own lost sites may still do is as good as done: nobody else is to make up for it.
-    state.measured = group.measured + group.reserved;
+    // Of what it was asked, what its own lost sites may still do is as good as done: nobody else is
+    // to make up for it.
+    const auto [low, high] = std::minmax(Watts{0}, group.asked);
+    state.measured = group.measured + std::clamp(group.reserved, low, high);
   } else {
     invalid_.push_back(child.id);
   }
   return state;
 }
 
+void Group::keep_up(const Now& now) {
+  if (target_ != Watts{0} || promises_.empty()) return;
+  for (const auto& child : children_.view(now)) {
+    promises_.seen(now.protocol, child, lives(child));
+  }
+}
+
+Promises::Lives Group::lives(const mesh::ChildView& child) const {
+  if (child.moved) return Promises::Lives::kMoved;
+  const bool emptied = !child.attached && child.role != Role::kLeaf &&
+                       children_.located_via(child.id) <= 1;  // all but itself moved
+  return emptied ? Promises::Lives::kAllBelowMoved : Promises::Lives::kHere;
+}
+
 Group::Below Group::look(const Now& now) {
   Below below;
   for (const auto& child : children_.view(now)) {
-    const bool emptied = !child.attached && child.role != Role::kLeaf &&
-                         children_.located_via(child.id) <= 1;  // all but itself moved
-    promises_.seen(now.protocol, child, child.moved || emptied);
+    promises_.seen(now.protocol, child, lives(child));
     if (child.counted) {
       below.counted.push_back(state_of(child));
     } else if (child.attached) {
@@ -204,7 +218,7 @@ Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
     shortfall_ = split_now(now, asked, below, forms);
   } else {
     dispatcher_.idle();
-    shortfall_ = reserved_ = Watts{0};
+    shortfall_ = Watts{0};
     waiting_for_ = kNoOrder;
   }
   for (const mesh::Step& step : asked.ahead) {
@@ -228,8 +242,8 @@ Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
 /// What this node is asked now, into the forms of the children counted.
 Watts Group::split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
                        std::vector<mesh::Dispatch>& out) {
-  reserved_ = promises_.reserved(now.protocol, now.market, *asked.share);
-  const auto plan = dispatcher_.tick(now, *asked.share - reserved_, below.counted);
+  const Watts reserved = promises_.reserved(now.protocol, now.market, *asked.share);
+  const auto plan = dispatcher_.tick(now, *asked.share - reserved, below.counted);
   if (waiting_for_ != asked.order) {
     waiting_for_ = asked.order;
     unacknowledged_.clear();

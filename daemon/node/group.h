@@ -30,6 +30,9 @@ class Group {
   mesh::Children& children() { return children_; }
   [[nodiscard]] const mesh::Children& children() const { return children_; }
 
+  /// Before summary(), between orders: who was lost since the last one may still follow it.
+  void keep_up(const Now& now);
+
   /// The sum over the children counted now. `asked` and `shortfall` are the newest split's.
   [[nodiscard]] mesh::GroupSummary summary(const Now& now) const;
 
@@ -62,6 +65,7 @@ class Group {
                                ///< former parent told them
   };
   [[nodiscard]] Below look(const Now& now);
+  [[nodiscard]] Promises::Lives lives(const mesh::ChildView& child) const;
   [[nodiscard]] aggregation::ChildState state_of(const mesh::ChildView& child);
   [[nodiscard]] Watts split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
                                 std::vector<mesh::Dispatch>& out);
@@ -82,7 +86,6 @@ class Group {
   std::map<NodeId, Watts> asked_;
   Watts target_;
   Watts shortfall_;
-  Watts reserved_;
   OrderId waiting_for_;              ///< order whose acknowledgements are awaited
   std::set<NodeId> unacknowledged_;  ///< children that owe one
   std::vector<NodeId> invalid_;

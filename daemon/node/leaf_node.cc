@@ -165,18 +165,20 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
       std::min(uplink_.local_time_of(dispatch.expires), now.protocol + limits::kSetPointTtlMax);
   const bool late = expires <= now.protocol && !planted(Bug::kExpiryIgnored);
   const bool over = late || dispatch.until <= corrected(now).market;
-  const auto verdict = over ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
+  const bool obeyed = allegiance_.obeys(uplink_.parent(), !uplink_.path().empty());
+  const auto verdict = over || !obeyed ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});
     notice(Severity::kInfo, "VPP_ORDER_REFUSED",
-           "order " + std::to_string(dispatch.order.value) + " is old or over");
+           "order " + std::to_string(dispatch.order.value) +
+               (obeyed ? " is old or over" : " comes from a parent without a root, being left"));
     return;
   }
   if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
     effects_.persist.emplace_back(fence_.value());
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
   }
-  allegiance_.told(uplink_);
+  allegiance_.told(uplink_.parent(), uplink_.handed_over());
   uplink_.set_dispatch_active(dispatch.share.has_value());
   SiteInstruction instruction;
   if (dispatch.share) {
@@ -198,7 +200,7 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
 
 void LeafNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
-  if (allegiance_.broken(up, uplink_)) effects_.site = SiteInstruction{};
+  if (allegiance_.broken(up.asks, !uplink_.path().empty())) effects_.site = SiteInstruction{};
   for (const auto& message : up.deliver) {
     if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
   }

@@ -34,6 +34,15 @@ Watts does(const mesh::ChildView& child) {
   return std::get<mesh::GroupSummary>(*child.summary).asked;
 }
 
+Watts lost_below(const mesh::ChildView& child) {
+  const auto* group = child.summary ? std::get_if<mesh::GroupSummary>(&*child.summary) : nullptr;
+  return group != nullptr ? group->reserved : Watts{0};
+}
+
+Instant with_drift(Instant now, Instant expires) {
+  return expires + std::max(Duration{0}, expires - now) / kDriftPart;
+}
+
 }  // namespace
 
 void Promises::told(Instant now, NodeId child, const mesh::Dispatch& form, Duration lease) {
@@ -45,56 +54,93 @@ void Promises::told(Instant now, NodeId child, const mesh::Dispatch& form, Durat
   Promise& promise = promises_[child];
   promise.released_at.reset();
   const Instant expires{Duration{form.expires}};
-  promise.expires = expires + std::max(Duration{0}, expires - now) / kDriftPart;
+  hold_ = std::max(hold_, expires - now);
+  promise.expires = with_drift(now, expires);
   promise.told.push_back({now, form.share.value_or(Watts{0}), form.until, form.ahead});
   while (now - promise.told.front().at > lease * kLeasesUnaware) promise.told.pop_front();
 }
 
-void Promises::seen(Instant now, const mesh::ChildView& child, bool elsewhere) {
-  const auto found = promises_.find(child.id);
-  if (found == promises_.end()) return;
+void Promises::seen(Instant now, const mesh::ChildView& child, Lives lives) {
+  auto found = promises_.find(child.id);
+  if (found == promises_.end()) {
+    if (lives != Lives::kHere || child.counted || lost_below(child) == Watts{0}) return;
+    found = promises_.try_emplace(child.id).first;
+  }
   Promise& promise = found->second;
+  if (std::exchange(promise.reported_at, child.heard_at) != child.heard_at) {
+    reported(child, promise);
+  }
   const bool let_go =
       promise.released_at && child.heard_at > *promise.released_at && follows_nothing(child);
-  if (elsewhere || let_go || promise.expires <= now) {
+  if (let_go) {
+    promise.doing = Watts{0};
+    std::erase_if(promise.told, [](const Told& told) { return told.ahead.empty(); });
+    for (Told& told : promise.told) told.share = Watts{0};
+  }
+  if (lives == Lives::kAllBelowMoved) {
+    promise.doing = Watts{0};
+    promise.told.clear();
+  }
+  const bool over = promise.told.empty() && promise.lost_below == Watts{0} &&
+                    (let_go || lives == Lives::kAllBelowMoved);
+  if (over || lives == Lives::kMoved || promise.expires <= now) {
     promises_.erase(found);
     return;
-  }
-  if (std::exchange(promise.reported_at, child.heard_at) != child.heard_at) {
-    promise.doing = does(child);
-    for (const Told& told : promise.told) {
-      promise.doing_until = std::max(promise.doing_until, told.until);
-    }
   }
   promise.counted = child.counted;
   if (child.counted) promise.session = child.session;
 }
 
+void Promises::reported(const mesh::ChildView& child, Promise& promise) const {
+  promise.doing = does(child);
+  for (const Told& told : promise.told) {
+    promise.doing_until = std::max(promise.doing_until, told.until);
+  }
+  promise.lost_below = lost_below(child);
+  if (promise.lost_below == Watts{0}) return;
+  const Instant latest = with_drift(child.heard_at, child.heard_at + hold_);
+  promise.expires = std::max(promise.expires, latest);
+}
+
 bool Promises::keeps(const mesh::ChildView& child) const {
   const auto found = promises_.find(child.id);
   if (found == promises_.end() || found->second.released_at) return false;
+  if (found->second.told.empty()) return false;
   // A session more: it lost its way here and came straight back.
   return child.session <= found->second.session + 1;
 }
 
-Watts Promises::most(const Promise& promise, MarketTime market, std::int64_t sign) {
-  Watts out = market < promise.doing_until ? std::max(Watts{0}, promise.doing * sign) : Watts{0};
+Watts Promises::most(const Promise& promise, MarketTime market, std::int64_t sign, When when) {
+  Watts out = std::max(Watts{0}, promise.lost_below * sign);
+  if (market < promise.doing_until) out = std::max(out, promise.doing * sign);
   for (const Told& told : promise.told) {
     if (market < told.until) out = std::max(out, told.share * sign);
     for (const mesh::Step& step : told.ahead) {
-      if (step.from <= market && market < step.until) out = std::max(out, step.share * sign);
+      const bool begun = step.from <= market || when == When::kFromNow;
+      if (begun && market < step.until) out = std::max(out, step.share * sign);
     }
   }
   return out;
 }
 
-Watts Promises::reserved(Instant now, MarketTime market, Watts request) const {
-  const std::int64_t sign = request < Watts{0} ? -1 : 1;
+Watts Promises::sum(Instant now, MarketTime market, std::int64_t sign, When when) const {
   Watts sum{0};
   for (const auto& [child, promise] : promises_) {
-    if (!promise.counted && now < promise.expires) sum += most(promise, market, sign);
+    if (!promise.counted && now < promise.expires) sum += most(promise, market, sign, when);
   }
-  return std::min(sum, request * sign) * sign;
+  return sum;
+}
+
+Watts Promises::reserved(Instant now, MarketTime market, Watts request) const {
+  const std::int64_t sign = request < Watts{0} ? -1 : 1;
+  return std::min(sum(now, market, sign, When::kNow), request * sign) * sign;
+}
+
+Watts Promises::outstanding(Instant now, MarketTime market, Watts asked) const {
+  const Watts discharge = sum(now, market, 1, When::kFromNow);
+  const Watts charge = sum(now, market, -1, When::kFromNow);
+  if (asked != Watts{0}) return asked > Watts{0} ? discharge : -charge;
+  return discharge >= charge ? discharge : -charge;
 }
 
 }  // namespace vpp::node

@@ -75,20 +75,27 @@ class OrderFence {
 };
 
 /// Who told this node what it does, and whether that one may have heard that it lives elsewhere.
-/// Then others are asked for its watts, and it must let go of them as soon as no parent leads to a
-/// root.
+/// Then others are asked for its watts: as soon as no parent leads to a root it must let go of
+/// them, and it takes nothing more from a parent that it wants to leave and that goes on by itself.
 class Allegiance {
  public:
-  /// An order was accepted.
-  void told(const mesh::Uplink& uplink) {
-    by_ = uplink.parent();
-    if (!uplink.handed_over()) asked_others_ = false;
+  /// Whether an order of `parent`, or of the one before, counts; `rooted`: it leads to a root.
+  [[nodiscard]] bool obeys(std::optional<NodeId> parent, bool rooted) const {
+    return rooted || !asked_ || asked_ == parent;
   }
-  /// After each step of the uplink; true: let go, once.
-  [[nodiscard]] bool broken(const mesh::UplinkEffects& effects, const mesh::Uplink& uplink) {
-    if (!by_) return false;
-    if (effects.asks && effects.asks != by_) asked_others_ = true;
-    if (!asked_others_ || !uplink.path().empty()) return false;
+  /// An order was accepted. `handed_over`: it may be the former parent's.
+  void told(std::optional<NodeId> parent, bool handed_over) {
+    if (by_ && handed_over) return;
+    by_ = parent;
+    asked_others_ = asked_ && asked_ != parent;
+  }
+  /// After each step of the uplink, with whom it asks to be taken in; true: let go, once.
+  [[nodiscard]] bool broken(std::optional<NodeId> asks, bool rooted) {
+    if (asks) {
+      asked_ = asks;
+      asked_others_ = asked_others_ || asks != by_;
+    }
+    if (!by_ || !asked_others_ || rooted) return false;
     by_.reset();
     asked_others_ = false;
     return true;
@@ -96,7 +103,8 @@ class Allegiance {
 
  private:
   std::optional<NodeId> by_;
-  bool asked_others_ = false;
+  std::optional<NodeId> asked_;  ///< the newest; who took this node in is its parent
+  bool asked_others_ = false;    ///< since `by_` last told it something
 };
 
 /// Stamps are this node's own protocol clock in milliseconds.

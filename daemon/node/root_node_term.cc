@@ -194,14 +194,20 @@ void RootNode::collect_journal(const Now& now) {
       if (connection) effects_.down.push_back({*connection, journal_.lead()});
     }
   }
-  for (const NodeId to : out.follow) peers_.send(now.protocol, to, journal_.follow(to));
+  bool parted = false;
+  for (const NodeId to : out.follow) {
+    if (peers_.send(now.protocol, to, journal_.follow(to))) continue;
+    journal_.parted(to);  // its word came on its own link: its journal cannot be asked for
+    parted = true;
+  }
   append(effects_.notices, out.notices);
+  if (parted) collect_journal(now);  // another journal may do; each one is given up once
 }
 
 void RootNode::collect_peers(const Now& now) {
   RootPeersEffects out = peers_.take_effects();
   for (const NodeId id : out.parted) journal_.parted(id);
-  for (const NodeId id : out.due) peers_.send(now.protocol, id, journal_.follow(id));
+  for (const NodeId id : out.due) (void)peers_.send(now.protocol, id, journal_.follow(id));
   RootPeersEffects sent = peers_.take_effects();
   append(out.up, sent.up);
   append(effects_.close, out.close);

@@ -71,13 +71,16 @@ Instant RootPeers::next_deadline() const {
   return due;
 }
 
-void RootPeers::send(Instant now, NodeId to, const mesh::Follow& follow) {
+bool RootPeers::send(Instant now, NodeId to, const mesh::Follow& follow) {
+  bool sent = false;
   for (Peer& peer : peers_) {
     auto* linked = std::get_if<Linked>(&peer.state);
     if (linked == nullptr || peer.id != to) continue;
     linked->follow_at = now + rng_.jittered(kFollowEvery);
     effects_.up.push_back({linked->link, follow});
+    sent = true;
   }
+  return sent;
 }
 
 bool RootPeers::knows(NodeId id) const {

@@ -46,8 +46,8 @@ class RootPeers {
   [[nodiscard]] Instant next_deadline() const;
   [[nodiscard]] RootPeersEffects take_effects() { return std::exchange(effects_, {}); }
 
-  /// On the link to it, if there is one.
-  void send(Instant now, NodeId to, const mesh::Follow& follow);
+  /// On the link to it; false: there is none.
+  bool send(Instant now, NodeId to, const mesh::Follow& follow);
 
   [[nodiscard]] bool knows(NodeId id) const;
 

@@ -257,6 +257,48 @@ TEST_CASE("a doubted site is tried again later, ever more rarely while it fails"
   CHECK(fleet.measured() == Watts{20'000});
 }
 
+// Seed 5022: a site that did too much for a moment was held to all it can do. There was no more to
+// try with it, so it stayed on trial until it was empty, and nobody else was ever tried.
+TEST_CASE("a doubted site held to all it can do is believed again when it does that",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[0].responds = false;
+  fleet.members[0].stuck = Watts{5000};
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{10'000});
+  REQUIRE(fleet.tick(Watts{10'000}).shares[0].power == Watts{5000});
+
+  SECTION("it responds again") {
+    fleet.members[0].responds = true;
+    for (int tick = 0; tick < 40; ++tick) fleet.tick(Watts{10'000});
+    CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(0)));
+    CHECK(fleet.tick(Watts{10'000}).shares[0].power == Watts{2500});
+  }
+  SECTION("it is stuck there, and is believed ever more rarely") {
+    int believed = 0;
+    for (int tick = 0; tick < 1'000; ++tick) {
+      fleet.tick(Watts{10'000});
+      if (!fleet.dispatcher.doubted(Fleet::id_of(0))) ++believed;
+    }
+    CHECK(believed > 0);
+    CHECK(believed < 40);
+  }
+}
+
+TEST_CASE("a doubted site that has nothing to give keeps nobody else from being tried",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 6; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[0].responds = fleet.members[1].responds = false;
+  for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{10'000});
+  REQUIRE(fleet.dispatcher.doubted(Fleet::id_of(1)));
+  fleet.members[0].capability = {};
+  fleet.members[1].responds = true;
+  for (int tick = 0; tick < 60; ++tick) fleet.tick(Watts{10'000});
+  CHECK(fleet.dispatcher.doubted(Fleet::id_of(0)));
+  CHECK_FALSE(fleet.dispatcher.doubted(Fleet::id_of(1)));
+}
+
 TEST_CASE("few of many doubted sites are tried again in one tick", "[aggregation][dispatcher]") {
   Fleet fleet;
   for (int i = 0; i < 100; ++i) fleet.members.push_back(home(5000, 60));

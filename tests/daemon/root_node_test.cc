@@ -12,6 +12,7 @@ namespace {
 
 const NodeId kSelf{0, 1};
 const NodeId kOther{0, 2};
+const NodeId kThird{0, 3};
 constexpr mesh::ConnectionId kFromOther = 5;
 constexpr mesh::ConnectionId kFromChild = 6;
 
@@ -31,14 +32,14 @@ std::vector<T> of_kind(const std::vector<mesh::SendDown>& down, mesh::Connection
 
 class Bench {
  public:
-  Bench() {
+  explicit Bench(std::vector<Endpoint> others = {{"tcp://other:1", {}}}) {
     NodeOptions options;
     options.self = kSelf;
     options.role = Role::kRoot;
     options.name = "root-1";
     options.bidding.enabled = false;
     options.root.lease = LeaseKind::kEtcd;
-    options.root.peers = {{"tcp://other:1", {}}};
+    options.root.peers = std::move(others);
     options.root.copies = 1;
     options.root.codec.encode = [](const JournalEntry&) { return std::vector<std::uint8_t>{1}; };
     options.root.codec.decode = [](std::span<const std::uint8_t>) {
@@ -48,8 +49,9 @@ class Bench {
     take();
     const std::vector<LeaseAsk> asks = effects.lease;
     pass(1ms);
-    REQUIRE(effects.open.size() == 1);
-    link_to_other = effects.open[0].link;
+    REQUIRE_FALSE(effects.open.empty());
+    link_to_other = effects.open.front().link;
+    link_to_last = effects.open.back().link;
     effects.lease = asks;
   }
 
@@ -106,6 +108,7 @@ class Bench {
   Effects effects;  ///< of the newest call
   RequestId request = 0;
   mesh::LinkId link_to_other = 0;
+  mesh::LinkId link_to_last = 0;
 
  private:
   void take() { effects = node->take_effects(); }
@@ -186,4 +189,29 @@ TEST_CASE("a root that is not in the config is nobody's standby", "[node][root]"
   bench.follows(9, {9, 9});
   CHECK(bench.node->status(bench.now()).term == 7);
   CHECK(bench.node->status(bench.now()).root->standbys == 0);
+}
+
+// Seed 20006080: the last word of a root that died was that its journal is the longest; the new
+// leader waited for that for ever.
+TEST_CASE("the journal of a root that cannot be reached is not waited for", "[node][root]") {
+  Bench bench{{{"tcp://other:1", {}}, {"tcp://third:1", {}}}};
+  bench.link();
+  bench.step(mesh::LinkOpened{bench.link_to_last});
+  bench.step(mesh::FromParent{bench.link_to_last, kThird, mesh::HelloAck{}});
+  bench.win(7);
+  const auto third_follows = [&] {
+    bench.step(mesh::FromChild{8, peer(kThird, Role::kRoot), mesh::Follow{.promised = 7}});
+  };
+  SECTION("its word came after its link was lost") {
+    bench.step(mesh::LinkLost{bench.link_to_other});
+    bench.follows(7, {6, 3});
+    CHECK_FALSE(bench.node->status(bench.now()).root->serves);  // nobody else was heard
+    third_follows();
+    CHECK(bench.node->status(bench.now()).root->serves);
+  }
+  SECTION("while it can be, the longest journal counts") {
+    bench.follows(7, {6, 3});
+    third_follows();
+    CHECK_FALSE(bench.node->status(bench.now()).root->serves);
+  }
 }

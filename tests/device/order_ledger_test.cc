@@ -53,3 +53,17 @@ TEST_CASE("what is delivered past the end of an order is not accounted", "[devic
   bench.measure();
   CHECK(bench.delivered() == kPower.count * 10 * 60);
 }
+
+// Seed 20001391: order 6 began before order 5. A site that had nine orders dropped 6, one that had
+// eight kept it, and the root, which keeps the highest numbers, summed the one without the other.
+TEST_CASE("of too many accounts the highest numbers stay, whichever began first", "[device]") {
+  Bench bench;
+  for (const std::uint64_t order : {6U, 5U, 7U, 8U, 9U, 10U, 11U, 12U, 13U}) {
+    bench.order.order = OrderId{order};
+    bench.ledger.running(bench.now, bench.order);
+    bench.pass(1s);
+  }
+  std::vector<std::uint64_t> kept;
+  for (const OrderAccount& account : bench.ledger.accounts()) kept.push_back(account.order.value);
+  CHECK(kept == std::vector<std::uint64_t>{6, 7, 8, 9, 10, 11, 12, 13});
+}

@@ -5,6 +5,7 @@
 #include <string>
 #include <tuple>
 
+#include "config/check.h"
 #include "config/limits.h"
 
 namespace vpp::sim {
@@ -24,14 +25,23 @@ auto rank(const mesh::Dispatch& told) {
 }  // namespace
 
 void NeverOver::arrives(NodeIndex node, bool is_leaf, const Arrival& arrival) {
+  if (is_leaf) {
+    heard_ = {node, arrival};
+    return;
+  }
   if (parents_[node] != arrival.from) return;  // not listened to
   std::optional<Told>& told = told_[node];
   if (told && rank(arrival.dispatch) <= rank(told->arrival.dispatch)) return;  // refused
-  told = Told{.is_leaf = is_leaf, .arrival = arrival};
+  told = Told{.is_leaf = false, .arrival = arrival};
+}
+
+void NeverOver::follows(NodeIndex leaf) {
+  VPP_CHECK(heard_.first == leaf);
+  told_[leaf] = Told{.is_leaf = true, .arrival = heard_.second};
 }
 
 void NeverOver::died(NodeIndex node) {
-  stopped(node);
+  let_go(node);
   for (auto& told : told_) {
     if (told && told->arrival.from == node) told->forgotten = true;
   }

@@ -13,6 +13,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "mesh/messages.h"
@@ -34,8 +35,10 @@ class NeverOver {
   };
   /// A dispatch is handed to `node`, a leaf or not, and accepted or not.
   void arrives(NodeIndex node, bool is_leaf, const Arrival& arrival);
-  /// The node knows nothing any more of what it was told, or has let go of it.
-  void stopped(NodeIndex node) { told_[node].reset(); }
+  /// The leaf accepted what has just arrived.
+  void follows(NodeIndex leaf);
+  /// It knows nothing any more of what it was told, or was released.
+  void let_go(NodeIndex node) { told_[node].reset(); }
   /// It died: when it is back it does not know whom it asked before, nor can it tell its parent.
   void died(NodeIndex node);
   /// Whom it takes for its parent.
@@ -61,6 +64,7 @@ class NeverOver {
   std::int64_t speed_;
   Findings& findings_;
   std::vector<std::optional<Told>> told_;
+  std::pair<NodeIndex, Arrival> heard_{kNobody, {}};  ///< the newest, by a leaf
   std::vector<NodeIndex> parents_;
   std::uint64_t checked_ = 0;  ///< sends while somebody was out of contact and could still deliver
 };

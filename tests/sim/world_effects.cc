@@ -185,9 +185,10 @@ void World::instruct(NodeIndex index, const node::Effects& effects, const mesh::
                         : "to wait for what follows";
     });
     if (trigger == nullptr) fail(Invariant::kNoStaleOrder, index, "acts without being asked");
+    never_over_.follows(index);
   } else {
     trace_.event(queue_.now(), index, "let-go");
-    never_over_.stopped(index);
+    never_over_.let_go(index);
   }
   order_rules_.instructed(queue_.now(), now.market, index, told);
   self.site->instruct(now, told);
