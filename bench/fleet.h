@@ -55,6 +55,8 @@ class Fleet {
   [[nodiscard]] std::string answer(std::string_view command);
   [[nodiscard]] std::string status() const;
   [[nodiscard]] std::string moves() const;
+  [[nodiscard]] std::string standbys();
+  void forget_standbys();
 
   FleetOptions options_;
   driver::Clock clock_;

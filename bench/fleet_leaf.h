@@ -68,11 +68,16 @@ class Leaf {
   Leaf(const Leaf&) = delete;
   Leaf& operator=(const Leaf&) = delete;
 
-  /// Whatever its links have received, until there is nothing.
-  void serve(const Now& now);
+  /// Whatever its links have received, until there is nothing. `monitors`: also what became of
+  /// them, which a descriptor of its own tells.
+  void serve(const Now& now, bool monitors = false);
   /// What is due; then as serve().
   void advance(const Now& now);
   [[nodiscard]] Instant deadline(const Now& now) const;
+
+  /// Loses every link but the parent's, for a loss without a standby.
+  void forget_standby(const Now& now);
+  [[nodiscard]] bool holds_standby(const Now& now) const;
 
   /// False: the window is full, or there is no parent to flood.
   bool flood(const FloodWindow& window);
@@ -83,7 +88,7 @@ class Leaf {
   [[nodiscard]] std::size_t links() const { return links_.size(); }
 
  private:
-  [[nodiscard]] bool drain();
+  [[nodiscard]] bool drain(bool monitors);
   void take_events(const Now& now);
   void carry_out(const Now& now);
   void open(const mesh::OpenLink& wanted);
@@ -105,6 +110,7 @@ class Leaf {
   Duration poll_;
   Instant poll_at_;
   bool sent_ = false;
+  bool opened_ = false;  ///< a link, whose monitor nobody asked yet
   bool parent_may_change_ = true;
   LeafRecord record_;
 

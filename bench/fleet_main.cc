@@ -6,6 +6,8 @@
 //   status            who is attached to whom, the newest order, counters
 //   mark              forgets earlier moves
 //   moves             since the mark: when leaves lost a parent, and had one again
+//   standbys          how many leaves hold another parent ready
+//   forget-standbys   they lose every link but their parent's
 //   flood N           reports as fast as they are taken, at most N unanswered a leaf; 0: no more
 //   report-every N    of the reports that the nodes send by themselves, let only every Nth out
 //   quit
