@@ -23,6 +23,7 @@ class LeafNode final : public RoleNode {
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
   void keep_accounts(const Now& now, const device::SiteStatus& status);
   void report(const Now& now);
+  [[nodiscard]] Duration gather() const;
   void collect(const Now& now);
 
   NodeOptions options_;
