@@ -37,6 +37,12 @@ int descriptor_of(const zmq_pollitem_t& item) {
   return fd;
 }
 
+std::vector<zmq::context_t> contexts_of(std::size_t count) {
+  std::vector<zmq::context_t> out;
+  for (std::size_t i = 0; i < count; ++i) out.emplace_back(1, kSocketsMax);
+  return out;
+}
+
 std::int64_t processor_ns() {
   timespec used{};
   VPP_CHECK(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0);
@@ -83,8 +89,8 @@ Fleet::Fleet(FleetOptions options)
       clock_{options_.config.time},
       rng_{static_cast<std::uint64_t>(monotonic().count())},
       epoll_{std::make_unique<Epoll>()},
-      context_{options_.io_threads, kSocketsMax},
-      world_{context_, [this](std::size_t leaf, mesh::ZmqLink& link, bool appeared) {
+      world_{contexts_of(options_.contexts),
+             [this](std::size_t leaf, mesh::ZmqLink& link, bool appeared) {
                std::vector<zmq_pollitem_t> items;
                link.add_to_poll(items);
                std::size_t who = leaf;  // a link's socket, then its monitor's

@@ -136,9 +136,10 @@ void Leaf::carry_out(const Now& now) {
 }
 
 void Leaf::open(const mesh::OpenLink& wanted) {
+  zmq::context_t& context = world_.contexts[index_ % world_.contexts.size()];
   std::unique_ptr<mesh::ZmqLink> link;
   try {
-    link = mesh::ZmqLink::open(world_.context, shared_, wanted.link, wanted.to, wanted.patience);
+    link = mesh::ZmqLink::open(context, shared_, wanted.link, wanted.to, wanted.patience);
   } catch (const zmq::error_t& error) {  // out of descriptors: as mesh/zmq_transport.cc
     shared_.warn("cannot connect", error.what());
   }

@@ -37,7 +37,7 @@ using Nanos = std::chrono::nanoseconds;
 
 /// What all leaves of a process share.
 struct LeafWorld {
-  zmq::context_t& context;
+  std::vector<zmq::context_t> contexts;  ///< leaves take turns
   /// A link's sockets have appeared, or are about to go.
   std::function<void(std::size_t leaf, mesh::ZmqLink& link, bool appeared)> on_link;
   std::size_t report_every = 1;  ///< of the node's reports, only every so many are sent

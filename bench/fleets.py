@@ -21,7 +21,7 @@ class Fleets:
     """As many leaves as wanted, spread over as few processes as their descriptors allow."""
 
     # A parent lets in limits::kRejoinsPerSecond; a little below that nobody is turned away.
-    def __init__(self, plant, build, leaves, links_max=LINKS_MAX, starts=1_000):
+    def __init__(self, plant, build, leaves, links_max=LINKS_MAX, starts=1_000, contexts=1):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         most = (hard - OTHER_DESCRIPTORS) // (DESCRIPTORS_PER_LINK * links_max)
         self.configs = [leaf.dir / "vppd.toml" for leaf in plant.leaves]  # for each a process
@@ -31,6 +31,7 @@ class Fleets:
         self.processes = []
         self.program = build / "bench" / "vppfleet"
         self.authority = plant.authority
+        self.contexts = contexts  # of libzmq, in a process
         self.starts = starts  # leaves that begin in a second
         self.sizes = [leaves // count + (1 if i < leaves % count else 0) for i in range(count)]
 
@@ -41,7 +42,8 @@ class Fleets:
             with open(self.log, "ab") as log:
                 self.processes.append(subprocess.Popen(
                     [self.program, "--config", config, "--authority", self.authority,
-                     "--leaves", str(size), "--starts", str(starts)],
+                     "--leaves", str(size), "--starts", str(starts),
+                     "--contexts", str(self.contexts)],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True))
         try:
             for process in self.processes:

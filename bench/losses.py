@@ -10,6 +10,8 @@ from plant.plant import PlantError, wait_until
 from scale import fleet_of
 
 LINKS_MAX = 3  # of one leaf at once: its parent, its standby, and one more while it looks around
+STARTS = 500  # a second, so that each finds the parent that it wants most
+CONTEXTS = 8
 STANDBY_SIBLINGS_MAX = 2_000  # limits::kStandbySiblingsMax: of more than that none has a standby
 HEALED_MOST_S = {1_000: 1.5, 3_000: 4}
 WARM_MOST_S = {1_000: 0.25}
@@ -56,7 +58,8 @@ def lose(build, sizes, say, leaves, fault, number=0, warm=False):
     once know the root, and like it better."""
     victims = 1 + leaves // STANDBY_SIBLINGS_MAX if warm else 1
     say(f"{leaves} leaves {'with a standby ' if warm else ''}lose their parent: {fault.name}")
-    with fleet_of(build, say, leaves, victims + 1, LINKS_MAX, kinds=victims) as (plant, fleets):
+    with fleet_of(build, say, leaves, victims + 1, LINKS_MAX, kinds=victims, starts=STARTS,
+                  contexts=CONTEXTS) as (plant, fleets):
         time.sleep(sizes["scale_settle_s"] + number * 0.137 % 1.0)
         if warm:
             wait_until(lambda: fleets.standbys() == leaves, 60, f"{leaves} standbys", every=0.5)
@@ -121,7 +124,7 @@ def fail_over(build, sizes, say):
         plant.await_leader()
         for node in plant.aggregators:
             wait_until(node.attached, 30, f"{node.name} attached")
-        with Fleets(plant, build, leaves, LINKS_MAX) as fleets:
+        with Fleets(plant, build, leaves, LINKS_MAX, STARTS, CONTEXTS) as fleets:
             fleets.await_attached(120)
             for number, fault in enumerate(faults):
                 wait_until(lambda: plant.online() == leaves, 60, f"{leaves} leaves counted")

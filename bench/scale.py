@@ -28,7 +28,8 @@ def await_counted(plant, leaves, timeout):
 
 
 @contextlib.contextmanager
-def fleet_of(build, say, leaves, aggregators=0, links_max=2, kinds=1, root_arguments=()):
+def fleet_of(build, say, leaves, aggregators=0, links_max=2, kinds=1, root_arguments=(),
+             **fleet_options):
     """A plant whose state is in RAM, and its leaves; all counted. They are of as many `kinds` as
     said: one has the first aggregator as its parent, the next the second; for all, the last one
     takes its place when it is lost."""
@@ -45,7 +46,7 @@ def fleet_of(build, say, leaves, aggregators=0, links_max=2, kinds=1, root_argum
         wait_until(lambda: plant.online() is not None, 30, "the root's answer")
         plant.memory_before_mb = memory_mb(plant.root.popen.pid)
         began = time.monotonic()
-        with Fleets(plant, build, leaves, links_max) as fleets:
+        with Fleets(plant, build, leaves, links_max, **fleet_options) as fleets:
             fleets.await_attached(120 + leaves / 50)
             await_counted(plant, leaves, 120)
             say(f"  {leaves} leaves counted after {time.monotonic() - began:.1f} s")
@@ -80,7 +81,8 @@ def memory_row(plant, leaves):
 
 
 def fan_out_row(plant, fleets, leaves, sizes, say):
-    times, posted = order_times(plant.root, leaves, sizes["scale_orders"], say)
+    times, posted = order_times(plant.root, leaves, sizes["scale_orders"], say,
+                                sizes["scale_pause_s"])
     status = fleets.ask("status")
     last_ms = (max(s["acknowledged_ns"] for s in status)
                - max(s["dispatched_ns"] for s in status)) / 1e6
