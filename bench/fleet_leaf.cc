@@ -101,7 +101,7 @@ void Leaf::advance(const Now& now) {
   node_.advance(now);
   carry_out(now);
   if (poll_at_ <= now.protocol) poll_site(now);
-  serve(now);
+  if (sent_ || opened_ || !shared_.events.empty()) serve(now);
 }
 
 Instant Leaf::deadline(const Now& now) const {

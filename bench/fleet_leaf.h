@@ -71,7 +71,7 @@ class Leaf {
   /// Whatever its links have received, until there is nothing. `monitors`: also what became of
   /// them, which a descriptor of its own tells.
   void serve(const Now& now, bool monitors = false);
-  /// What is due; then as serve().
+  /// What is due; then as serve(), where that has changed anything.
   void advance(const Now& now);
   [[nodiscard]] Instant deadline(const Now& now) const;
 

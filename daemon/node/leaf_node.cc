@@ -19,7 +19,7 @@ constexpr Duration kReportSpacing = 200ms;
 /// one report. It also lets a parent that has just asked everybody hear the acknowledgements first:
 /// the wait grows with the number of siblings, until changes come with the regular reports.
 constexpr Duration kReportGatherMin = 100ms;
-constexpr int kReportGatherPart = 8;  ///< of the spread: of 1,000 siblings, the least
+constexpr int kReportGatherPart = 4;  ///< of the spread: of 500 siblings, the least
 /// Between two writes of the accounts of an order that runs: a memory card lives on it for decades.
 constexpr Duration kKeepAccounts = 60s;
 /// After the end of an order its last joules come with the next readings.
