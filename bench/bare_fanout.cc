@@ -64,7 +64,8 @@ Keys make_keys() {
 }
 
 mesh::Frame dispatch_frame() {
-  mesh::Dispatch dispatch{.order = OrderId{7}, .term = 3, .sequence = 7, .tick = 70, .share = {}};
+  mesh::Dispatch dispatch{
+      .order = OrderId{7}, .term = 3, .sequence = 7, .tick = 70, .share = {}, .ahead = {}};
   dispatch.share = Watts{3'210};
   dispatch.from = MarketTime{std::chrono::milliseconds{1'767'222'000'000}};
   dispatch.until = MarketTime{std::chrono::milliseconds{1'767'225'600'000}};

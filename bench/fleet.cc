@@ -21,8 +21,9 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::size_t kCommands = ~std::size_t{0};  ///< what epoll calls standard input
-constexpr int kSocketsMax = 65'535;                 ///< libzmq's own limit
+constexpr std::size_t kCommands = ~std::size_t{0};      ///< what epoll calls standard input
+constexpr std::size_t kMonitor = std::size_t{1} << 63;  ///< or'ed to a leaf: of its links' monitors
+constexpr int kSocketsMax = 65'535;                     ///< libzmq's own limit
 constexpr int kWaitMaxMs = 1'000;
 constexpr Duration kSweepEvery{50};
 constexpr std::int64_t kCertMs = 24LL * 3'600'000;
@@ -34,6 +35,12 @@ int descriptor_of(const zmq_pollitem_t& item) {
   std::size_t size = sizeof(fd);
   VPP_CHECK(zmq_getsockopt(item.socket, ZMQ_FD, &fd, &size) == 0);
   return fd;
+}
+
+std::vector<zmq::context_t> contexts_of(std::size_t count) {
+  std::vector<zmq::context_t> out;
+  for (std::size_t i = 0; i < count; ++i) out.emplace_back(1, kSocketsMax);
+  return out;
 }
 
 std::int64_t processor_ns() {
@@ -82,13 +89,15 @@ Fleet::Fleet(FleetOptions options)
       clock_{options_.config.time},
       rng_{static_cast<std::uint64_t>(monotonic().count())},
       epoll_{std::make_unique<Epoll>()},
-      context_{options_.io_threads, kSocketsMax},
-      world_{context_, [this](std::size_t leaf, mesh::ZmqLink& link, bool appeared) {
+      world_{contexts_of(options_.contexts),
+             [this](std::size_t leaf, mesh::ZmqLink& link, bool appeared) {
                std::vector<zmq_pollitem_t> items;
                link.add_to_poll(items);
+               std::size_t who = leaf;  // a link's socket, then its monitor's
                for (const zmq_pollitem_t& item : items) {
-                 appeared ? epoll_->add(descriptor_of(item), leaf)
+                 appeared ? epoll_->add(descriptor_of(item), who)
                           : epoll_->remove(descriptor_of(item));
+                 who |= kMonitor;
                }
              }} {
   const Now now = clock_.now();
@@ -140,8 +149,9 @@ void Fleet::turn() {
       read_commands();
       continue;
     }
-    leaves_[who]->serve(now);
-    schedule(who, now);
+    const std::size_t leaf = who & ~kMonitor;
+    leaves_[leaf]->serve(now, (who & kMonitor) != 0);
+    schedule(leaf, now);
   }
   while (!due_.empty() && due_.begin()->first <= now.protocol) {
     const std::size_t who = due_.begin()->second;
@@ -206,6 +216,8 @@ std::string Fleet::answer(std::string_view command) {
   }
   if (verb == "report-every") world_.report_every = std::max<std::size_t>(1, number);
   if (verb == "moves") return moves();
+  if (verb == "standbys") return standbys();
+  if (verb == "forget-standbys") forget_standbys();
   return status();
 }
 
@@ -256,6 +268,21 @@ std::string Fleet::status() const {
               {"conflated", sum.conflated},
               {"handshakes_failed", sum.handshakes_failed}}
       .dump();
+}
+
+void Fleet::forget_standbys() {
+  const Now now = clock_.now();
+  for (std::size_t i = 0; i < leaves_.size(); ++i) {
+    leaves_[i]->forget_standby(now);
+    schedule(i, now);
+  }
+}
+
+std::string Fleet::standbys() {
+  const Now now = clock_.now();
+  const auto held =
+      std::ranges::count_if(leaves_, [&](const auto& leaf) { return leaf->holds_standby(now); });
+  return Json{{"standbys", held}}.dump();
 }
 
 /// Since the mark: when leaves lost a parent and when they had one again.

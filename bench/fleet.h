@@ -28,7 +28,9 @@ struct FleetOptions {
   mesh::FleetAuthority authority;
   std::size_t leaves = 0;
   std::size_t starts_per_second = 1'000;
-  int io_threads = 1;
+  /// Of libzmq, each with one I/O thread. To close a socket costs the length of a walk through
+  /// all others of its context, which a leaf alone in its process does not pay.
+  std::size_t contexts = 1;
   std::filesystem::path store_dir;  ///< empty: state in memory
 };
 
@@ -55,12 +57,13 @@ class Fleet {
   [[nodiscard]] std::string answer(std::string_view command);
   [[nodiscard]] std::string status() const;
   [[nodiscard]] std::string moves() const;
+  [[nodiscard]] std::string standbys();
+  void forget_standbys();
 
   FleetOptions options_;
   driver::Clock clock_;
   Rng rng_;
   std::unique_ptr<Epoll> epoll_;
-  zmq::context_t context_;
   LeafWorld world_;
   std::vector<std::unique_ptr<Leaf>> leaves_;
   std::set<std::pair<Instant, std::size_t>> due_;

@@ -51,7 +51,7 @@ Leaf::Leaf(std::size_t index, LeafWorld& world, const RoleConfig& config,
       store_{std::move(store)},
       poll_{poll_interval(config)},
       poll_at_{now.protocol + rng.up_to(poll_)} {
-  site_.start();
+  site_.start({});
   site_.plant_heard(now);
 }
 
@@ -59,20 +59,22 @@ Leaf::~Leaf() {
   for (auto& [id, link] : links_) world_.on_link(index_, *link, false);
 }
 
-void Leaf::serve(const Now& now) {
+void Leaf::serve(const Now& now, bool monitors) {
   // A send may take in what a descriptor would have told of; so look again after each.
   do {
     sent_ = false;
-    while (drain()) take_events(now);
+    // A new monitor tells nothing through its descriptor until it was asked once.
+    while (drain(std::exchange(opened_, false) || monitors)) take_events(now);
   } while (sent_);
 }
 
-bool Leaf::drain() {
+bool Leaf::drain(bool monitors) {
   std::vector<mesh::LinkId> lost;
   for (auto& [id, link] : links_) {
     poll_items_.clear();
     link->add_to_poll(poll_items_);
-    for (zmq_pollitem_t& item : poll_items_) item.revents = item.events;  // ask all
+    poll_items_.front().revents = poll_items_.front().events;
+    if (monitors) poll_items_.back().revents = poll_items_.back().events;
     if (!link->drain(poll_items_)) lost.push_back(id);
   }
   for (const mesh::LinkId id : lost) close(id);
@@ -99,7 +101,7 @@ void Leaf::advance(const Now& now) {
   node_.advance(now);
   carry_out(now);
   if (poll_at_ <= now.protocol) poll_site(now);
-  serve(now);
+  if (sent_ || opened_ || !shared_.events.empty()) serve(now);
 }
 
 Instant Leaf::deadline(const Now& now) const {
@@ -125,7 +127,7 @@ void Leaf::carry_out(const Now& now) {
   for (const mesh::LinkId id : effects.close) close(id);
   for (const mesh::OpenLink& each : effects.open) open(each);
   if (effects.site) {
-    site_.set_order(node_.corrected(now), effects.site->order, effects.site->ahead);
+    site_.instruct(node_.corrected(now), *effects.site);
     poll_at_ = std::min(poll_at_, now.protocol + kDeviceDelay);
   }
   for (const mesh::SendUp& each : effects.up) send(each);
@@ -134,12 +136,19 @@ void Leaf::carry_out(const Now& now) {
 }
 
 void Leaf::open(const mesh::OpenLink& wanted) {
-  auto link = mesh::ZmqLink::open(world_.context, shared_, wanted.link, wanted.to);
+  zmq::context_t& context = world_.contexts[index_ % world_.contexts.size()];
+  std::unique_ptr<mesh::ZmqLink> link;
+  try {
+    link = mesh::ZmqLink::open(context, shared_, wanted.link, wanted.to, wanted.patience);
+  } catch (const zmq::error_t& error) {  // out of descriptors: as mesh/zmq_transport.cc
+    shared_.warn("cannot connect", error.what());
+  }
   if (!link) {
     shared_.events.emplace_back(mesh::LinkLost{wanted.link});
     return;
   }
   world_.on_link(index_, *link, true);
+  opened_ = true;
   links_.emplace(wanted.link, std::move(link));
 }
 
@@ -179,6 +188,23 @@ void Leaf::look_at_parent(const Now& now) {
   if (attached) record_.attached_at = monotonic();
   record_.attached = attached;
   record_.parent = parent;
+}
+
+void Leaf::forget_standby(const Now& now) {
+  if (!record_.attached) return;
+  std::vector<mesh::LinkId> others;
+  for (const auto& [id, link] : links_) {
+    if (id != newest_link_) others.push_back(id);
+  }
+  for (const mesh::LinkId id : others) {
+    close(id);
+    shared_.events.emplace_back(mesh::LinkLost{id});
+  }
+  take_events(now);
+}
+
+bool Leaf::holds_standby(const Now& now) const {
+  return node_.status(now).standby.has_value();
 }
 
 bool Leaf::flood(const FloodWindow& window) {

@@ -37,7 +37,7 @@ using Nanos = std::chrono::nanoseconds;
 
 /// What all leaves of a process share.
 struct LeafWorld {
-  zmq::context_t& context;
+  std::vector<zmq::context_t> contexts;  ///< leaves take turns
   /// A link's sockets have appeared, or are about to go.
   std::function<void(std::size_t leaf, mesh::ZmqLink& link, bool appeared)> on_link;
   std::size_t report_every = 1;  ///< of the node's reports, only every so many are sent
@@ -68,11 +68,16 @@ class Leaf {
   Leaf(const Leaf&) = delete;
   Leaf& operator=(const Leaf&) = delete;
 
-  /// Whatever its links have received, until there is nothing.
-  void serve(const Now& now);
-  /// What is due; then as serve().
+  /// Whatever its links have received, until there is nothing. `monitors`: also what became of
+  /// them, which a descriptor of its own tells.
+  void serve(const Now& now, bool monitors = false);
+  /// What is due; then as serve(), where that has changed anything.
   void advance(const Now& now);
   [[nodiscard]] Instant deadline(const Now& now) const;
+
+  /// Loses every link but the parent's, for a loss without a standby.
+  void forget_standby(const Now& now);
+  [[nodiscard]] bool holds_standby(const Now& now) const;
 
   /// False: the window is full, or there is no parent to flood.
   bool flood(const FloodWindow& window);
@@ -83,7 +88,7 @@ class Leaf {
   [[nodiscard]] std::size_t links() const { return links_.size(); }
 
  private:
-  [[nodiscard]] bool drain();
+  [[nodiscard]] bool drain(bool monitors);
   void take_events(const Now& now);
   void carry_out(const Now& now);
   void open(const mesh::OpenLink& wanted);
@@ -105,6 +110,7 @@ class Leaf {
   Duration poll_;
   Instant poll_at_;
   bool sent_ = false;
+  bool opened_ = false;  ///< a link, whose monitor nobody asked yet
   bool parent_may_change_ = true;
   LeafRecord record_;
 

@@ -6,6 +6,8 @@
 //   status            who is attached to whom, the newest order, counters
 //   mark              forgets earlier moves
 //   moves             since the mark: when leaves lost a parent, and had one again
+//   standbys          how many leaves hold another parent ready
+//   forget-standbys   they lose every link but their parent's
 //   flood N           reports as fast as they are taken, at most N unanswered a leaf; 0: no more
 //   report-every N    of the reports that the nodes send by themselves, let only every Nth out
 //   quit
@@ -36,7 +38,7 @@ struct Arguments {
   std::string stores;
   std::size_t leaves = 0;
   std::size_t starts_per_second = 1'000;
-  int io_threads = 1;
+  std::size_t contexts = 1;
 };
 
 void declare(CLI::App& app, Arguments& arguments) {
@@ -47,7 +49,7 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--leaves", arguments.leaves)->required()->check(CLI::Range(1, 16'000));
   app.add_option("--starts", arguments.starts_per_second, "Leaves started in a second")
       ->check(CLI::Range(1, 1'000'000));
-  app.add_option("--io-threads", arguments.io_threads)->check(CLI::Range(1, 16));
+  app.add_option("--contexts", arguments.contexts, "Of libzmq")->check(CLI::Range(1, 64));
   app.add_option("--stores", arguments.stores, "Durable state in DIR; otherwise in memory");
 }
 
@@ -76,7 +78,7 @@ int run(const Arguments& arguments) {
                            .authority = *authority,
                            .leaves = arguments.leaves,
                            .starts_per_second = arguments.starts_per_second,
-                           .io_threads = arguments.io_threads,
+                           .contexts = arguments.contexts,
                            .store_dir = arguments.stores}};
   std::cout << "READY\n" << std::flush;
   fleet.run();

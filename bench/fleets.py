@@ -21,26 +21,29 @@ class Fleets:
     """As many leaves as wanted, spread over as few processes as their descriptors allow."""
 
     # A parent lets in limits::kRejoinsPerSecond; a little below that nobody is turned away.
-    def __init__(self, plant, build, leaves, links_max=LINKS_MAX, starts=1_000):
+    def __init__(self, plant, build, leaves, links_max=LINKS_MAX, starts=1_000, contexts=1):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         most = (hard - OTHER_DESCRIPTORS) // (DESCRIPTORS_PER_LINK * links_max)
-        count = -(-leaves // most)
+        self.configs = [leaf.dir / "vppd.toml" for leaf in plant.leaves]  # for each a process
+        count = max(-(-leaves // most), len(self.configs))
         self.leaves = leaves
         self.log = plant.dir / "fleet.log"
         self.processes = []
         self.program = build / "bench" / "vppfleet"
-        self.config = plant.leaves[0].dir / "vppd.toml"
         self.authority = plant.authority
+        self.contexts = contexts  # of libzmq, in a process
         self.starts = starts  # leaves that begin in a second
         self.sizes = [leaves // count + (1 if i < leaves % count else 0) for i in range(count)]
 
     def __enter__(self):
         starts = self.starts // len(self.sizes)
-        for size in self.sizes:
+        for number, size in enumerate(self.sizes):
+            config = self.configs[number % len(self.configs)]
             with open(self.log, "ab") as log:
                 self.processes.append(subprocess.Popen(
-                    [self.program, "--config", self.config, "--authority", self.authority,
-                     "--leaves", str(size), "--starts", str(starts)],
+                    [self.program, "--config", config, "--authority", self.authority,
+                     "--leaves", str(size), "--starts", str(starts),
+                     "--contexts", str(self.contexts)],
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True))
         try:
             for process in self.processes:
@@ -70,6 +73,10 @@ class Fleets:
 
     def total(self, key, answers=None):
         return sum(answer[key] for answer in answers or self.ask("status"))
+
+    def standbys(self):
+        """How many leaves hold another parent ready."""
+        return self.total("standbys", self.ask("standbys"))
 
     def parents(self):
         """Leaves by the id of their parent."""

@@ -11,6 +11,7 @@ import statistics
 import subprocess
 import time
 
+from losses import losses
 from measuring import (RAM, RunningPlant, Scratch, bare_fanout, order_times, percentile, processor_ms, row,
                        rounded)
 from peers import peers
@@ -195,14 +196,18 @@ def kill_one(plant):
 
 
 FULL = {"repetitions": 3, "fanout_leaves": 200, "bare_rounds": 200, "orders": 40, "idle_s": 10,
-        "starts": 20, "healing_leaves": 60, "aggregators": 3, "kills": 12, "settle_s": 3,
-        "scale_leaves": [100, 1_000, 5_000, 10_000], "scale_orders": 15, "scale_settle_s": 3,
-        "scale_idle_s": 10, "scale_flood_s": 8, "scale_trips": 300, "heal_leaves": [1_000, 3_000],
-        "silent_leaves": [1_000], "heal_kills": 3, "commit_seconds": 3, "peer_rounds": 20, "peer_seconds": 5}
+        "starts": 20, "healing_leaves": 60, "aggregators": 3, "kills": 10, "settle_s": 3,
+        "scale_leaves": [100, 1_000, 5_000, 10_000], "scale_orders": 12, "scale_pause_s": 1,
+        "scale_settle_s": 3, "scale_idle_s": 10, "scale_flood_s": 8, "scale_trips": 300,
+        "commit_seconds": 3, "heal_leaves": [1_000, 3_000], "silent_leaves": [1_000],
+        "heal_kills": 3, "fail_over_leaves": 1_000, "fail_overs": 2,
+        "peer_rounds": 20, "peer_seconds": 5}
 QUICK = {"repetitions": 1, "fanout_leaves": 8, "bare_rounds": 10, "orders": 3, "idle_s": 1,
          "starts": 3, "healing_leaves": 6, "aggregators": 2, "kills": 2, "settle_s": 1,
-         "scale_leaves": [20], "scale_orders": 2, "scale_settle_s": 1, "scale_idle_s": 1,
-         "scale_flood_s": 1, "scale_trips": 3, "heal_leaves": [20], "silent_leaves": [20],
-         "heal_kills": 1, "commit_seconds": 1, "peer_rounds": 3, "peer_seconds": 1}
+         "scale_leaves": [20], "scale_orders": 2, "scale_pause_s": 0.3,
+         "scale_settle_s": 1, "scale_idle_s": 1, "scale_flood_s": 1, "scale_trips": 3,
+         "commit_seconds": 1, "heal_leaves": [20], "silent_leaves": [20],
+         "heal_kills": 1, "fail_over_leaves": 20, "fail_overs": 1,
+         "peer_rounds": 3, "peer_seconds": 1}
 SECTIONS = {"aggregation": aggregation, "dispatch": dispatch, "ready": ready, "healing": healing,
-            "scale": scale, "peers": peers}
+            "scale": scale, "losses": losses, "peers": peers}

@@ -8,7 +8,7 @@ import unittest
 
 BUILD = sys.argv.pop(1)
 RUN = pathlib.Path(__file__).resolve().parent / "run"
-ROWS = {"aggregation": 4, "dispatch": 4, "ready": 1, "healing": 3, "scale": 9,
+ROWS = {"aggregation": 4, "dispatch": 4, "ready": 1, "healing": 3, "scale": 8, "losses": 7,
         "peers": 6}
 
 

@@ -1,4 +1,4 @@
-"""What one parent bears: up to 10,000 leaves over CURVE, and what happens to them when it dies.
+"""What one parent bears: up to 10,000 leaves over CURVE.
 
 The parent is a `vppd`; its children are the leaves of `vppfleet`: real nodes, keys and links, many
 in a process. Aims are the design's, for this machine.
@@ -7,7 +7,6 @@ in a process. Aims are the design's, for this machine.
 import contextlib
 import json
 import re
-import signal
 import statistics
 import subprocess
 import time
@@ -15,13 +14,12 @@ import time
 from fleets import Fleets
 from measuring import (RAM, RunningPlant, Scratch, bare_fanout, memory_mb, order_times, percentile,
                        processor_ms, row)
-from plant.plant import PlantError, wait_until
+from plant.plant import wait_until
 
 PER_BARE_PROCESS = 3_400  # as many as a process of Fleets has
 PROBED = 8  # reports that a leaf sends without an answer
 FAN_IN_LEAST = {1_000: 60_000, 10_000: 40_000}
 FAN_OUT_MOST_MS = {100: 4, 1_000: 30, 10_000: 400}
-HEALED_MOST_S = {1_000: 1.5, 3_000: 4}
 
 
 def await_counted(plant, leaves, timeout):
@@ -30,13 +28,17 @@ def await_counted(plant, leaves, timeout):
 
 
 @contextlib.contextmanager
-def fleet_of(build, say, leaves, aggregators=0, links_max=2, leaf_extra="", root_arguments=()):
-    """A plant whose state is in RAM, and its leaves; all counted."""
+def fleet_of(build, say, leaves, aggregators=0, links_max=2, kinds=1, root_arguments=(),
+             **fleet_options):
+    """A plant whose state is in RAM, and its leaves; all counted. They are of as many `kinds` as
+    said: one has the first aggregator as its parent, the next the second; for all, the last one
+    takes its place when it is lost."""
     with Scratch(say, RAM if RAM.is_dir() else None) as directory, \
-            RunningPlant(directory, build, leaves=1, aggregators=aggregators,
+            RunningPlant(directory, build, leaves=kinds, aggregators=aggregators,
                          batteries=False) as plant:
-        config = plant.leaves[0].dir / "vppd.toml"
-        config.write_text(config.read_text() + leaf_extra)
+        if aggregators > 1:
+            for leaf, first in zip(plant.leaves, plant.aggregators):
+                plant.write_config(leaf, [first, plant.aggregators[-1]])
         plant.root.command += root_arguments
         plant.start([plant.root, *plant.aggregators])
         for node in plant.aggregators:
@@ -44,7 +46,7 @@ def fleet_of(build, say, leaves, aggregators=0, links_max=2, leaf_extra="", root
         wait_until(lambda: plant.online() is not None, 30, "the root's answer")
         plant.memory_before_mb = memory_mb(plant.root.popen.pid)
         began = time.monotonic()
-        with Fleets(plant, build, leaves, links_max) as fleets:
+        with Fleets(plant, build, leaves, links_max, **fleet_options) as fleets:
             fleets.await_attached(120 + leaves / 50)
             await_counted(plant, leaves, 120)
             say(f"  {leaves} leaves counted after {time.monotonic() - began:.1f} s")
@@ -79,7 +81,8 @@ def memory_row(plant, leaves):
 
 
 def fan_out_row(plant, fleets, leaves, sizes, say):
-    times, posted = order_times(plant.root, leaves, sizes["scale_orders"], say)
+    times, posted = order_times(plant.root, leaves, sizes["scale_orders"], say,
+                                sizes["scale_pause_s"])
     status = fleets.ask("status")
     last_ms = (max(s["acknowledged_ns"] for s in status)
                - max(s["dispatched_ns"] for s in status)) / 1e6
@@ -186,65 +189,6 @@ def order_commits(build, sizes, say):
                 bare_fdatasync=found["bare"])]
 
 
-# --- when the parent dies ------------------------------------------------------------------------
-
-def healing(build, sizes, say):
-    rows = []
-    for leaves in sizes["heal_leaves"]:
-        rows += healed_rows(build, sizes, say, leaves)
-    return rows
-
-
-def healed_rows(build, sizes, say, leaves):
-    times, counted, silent = [], [], []
-    faults = [signal.SIGKILL] * sizes["heal_kills"]
-    if leaves in sizes["silent_leaves"]:
-        faults.append(signal.SIGSTOP)
-    for number, fault in enumerate(faults):
-        say(f"{leaves} leaves lose their parent: {fault.name}")
-        # Anew each time: those that were orphans once know the root, and like it better.
-        with fleet_of(build, say, leaves, aggregators=2) as (plant, fleets):
-            time.sleep(sizes["scale_settle_s"] + number * 0.137 % 1.0)
-            moved, again = lose_parent(plant, fleets, leaves, fault)
-        say(f"  {len(moved)} moved, half after {percentile(moved, 50):.2f} s, "
-            f"the last after {moved[-1]:.2f} s; all counted after {again:.2f} s")
-        if fault == signal.SIGKILL:
-            times += moved
-            counted.append(again)
-        else:
-            silent = moved
-    rows = [row(f"healed after SIGKILL, all of {leaves}", max(times), "s",
-                **({"aim": HEALED_MOST_S[leaves]} if leaves in HEALED_MOST_S else {}),
-                p50=percentile(times, 50), p99=percentile(times, 99), samples=len(times),
-                counted_again_max=max(counted))]
-    if silent:
-        rows.append(row(f"silent parent, all of {leaves}", max(silent), "s", aim=5,
-                        p50=percentile(silent, 50), samples=len(silent)))
-    return rows
-
-
-def lose_parent(plant, fleets, leaves, sig):
-    """Takes the aggregator with most leaves away; seconds until each had another, sorted, and until
-    the root counted all again."""
-    parents = fleets.parents()
-    victim = max(plant.aggregators, key=lambda node: parents.get(node.id, 0))
-    others = leaves - parents.get(victim.id, 0)
-    fleets.ask("mark")
-    began_ns = time.monotonic_ns()
-    victim.kill(sig)
-
-    def all_elsewhere():
-        now = fleets.parents()
-        return sum(now.values()) == leaves and not now.get(victim.id)
-    wait_until(all_elsewhere, 120, f"{leaves} leaves without {victim.name}", every=0.02)
-    moved = fleets.moved_s(began_ns)
-    if len(moved) < leaves - others:
-        raise PlantError(f"{len(moved)} of {leaves - others} leaves told of a move")
-    wait_until(lambda: plant.online() == leaves, 120, "every leaf counted again", every=0.02)
-    victim.kill(signal.SIGCONT)
-    return moved, (time.monotonic_ns() - began_ns) / 1e9
-
-
 def scale(build, sizes, say):
     return [*one_parent(build, sizes, say), *three_levels(build, sizes, say),
-            *order_commits(build, sizes, say), *healing(build, sizes, say)]
+            *order_commits(build, sizes, say)]

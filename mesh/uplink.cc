@@ -270,7 +270,7 @@ void Uplink::on(const Now& now, const FromParent& event) {
   if (auto* probing = std::get_if<Probing>(&state_)) {
     if (answer == nullptr) return;
     on_answer(now.protocol, probing->asked, event.link, *answer);
-    open_more(now.protocol, *probing);
+    if (!will_do(*probing)) open_more(now.protocol, *probing);
     decide(now.protocol, *probing, true);
     return;
   }
@@ -439,6 +439,7 @@ void Uplink::lose_parent(Instant now, Parting how, MoveReason why) {
   end_former(true);
   const Parent& parent = attached.parent;
   market_ = Now{parent.clock.local_time_of(parent.stamp), parent.market, parent.market_speed};
+  lost_ = parent.candidate.to;
   if (how == Parting::kSilent) {
     close(parent.link);
   } else {

@@ -14,6 +14,8 @@
 //          lease plus those above it, which the parent tells; because each level drops within its
 //          lease of the stamp it was echoed, and drops at once what has not echoed its newest path
 //          (mesh/children.h).
+// Crowd    one of many orphans asks possible parents one after the other: a storm is made of
+//          handshakes.
 // Standby  while attached, a link to another possible parent is kept open and asked now and then,
 //          so that healing is one Hello away: by aggregators always, by leaves where fewer than
 //          limits::kStandbySiblingsMax share their parent and beacons come every kStandbyBeaconMax.
@@ -186,6 +188,8 @@ class Uplink {
   [[nodiscard]] std::uint64_t term() const;
   [[nodiscard]] Session session() const;
   [[nodiscard]] std::optional<Instant> last_beacon() const;
+  /// Over which the children of the last parent spread what all would do at once.
+  [[nodiscard]] Duration spread() const { return spread_; }
   [[nodiscard]] std::vector<Endpoint> alternates() const;
   /// What the nodes below may fall back to: the alternates, and the parent itself as the last.
   [[nodiscard]] std::vector<Endpoint> alternates_below() const;
@@ -314,6 +318,8 @@ class Uplink {
   void probe(Instant now, LinkId link, Attempt& attempt);
   void on_answer(Instant now, Attempts& attempts, LinkId link, const ProbeAck& answer);
   void decide(Instant now, Probing& probing, bool in_time);
+  [[nodiscard]] bool one_of_many() const;
+  [[nodiscard]] bool will_do(const Probing& probing) const;
   void join_best(Instant now, Attempts offers);
   void rest(Instant now);
   Petition petition(Instant now, LinkId link, const Candidate& candidate, const Path& path);
@@ -380,6 +386,7 @@ class Uplink {
   bool heard_somebody_ = false;  ///< in this search
   std::size_t look_turn_ = 0;    ///< whose turn it is to be looked at
   Duration spread_{0};           ///< of the last parent
+  Endpoint lost_;                ///< where that one was
   bool dispatch_active_ = false;
   bool begun_ = false;
   std::optional<Now> market_;       ///< as the last parent that was lost told it

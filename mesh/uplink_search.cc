@@ -11,8 +11,10 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr std::size_t kProbesAtOnce = 4;
-constexpr int kMorePart = 6;    ///< of a time-out: silent ones do not hold up those behind them
-constexpr int kRepeatPart = 3;  ///< of a time-out: a Probe or Hello that was not answered
+constexpr Duration kManySpread = 200ms;  ///< of 250 siblings or more: see one_of_many()
+constexpr int kMorePart = 6;      ///< of a time-out: silent ones do not hold up those behind them
+constexpr int kMorePartMany = 2;  ///< a parent that many want at once is slow, not silent
+constexpr int kRepeatPart = 3;    ///< of a time-out: a Probe or Hello that was not answered
 constexpr int kPatienceDoublingsMax = 3;
 constexpr Duration kRetryMax = 60s;  ///< no refusal keeps us away for longer
 constexpr Duration kAvoidAfterTimeout = 1s;
@@ -32,6 +34,9 @@ void Uplink::search(Instant now) {
     state_ = Orphan{next + rng_.up_to(limits::kBackoffMin)};
     return;
   }
+  if (one_of_many()) {
+    std::ranges::stable_partition(probing.left, [&](const auto& one) { return one.to != lost_; });
+  }
   state_ = std::move(probing);
   open_more(now, std::get<Probing>(state_));
 }
@@ -41,7 +46,8 @@ void Uplink::open_more(Instant now, Probing& probing) {
   std::size_t under_way = 0;
   for (const auto& [link, attempt] : probing.asked) under_way += attempt.answer ? 0U : 1U;
   const bool overdue = probing.more_at <= now;
-  const std::size_t wanted = overdue ? under_way + kProbesAtOnce : kProbesAtOnce;
+  const std::size_t at_once = one_of_many() ? 1 : kProbesAtOnce;
+  const std::size_t wanted = overdue ? under_way + kProbesAtOnce : at_once;
   bool opened = false;
   while (under_way < wanted && !probing.left.empty()) {
     const LinkId link = next_link_++;
@@ -52,7 +58,7 @@ void Uplink::open_more(Instant now, Probing& probing) {
   }
   if (opened) {
     probing.give_up_at = now + patience(silent_);
-    probing.more_at = now + line().join_timeout / kMorePart;
+    probing.more_at = now + line().join_timeout / (one_of_many() ? kMorePartMany : kMorePart);
   }
   if (probing.left.empty()) probing.more_at = kNever;
 }
@@ -103,7 +109,7 @@ void Uplink::decide(Instant now, Probing& probing, bool in_time) {
   if (answered == 0) probing.decide_at = kNever;
   if (answered > 0 && probing.decide_at == kNever) probing.decide_at = now + line().decide_after;
   const bool due = probing.decide_at <= now || (!in_time && probing.give_up_at <= now);
-  if (!all && !due) return;
+  if (!all && !due && !will_do(probing)) return;
   Attempts offers;
   for (auto& [link, attempt] : probing.asked) {
     if (attempt.answer) {
@@ -114,6 +120,19 @@ void Uplink::decide(Instant now, Probing& probing, bool in_time) {
     }
   }
   join_best(now, std::move(offers));
+}
+
+/// For a leaf one fit parent is as good as another, and a better one is found later (start_look).
+/// Once that did not help, it searches as everybody does.
+bool Uplink::one_of_many() const {
+  return options_.role == Role::kLeaf && spread_ >= kManySpread && failures_ == 0;
+}
+
+/// Whether no other has to be asked.
+bool Uplink::will_do(const Probing& probing) const {
+  return one_of_many() && std::ranges::any_of(probing.asked, [](const auto& one) {
+           return one.second.answer && !crowded(*one.second.answer);
+         });
 }
 
 void Uplink::join_best(Instant now, Attempts offers) {

@@ -17,8 +17,10 @@ using namespace std::chrono_literals;
 /// says how often it bears it (config/link_profile.h).
 constexpr Duration kReportSpacing = 200ms;
 /// A change waits for what comes with it: a new order, its set point and the power it brings are
-/// one report. It also lets a parent that has just asked everybody hear the acknowledgements first.
-constexpr Duration kReportGather = 100ms;
+/// one report. It also lets a parent that has just asked everybody hear the acknowledgements first:
+/// the wait grows with the number of siblings, until changes come with the regular reports.
+constexpr Duration kReportGatherMin = 100ms;
+constexpr int kReportGatherPart = 4;  ///< of the spread: of 500 siblings, the least
 /// Between two writes of the accounts of an order that runs: a memory card lives on it for decades.
 constexpr Duration kKeepAccounts = 60s;
 /// After the end of an order its last joules come with the next readings.
@@ -116,12 +118,17 @@ void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
   uplink_.set_dispatch_active(status.order != kNoOrder);
   if (!reported_ || worth_telling(status, *reported_)) {
     const bool usable_changed = !reported_ || status.stale != reported_->stale;
-    const Instant gathered = now.protocol + (usable_changed ? 0ms : kReportGather);
+    const Instant gathered = now.protocol + (usable_changed ? 0ms : gather());
     const bool at_once = !reported_ || pressing(status, *reported_);
     const Duration spacing = at_once ? kReportSpacing : line().report_spacing;
     report_due_ = std::min(report_due_, std::max(gathered, reported_at_ + spacing));
     if (report_due_ <= now.protocol) report(now);
   }
+}
+
+Duration LeafNode::gather() const {
+  return std::clamp(uplink_.spread() / kReportGatherPart, kReportGatherMin,
+                    limits::kBeaconInterval);
 }
 
 void LeafNode::keep_accounts(const Now& now, const device::SiteStatus& status) {
@@ -177,6 +184,9 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
   if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
     effects_.persist.emplace_back(fence_.value());
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
+    // What is due waits for what the order brings; however many orders come, no longer than that.
+    const Instant latest = reported_at_ + limits::kBeaconInterval + gather();
+    report_due_ = std::max(report_due_, std::min(now.protocol + gather(), latest));
   }
   allegiance_.told(uplink_.parent(), uplink_.handed_over());
   uplink_.set_dispatch_active(dispatch.share.has_value());

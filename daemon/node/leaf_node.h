@@ -26,6 +26,7 @@ class LeafNode final : public RoleNode {
   [[nodiscard]] Duration report_interval() const;
   [[nodiscard]] bool answers_beacon(const Now& now) const;
   [[nodiscard]] const LinkProfile& line() const { return profile_of(options_.link); }
+  [[nodiscard]] Duration gather() const;
   void collect(const Now& now);
 
   NodeOptions options_;

@@ -182,6 +182,86 @@ TEST_CASE("children of a big parent wait their share of the spread", "[mesh][upl
   CHECK(waits.size() > 10);
 }
 
+namespace {
+
+/// One of 5,000 leaves whose parent, the most wanted one, is dead, after its share of the spread;
+/// it knows `third` from its parent, too.
+UplinkBench one_of_many(Role role, const Endpoint& third) {
+  UplinkBench bench{role};
+  bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))});
+  bench.offer(kFirst, kFirstPath);
+  HelloAck ack = bench.ack(1, kFirstPath);
+  ack.spread = 4s;
+  ack.alternates = {third};
+  bench.hear(kFirst, ack);
+  bench.step(LinkLost{bench.links.at(endpoint_of(kFirst))});
+  bench.links.clear();
+  return bench;
+}
+
+std::vector<Endpoint> opened(const UplinkEffects& effects) {
+  std::vector<Endpoint> out;
+  for (const OpenLink& link : effects.open) out.push_back(link.to);
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("one of many orphans shakes hands with one parent, and joins it", "[mesh][uplink]") {
+  const Endpoint third{"tcp://third:7000", {}};
+  UplinkBench bench = one_of_many(Role::kLeaf, third);
+  CHECK(opened(bench.run_to_deadline()) == std::vector{endpoint_of(kSecond)});
+  const UplinkEffects effects = bench.offer(kSecond, kSecondPath);
+  CHECK(sent<Hello>(effects).size() == 1);
+  CHECK(effects.open.empty());
+}
+
+TEST_CASE("one of many orphans asks the next parent when one is gone, silent, unfit or crowded",
+          "[mesh][uplink]") {
+  const Endpoint third{"tcp://third:7000", {}};
+  UplinkBench bench = one_of_many(Role::kLeaf, third);
+  bench.run_to_deadline();
+  std::vector<Endpoint> next;
+  SECTION("gone") {
+    next = opened(bench.step(LinkLost{bench.links.at(endpoint_of(kSecond))}));
+  }
+  SECTION("silent: the lost one as well, last") {
+    next = opened(bench.advance(1500ms));
+    REQUIRE(next.size() == 2);
+    CHECK(next.back() == endpoint_of(kFirst));
+    next.pop_back();
+  }
+  SECTION("unfit") {
+    next = opened(bench.offer(kSecond, {kSecond, kSelf, kRoot}));
+  }
+  SECTION("crowded") {
+    const LinkId link = bench.links.at(endpoint_of(kSecond));
+    const auto probes = sent<Probe>(bench.step(LinkOpened{link}));
+    next = opened(bench.hear(kSecond, ProbeAck{.nonce = probes.at(0).second.nonce,
+                                               .term = 1,
+                                               .path = kSecondPath,
+                                               .children = 9'000,
+                                               .free_slots = 1'000,
+                                               .region = {}}));
+  }
+  CHECK(next == std::vector{third});
+}
+
+TEST_CASE("one of many orphans that was turned away asks everybody at once", "[mesh][uplink]") {
+  const Endpoint third{"tcp://third:7000", {}};
+  UplinkBench bench = one_of_many(Role::kLeaf, third);
+  bench.run_to_deadline();
+  bench.offer(kSecond, kSecondPath);
+  const HelloNak nak{.reason = NakReason::kBusy, .retry_after = 20s, .alternates = {}};
+  bench.hear(kSecond, nak);
+  CHECK(opened(bench.run_to_deadline()) == std::vector{endpoint_of(kFirst), third});
+}
+
+TEST_CASE("an aggregator compares all parents, however many siblings it has", "[mesh][uplink]") {
+  UplinkBench bench = one_of_many(Role::kAggregator, {"tcp://third:7000", {}});
+  CHECK(opened(bench.run_to_deadline()).size() == 3);
+}
+
 TEST_CASE("a beacon that must not be obeyed makes the node leave with a Bye, then close",
           "[mesh][uplink]") {
   UplinkBench bench;

@@ -1,0 +1,161 @@
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "config/limits.h"
+#include "daemon/node/node.h"
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::node;
+
+namespace {
+
+const NodeId kParent{2, 1};
+
+/// A leaf under a parent that told it how far its children spread:
+/// beacons come each second, the device says what it was told.
+struct Bench {
+  Now now{Instant{1'000s}, MarketTime{456'000h}, 1};
+  Node leaf;
+  mesh::LinkId link = 0;
+  std::vector<Instant> reports;
+  std::vector<Instant> acknowledged;
+  OrderId order = kNoOrder;
+  std::uint64_t sequence = 0;
+
+  explicit Bench(Duration spread) : leaf{options(), Rng{7}, now, Recovered{}} {
+    leaf.advance(now);
+    link = leaf.take_effects().open.at(0).link;
+    leaf.step(now, mesh::LinkOpened{link});
+    const auto probe = std::get<mesh::Probe>(leaf.take_effects().up.at(0).message);
+    hear(mesh::ProbeAck{.nonce = probe.nonce,
+                        .term = 1,
+                        .path = {kParent},
+                        .children = 1,
+                        .free_slots = 9,
+                        .region = {}});
+    hear(mesh::HelloAck{.session = 1,
+                        .certificate = {},
+                        .lease = limits::kLease,
+                        .beacon_interval = limits::kBeaconInterval,
+                        .spread = spread,
+                        .term = 1,
+                        .path = {kParent},
+                        .stamp = stamp(),
+                        .market_time = now.market,
+                        .market_speed = 1,
+                        .alternates = {},
+                        .evict = {}});
+    device();
+  }
+
+  static NodeOptions options() {
+    NodeOptions out;
+    out.self = NodeId{1, 2};
+    out.seeds = {Endpoint{"tcp://parent:1", {}}};
+    return out;
+  }
+  [[nodiscard]] mesh::Stamp stamp() const { return now.protocol.time_since_epoch().count(); }
+
+  void look() {
+    for (const auto& sent : leaf.take_effects().up) {
+      if (std::holds_alternative<mesh::Report>(sent.message)) reports.push_back(now.protocol);
+      if (std::holds_alternative<mesh::DispatchAck>(sent.message)) {
+        acknowledged.push_back(now.protocol);
+      }
+    }
+  }
+  void hear(const mesh::Message& message) {
+    leaf.step(now, mesh::FromParent{link, kParent, message});
+    look();
+  }
+  void device() {
+    device::SiteStatus status;
+    status.order = order;
+    leaf.step(now, SiteReported{status});
+    look();
+  }
+  void run(Duration span) {
+    for (const Instant end = now.protocol + span; now.protocol < end; look()) {
+      now.protocol += 10ms;
+      now.market += 10ms;
+      if (now.protocol.time_since_epoch() % 1s == 0ms) hear(beacon());
+      leaf.advance(now);
+    }
+  }
+  [[nodiscard]] mesh::Beacon beacon() const {
+    return {.stamp = stamp(),
+            .term = 1,
+            .path = {kParent},
+            .market_time = now.market,
+            .market_speed = 1,
+            .alternates = {}};
+  }
+  /// A new order, which the device takes up a little later.
+  void dispatch() {
+    order = OrderId{++sequence};
+    hear(mesh::Dispatch{.order = order,
+                        .term = 1,
+                        .sequence = sequence,
+                        .tick = sequence,
+                        .share = Watts{500},
+                        .from = now.market,
+                        .until = now.market + 1h,
+                        .expires = stamp() + 30'000,
+                        .repeat = 0,
+                        .ahead = {}});
+    run(60ms);
+    device();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a new order is acknowledged at once, and reported soon where siblings are few",
+          "[node][leaf]") {
+  Bench bench{80ms};  // of 100 siblings
+  bench.run(3s);
+  const Instant told = bench.now.protocol;
+  bench.reports.clear();
+  bench.dispatch();
+  bench.run(1s);
+  REQUIRE(bench.acknowledged == std::vector{told});
+  REQUIRE_FALSE(bench.reports.empty());
+  CHECK(bench.reports.front() - told <= 200ms);
+}
+
+TEST_CASE("thousands of siblings let their parent hear what all acknowledge before they report",
+          "[node][leaf]") {
+  Bench bench{4s};  // of 5,000 siblings
+  bench.run(3s);
+  for (int phase = 0; phase < 10; ++phase) {  // whenever the regular report would be due
+    bench.run(110ms);
+    const Instant told = bench.now.protocol;
+    bench.reports.clear();
+    bench.acknowledged.clear();
+    bench.dispatch();
+    bench.run(3s);
+    REQUIRE(bench.acknowledged == std::vector{told});
+    REQUIRE_FALSE(bench.reports.empty());
+    CHECK(bench.reports.front() - told >= 500ms);
+    CHECK(bench.reports.front() - told <= 1'500ms);
+  }
+}
+
+TEST_CASE("however fast orders follow one another, a leaf reports well within its lease",
+          "[node][leaf]") {
+  Bench bench{8s};  // of 10,000 siblings
+  bench.run(3s);
+  bench.reports.clear();
+  for (int i = 0; i < 100; ++i) {
+    bench.dispatch();
+    bench.run(50ms);
+  }
+  REQUIRE(bench.reports.size() >= 4);
+  for (std::size_t i = 1; i < bench.reports.size(); ++i) {
+    CHECK(bench.reports[i] - bench.reports[i - 1] <= limits::kLease / 2);
+  }
+}
