@@ -133,7 +133,7 @@ void Uplink::join_best(Instant now, Attempts offers) {
   const LinkId link = best->first;
   const Attempt chosen = best->second;
   offers.erase(best);
-  Petition asked = petition(now, link, chosen.candidate, chosen.answer->path);
+  Petition asked = petition(now, link, chosen);
   state_ = Joining{std::move(asked), std::move(offers)};
 }
 
@@ -154,14 +154,17 @@ void Uplink::rest(Instant now) {
   if (planted(Bug::kBackoffEnds) && failures_ > 5) state_ = Orphan{kNever};
 }
 
-Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& candidate,
-                                  const Path& path) {
+Uplink::Petition Uplink::petition(Instant now, LinkId link, const Attempt& attempt) {
+  const Path& path = attempt.answer->path;
   ++record_.session;
   effects_.asks = path.front();
   const auto leases = (hold(now) + limits::kLease - Duration{1}) / limits::kLease;
   record_.path_length = std::max(path.size(), static_cast<std::size_t>(leases));
   if (!planted(Bug::kSessionNotPersisted)) persist();
-  Petition petition{.link = link, .candidate = candidate, .session = record_.session};
+  Petition petition{.link = link,
+                    .candidate = attempt.candidate,
+                    .same_region = attempt.answer->region == options_.region,
+                    .session = record_.session};
   petition.give_up_at = now + patience(failures_);
   send_hello(now, petition);
   return petition;
