@@ -40,14 +40,14 @@ bool wanted_more(const Seeker& seeker, const Offer& a, const Offer& b) {
   return a.place < b.place;
 }
 
-bool worth_moving(const Seeker& seeker, std::size_t held_path_length, std::size_t held_place,
-                  const Offer& offer, std::size_t seeds) {
-  const std::size_t held = rank_of(seeker.role, held_path_length);
+bool worth_moving(const Seeker& seeker, const Held& held, const Offer& offer, std::size_t seeds) {
+  const std::size_t rank = rank_of(seeker.role, held.path_length);
   const std::size_t offered = rank_of(seeker.role, offer.answer.path.size());
   if (offer.answer.term != seeker.term) return offer.answer.term > seeker.term;
-  if (offered != held) return offered < held && offer.place < seeds;
+  if (offered != rank) return offered < rank && offer.place < seeds;
+  if (held.same_region && offer.answer.region != seeker.region) return false;
   if (crowded(offer.answer)) return false;
-  return offer.place < seeds && offer.place < held_place;
+  return offer.place < seeds && offer.place < held.place;
 }
 
 }  // namespace vpp::mesh

@@ -49,10 +49,17 @@ struct Offer {
 /// Whether `a` is to be asked before `b`; both fit. A strict weak order.
 [[nodiscard]] bool wanted_more(const Seeker& seeker, const Offer& a, const Offer& b);
 
-/// Whether an attached node gains a rung by moving from a parent with `held_path` at `held_place`
-/// of the config: a newer term, a seed of a better rank, or a more wanted one of the same rank.
+/// The parent that a node has.
+struct Held {
+  std::size_t path_length = 0;
+  std::size_t place = 0;
+  bool same_region = false;  ///< as the node's own
+};
+
+/// Whether an attached node gains a rung by moving: a newer term, a seed of a better rank, or one
+/// of the same rank named earlier in the config, for which nobody leaves its own region.
 /// Alternates of a better rank are for healing: with them every tree would end up flat.
-[[nodiscard]] bool worth_moving(const Seeker& seeker, std::size_t held_path_length,
-                                std::size_t held_place, const Offer& offer, std::size_t seeds);
+[[nodiscard]] bool worth_moving(const Seeker& seeker, const Held& held, const Offer& offer,
+                                std::size_t seeds);
 
 }  // namespace vpp::mesh

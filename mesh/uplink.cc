@@ -311,6 +311,7 @@ void Uplink::on(const Now& now, const FromParent& event) {
 void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const HelloAck& ack) {
   Parent parent{.link = petition.link,
                 .candidate = petition.candidate,
+                .same_region = petition.same_region,
                 .id = peer,
                 .session = petition.session,
                 .path = ack.path,
@@ -340,6 +341,7 @@ void Uplink::attach(const Now& now, const Petition& petition, NodeId peer, const
                     .look_at = kNever,
                     .look = {},
                     .promising = {},
+                    .elsewhere = {},
                     .leaving = {},
                     .balanced = false};
   standby_turn_ = 0;
@@ -508,7 +510,7 @@ bool Uplink::join_standby(Instant now) {
     return false;
   }
   const Look warm = *std::exchange(standby_, std::nullopt);
-  state_ = Joining{petition(now, warm.link, warm.attempt.candidate, warm.attempt.answer->path), {}};
+  state_ = Joining{petition(now, warm.link, warm.attempt), {}};
   return true;
 }
 

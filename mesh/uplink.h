@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -231,6 +232,7 @@ class Uplink {
   struct Petition {
     LinkId link = 0;
     Candidate candidate;
+    bool same_region = false;
     Session session = 0;
     Instant hello_again{};
     Instant give_up_at{};
@@ -253,6 +255,7 @@ class Uplink {
   struct Parent {
     LinkId link = 0;
     Candidate candidate;
+    bool same_region = false;  ///< as this node's
     NodeId id;
     Session session = 0;
     Path path;
@@ -297,6 +300,7 @@ class Uplink {
     Instant look_at = kNever;
     std::optional<Look> look;
     std::optional<Endpoint> promising;  ///< a wanted seed that answered the last look
+    std::set<std::size_t> elsewhere;    ///< places of seeds before the parent's, in other regions
     std::optional<Leaving> leaving;
     bool balanced = false;  ///< it was sent here: a more wanted seed is no reason to go back
   };
@@ -322,7 +326,8 @@ class Uplink {
   [[nodiscard]] bool will_do(const Probing& probing) const;
   void join_best(Instant now, Attempts offers);
   void rest(Instant now);
-  Petition petition(Instant now, LinkId link, const Candidate& candidate, const Path& path);
+  /// Precondition: the attempt was answered.
+  Petition petition(Instant now, LinkId link, const Attempt& attempt);
   void send_hello(Instant now, Petition& petition);
   void on_nak(Instant now, const Candidate& candidate, const HelloNak& nak);
   [[nodiscard]] bool acceptable(Instant now, const FromParent& event, const HelloAck& ack) const;

@@ -57,8 +57,8 @@ std::optional<Candidate> Uplink::look_target(Instant now, Attached& attached) {
   const bool alone = attached.parent.path.empty();
   const bool must_go = attached.leaving.has_value();
   const bool for_standby = !must_go && !alone && !standby_ && wants_standby(attached);
-  if (!for_standby && attached.parent.candidate.place == 0 && !must_go && !alone)
-    return std::nullopt;  // nothing more is wanted
+  const bool content = attached.elsewhere.size() == attached.parent.candidate.place;
+  if (!for_standby && content && !must_go && !alone) return std::nullopt;  // no seed is wanted more
   const std::vector<Candidate> others = ways_out(now, attached);
   if (others.empty()) return std::nullopt;
   if (must_go) {
@@ -140,6 +140,10 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
   if (answer == nullptr || look.petition || answer->nonce != look.attempt.nonce) return;
   look.attempt.answer = *answer;
   candidates_.answered(candidate.to);
+  const bool leads_away = attached.parent.same_region && answer->region != options_.region;
+  if (leads_away && candidate.place < attached.parent.candidate.place) {
+    attached.elsewhere.insert(candidate.place);
+  }
   const auto why = gain(now.protocol, attached, {*answer, candidate.place});
   const bool wait = why == MoveReason::kMoreWanted && attached.promising != candidate.to;
   attached.promising = why ? std::optional{candidate.to} : std::nullopt;
@@ -152,7 +156,7 @@ void Uplink::on_look(const Now& now, Attached& attached, const FromParent& event
   }
   look.why = *why;
   look.attempt.probe_again = kNever;
-  look.petition = petition(now.protocol, look.link, candidate, answer->path);
+  look.petition = petition(now.protocol, look.link, look.attempt);
   look.give_up_at = look.petition->give_up_at;
 }
 
@@ -176,8 +180,8 @@ std::optional<MoveReason> Uplink::gain(Instant now, const Attached& attached,
     if (!draining && (dispatch_active_ || crowded(answer))) return std::nullopt;
     return draining ? MoveReason::kRedirected : MoveReason::kBalanced;
   }
-  if (dispatch_active_ || !worth_moving(seeker(), parent.path.size(), parent.candidate.place, offer,
-                                        candidates_.seeds().size())) {
+  const Held held{parent.path.size(), parent.candidate.place, parent.same_region};
+  if (dispatch_active_ || !worth_moving(seeker(), held, offer, candidates_.seeds().size())) {
     return std::nullopt;
   }
   if (answer.term > record_.term) return MoveReason::kNewerTerm;

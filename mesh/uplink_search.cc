@@ -151,7 +151,7 @@ void Uplink::join_best(Instant now, Attempts offers) {
   const LinkId link = best->first;
   const Attempt chosen = best->second;
   offers.erase(best);
-  Petition asked = petition(now, link, chosen.candidate, chosen.answer->path);
+  Petition asked = petition(now, link, chosen);
   state_ = Joining{std::move(asked), std::move(offers)};
 }
 
@@ -172,13 +172,16 @@ void Uplink::rest(Instant now) {
   if (planted(Bug::kBackoffEnds) && failures_ > 5) state_ = Orphan{kNever};
 }
 
-Uplink::Petition Uplink::petition(Instant now, LinkId link, const Candidate& candidate,
-                                  const Path& path) {
+Uplink::Petition Uplink::petition(Instant now, LinkId link, const Attempt& attempt) {
+  const Path& path = attempt.answer->path;
   ++record_.session;
   effects_.asks = path.front();
   record_.counted_for = hold(now);  // whoever takes this node in adds to it
   if (!planted(Bug::kSessionNotPersisted)) persist();
-  Petition petition{.link = link, .candidate = candidate, .session = record_.session};
+  Petition petition{.link = link,
+                    .candidate = attempt.candidate,
+                    .same_region = attempt.answer->region == options_.region,
+                    .session = record_.session};
   petition.give_up_at = now + patience(failures_);
   send_hello(now, petition);
   return petition;

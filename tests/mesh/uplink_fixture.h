@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -78,7 +79,8 @@ struct UplinkBench {
   }
 
   /// `from` answers the probe that its opened link brings.
-  UplinkEffects offer(NodeId from, const Path& path, std::uint64_t term = 1) {
+  UplinkEffects offer(NodeId from, const Path& path, std::uint64_t term = 1,
+                      const std::string& region = {}) {
     const auto probes = sent<Probe>(step(LinkOpened{links.at(endpoint_of(from))}));
     REQUIRE(probes.size() == 1);
     return hear(from, ProbeAck{.nonce = probes[0].second.nonce,
@@ -86,7 +88,7 @@ struct UplinkBench {
                                .path = path,
                                .children = 0,
                                .free_slots = 10,
-                               .region = {}});
+                               .region = region});
   }
   HelloAck ack(Session session, const Path& path, std::uint64_t term = 1) const {
     return {.session = session,

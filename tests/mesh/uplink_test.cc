@@ -845,6 +845,26 @@ TEST_CASE("a child sent elsewhere to even out loads goes nowhere else, and does 
   }
 }
 
+TEST_CASE("a seed in another region is looked at once, and not gone to", "[mesh][uplink]") {
+  UplinkBench bench;
+  bench.offer(kFirst, kFirstPath, 1, "south");
+  const auto hellos = sent<Hello>(bench.offer(kSecond, kSecondPath, 1, "north"));
+  REQUIRE(hellos.size() == 1);
+  HelloAck ack = bench.ack(hellos[0].second.session, kSecondPath);
+  ack.spread = 4s;  // so many siblings that none keeps a standby
+  bench.hear(kSecond, ack);
+  REQUIRE(bench.uplink.parent() == kSecond);
+  int looks = 0;
+  for (const Instant end = bench.now.protocol + 120s; bench.now.protocol < end;) {
+    bench.hear(kSecond, bench.beacon(kSecondPath));
+    if (bench.run_to_deadline().open.empty()) continue;
+    ++looks;
+    CHECK(sent<Hello>(bench.offer(kFirst, kFirstPath, 1, "south")).empty());
+  }
+  CHECK(looks == 1);
+  CHECK(bench.uplink.parent() == kSecond);
+}
+
 TEST_CASE("with a standby the Hello goes out at once over a link that is open",
           "[mesh][uplink][standby]") {
   const Role role = GENERATE(Role::kLeaf, Role::kAggregator);
