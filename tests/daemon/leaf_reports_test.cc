@@ -26,7 +26,11 @@ struct Bench {
   OrderId order = kNoOrder;
   std::uint64_t sequence = 0;
 
-  explicit Bench(Duration spread) : leaf{options(), Rng{7}, now, Recovered{}} {
+  LinkKind kind;
+  std::vector<mesh::Stamp> echoed = {};  ///< by its reports
+
+  explicit Bench(Duration spread, LinkKind line = LinkKind::kLan)
+      : leaf{options(line), Rng{7}, now, Recovered{}}, kind{line} {
     leaf.advance(now);
     link = leaf.take_effects().open.at(0).link;
     leaf.step(now, mesh::LinkOpened{link});
@@ -39,8 +43,8 @@ struct Bench {
                         .region = {}});
     hear(mesh::HelloAck{.session = 1,
                         .certificate = {},
-                        .lease = limits::kLease,
-                        .beacon_interval = limits::kBeaconInterval,
+                        .lease = lease_of(kind, Role::kLeaf),
+                        .beacon_interval = profile_of(kind).beacon_interval,
                         .spread = spread,
                         .term = 1,
                         .path = {kParent},
@@ -52,8 +56,9 @@ struct Bench {
     device();
   }
 
-  static NodeOptions options() {
+  static NodeOptions options(LinkKind line) {
     NodeOptions out;
+    out.link = line;
     out.self = NodeId{1, 2};
     out.seeds = {Endpoint{"tcp://parent:1", {}}};
     return out;
@@ -62,7 +67,10 @@ struct Bench {
 
   void look() {
     for (const auto& sent : leaf.take_effects().up) {
-      if (std::holds_alternative<mesh::Report>(sent.message)) reports.push_back(now.protocol);
+      if (const auto* report = std::get_if<mesh::Report>(&sent.message)) {
+        reports.push_back(now.protocol);
+        echoed.push_back(report->beacon);
+      }
       if (std::holds_alternative<mesh::DispatchAck>(sent.message)) {
         acknowledged.push_back(now.protocol);
       }
@@ -72,9 +80,10 @@ struct Bench {
     leaf.step(now, mesh::FromParent{link, kParent, message});
     look();
   }
-  void device() {
+  void device(Watts measured = Watts{0}) {
     device::SiteStatus status;
     status.order = order;
+    status.measured = measured;
     leaf.step(now, SiteReported{status});
     look();
   }
@@ -82,7 +91,7 @@ struct Bench {
     for (const Instant end = now.protocol + span; now.protocol < end; look()) {
       now.protocol += 10ms;
       now.market += 10ms;
-      if (now.protocol.time_since_epoch() % 1s == 0ms) hear(beacon());
+      if (now.protocol.time_since_epoch() % profile_of(kind).beacon_interval == 0ms) hear(beacon());
       leaf.advance(now);
     }
   }
@@ -158,4 +167,44 @@ TEST_CASE("however fast orders follow one another, a leaf reports well within it
   for (std::size_t i = 1; i < bench.reports.size(); ++i) {
     CHECK(bench.reports[i] - bench.reports[i - 1] <= limits::kLease / 2);
   }
+}
+
+TEST_CASE("where data is paid for, a leaf with nothing to say answers every third beacon",
+          "[node][leaf][lines]") {
+  Bench bench{80ms, LinkKind::kCellular};
+  bench.run(10s);
+  bench.reports.clear();
+  bench.echoed.clear();
+  const Instant since = bench.now.protocol;
+  bench.run(10min);
+  CHECK(bench.reports.size() == 20);
+  Instant last = since;
+  for (std::size_t i = 0; i < bench.reports.size(); ++i) {
+    CHECK(bench.reports[i] - last <= 30s);
+    CHECK(bench.echoed[i] == bench.reports[i].time_since_epoch().count());  // the newest there is
+    last = bench.reports[i];
+  }
+}
+
+TEST_CASE("where data is paid for, power that changes is told seldom, and an order at once",
+          "[node][leaf][lines]") {
+  Bench bench{80ms, LinkKind::kCellular};
+  bench.run(10s);
+  bench.reports.clear();
+  for (int i = 0; i < 100; ++i) {
+    bench.device(Watts{1'000 * (i % 2)});
+    bench.run(200ms);
+  }
+  CHECK(bench.reports.size() <= 4 + 1);
+  CHECK(bench.reports.size() >= 3);
+  bench.reports.clear();
+  const Instant asked = bench.now.protocol;
+  bench.dispatch();
+  bench.run(1s);
+  REQUIRE_FALSE(bench.reports.empty());
+  CHECK(bench.reports.front() - asked <= 500ms);
+  bench.run(10s);
+  bench.reports.clear();
+  bench.run(60s);
+  CHECK(bench.reports.size() == 6);  // while it is delivered, with every beacon
 }
