@@ -200,7 +200,8 @@ TEST_CASE("the journal of a root that cannot be reached is not waited for", "[no
   bench.step(mesh::FromParent{bench.link_to_last, kThird, mesh::HelloAck{}});
   bench.win(7);
   const auto third_follows = [&] {
-    bench.step(mesh::FromChild{8, peer(kThird, Role::kRoot), mesh::Follow{.promised = 7}});
+    bench.step(
+        mesh::FromChild{8, peer(kThird, Role::kRoot), mesh::Follow{.promised = 7, .held = {}}});
   };
   SECTION("its word came after its link was lost") {
     bench.step(mesh::LinkLost{bench.link_to_other});
