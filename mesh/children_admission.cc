@@ -11,6 +11,8 @@ using namespace std::chrono_literals;
 
 /// Of a node that cannot keep up with what it has: taking more would cost it those too.
 constexpr Duration kLagMax = 1s;
+/// One that was frozen for a minute has caught up in a moment, not in another minute.
+constexpr Duration kLagToldMax = 3s;
 constexpr int kOustedMax = 3;             ///< a node that restarts in haste does it once or twice
 constexpr Duration kOustedWithin = 60s;   ///< apart from that they are forgotten
 constexpr Duration kDuplicatedFor = 60s;  ///< the one that is attached stays
@@ -104,7 +106,8 @@ Session Children::newest_session(NodeId id) const {
 void Children::refuse(ConnectionId connection, NakReason reason, Session newest) {
   ++counters_.refused;
   // One that is late itself would only be later if they came back before it has caught up.
-  const Duration wait = retry_after(reason) + (reason == NakReason::kBusy ? lag_ : Duration{0});
+  const Duration lag = reason == NakReason::kBusy ? std::min(lag_, kLagToldMax) : Duration{0};
+  const Duration wait = retry_after(reason) + lag;
   effects_.send.push_back({connection, HelloNak{.reason = reason,
                                                 .retry_after = rng_.jittered(wait),
                                                 .alternates = alternates_below(),

@@ -15,8 +15,9 @@ constexpr Duration kManySpread = 200ms;  ///< of 250 siblings or more: see one_o
 constexpr int kMorePart = 6;      ///< of a time-out: silent ones do not hold up those behind them
 constexpr int kMorePartMany = 2;  ///< a parent that many want at once is slow, not silent
 constexpr int kRepeatPart = 3;    ///< of a time-out: a Probe or Hello that was not answered
-constexpr int kPatienceDoublingsMax = 3;
-constexpr Duration kRetryMax = 60s;  ///< no refusal keeps us away for longer
+constexpr int kPatienceMax = 8;           ///< times the time-out, for whichever reason
+constexpr int kPatienceDoublingsMax = 3;  ///< as much
+constexpr Duration kRetryMax = 60s;       ///< no refusal keeps us away for longer
 constexpr Duration kAvoidAfterTimeout = 1s;
 /// Back-off while somebody answers but reaches no root yet: a tree that comes back from its root
 /// downwards would otherwise lose kBackoffMax at every level.
@@ -65,10 +66,12 @@ void Uplink::open_more(Instant now, Probing& probing) {
 
 /// How long an answer may take. A parent that thousands want at once may need longer than one
 /// attempt takes; an attempt given up is a handshake it did in vain, and one more to do. So each
-/// failure in a row gives the next attempt twice the time.
+/// failure in a row gives the next attempt twice the time. One that runs late itself is patient as
+/// well, but both are no reason to wait for minutes: who died amid it would be waited for as long.
 Duration Uplink::patience(int failed_before) const {
   const Duration wanted = std::max(line().join_timeout, spread_ * 2);
-  return lateness_.stretch(wanted) * (1 << std::min(failed_before, kPatienceDoublingsMax));
+  const int doubled = 1 << std::min(failed_before, kPatienceDoublingsMax);
+  return std::min(lateness_.stretch(wanted) * doubled, wanted * kPatienceMax);
 }
 
 Uplink::Attempt Uplink::open(LinkId link, const Candidate& candidate) {

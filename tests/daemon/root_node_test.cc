@@ -195,12 +195,13 @@ TEST_CASE("a root that is not in the config is nobody's standby", "[node][root]"
 // leader waited for that for ever.
 TEST_CASE("the journal of a root that cannot be reached is not waited for", "[node][root]") {
   Bench bench{{{"tcp://other:1", {}}, {"tcp://third:1", {}}}};
+  bench.win(7);
   bench.link();
   bench.step(mesh::LinkOpened{bench.link_to_last});
   bench.step(mesh::FromParent{bench.link_to_last, kThird, mesh::HelloAck{}});
-  bench.win(7);
   const auto third_follows = [&] {
-    bench.step(mesh::FromChild{8, peer(kThird, Role::kRoot), mesh::Follow{.promised = 7, .held = {}}});
+    bench.step(
+        mesh::FromChild{8, peer(kThird, Role::kRoot), mesh::Follow{.promised = 7, .held = {}}});
   };
   SECTION("its word came after its link was lost") {
     bench.step(mesh::LinkLost{bench.link_to_other});

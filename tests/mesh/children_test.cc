@@ -727,6 +727,18 @@ TEST_CASE("a parent that runs late takes nobody until it has caught up", "[mesh]
   CHECK(sent<HelloAck>(bench.hello(2, leaf(2), 1)).size() == 1);
 }
 
+// Seed 20006166: a root that was frozen for a minute sent a node away for another one.
+TEST_CASE("a parent that was frozen for long sends nobody away for as long", "[mesh][children]") {
+  ChildrenBench bench;
+  bench.join(1, leaf(1));
+  bench.advance(60s);
+  const auto naks = sent<HelloNak>(bench.hello(2, leaf(2), 1));
+  REQUIRE(naks.size() == 1);
+  CHECK(naks[0].second.reason == NakReason::kBusy);
+  CHECK(naks[0].second.retry_after >= 3s);
+  CHECK(naks[0].second.retry_after <= 5s);
+}
+
 TEST_CASE("a parent that runs late with a question to put is late all the same",
           "[mesh][children]") {
   // Found by the fuzzer: what is due at once was taken to be due only when the parent ran.

@@ -434,6 +434,23 @@ TEST_CASE("each search that found nobody gives the next one twice the time, eigh
   CHECK(bench.now.protocol - opened == 3s);
 }
 
+// Seed 20007661: a node that could reach nobody and then was frozen waited three minutes for one
+// that had died.
+TEST_CASE("failures and lateness together give no search more than eight times the time-out",
+          "[mesh][uplink][lateness]") {
+  UplinkBench bench;
+  for (int searches = 0; searches < 5;) {
+    if (!bench.run_to_deadline().close.empty()) ++searches;
+  }
+  const UplinkEffects effects = bench.advance(60s);  // frozen
+  REQUIRE_FALSE(effects.open.empty());
+  CHECK(effects.open[0].patience == 24s);
+  const Instant opened = bench.now.protocol;
+  while (bench.run_to_deadline().close.empty()) {
+  }
+  CHECK(bench.now.protocol - opened == 24s);
+}
+
 TEST_CASE("a node that knows nobody keeps its timers going", "[mesh][uplink]") {
   UplinkOptions options = options_of(Role::kLeaf);
   options.seeds.clear();
