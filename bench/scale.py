@@ -67,7 +67,7 @@ def one_parent(build, sizes, say):
             pid = plant.root.popen.pid
             rows.append(memory_row(plant, leaves))
             time.sleep(sizes["scale_settle_s"])
-            rows.append(fan_out_row(plant, fleets, leaves, sizes, say))
+            rows.append(fan_out_row(plant, leaves, sizes, say))
             rows.append(idle_row(plant, fleets, leaves, sizes))
             rows.append(fan_in_row(plant, fleets, leaves, sizes))
             say(f"  {rows[-1]['measured']} msg/s in, {memory_mb(pid):.0f} MB after that")
@@ -80,16 +80,12 @@ def memory_row(plant, leaves):
                (now - plant.memory_before_mb) * 1024 / leaves, "kB", aim=48, resident_mb=now)
 
 
-def fan_out_row(plant, fleets, leaves, sizes, say):
+def fan_out_row(plant, leaves, sizes, say):
     times, posted = order_times(plant.root, leaves, sizes["scale_orders"], say,
                                 sizes["scale_pause_s"])
-    status = fleets.ask("status")
-    last_ms = (max(s["acknowledged_ns"] for s in status)
-               - max(s["dispatched_ns"] for s in status)) / 1e6
     return row(f"fan-out to the last acknowledgement, {leaves}", float(percentile(times, 50)), "ms",
                **({"aim": FAN_OUT_MOST_MS[leaves]} if leaves in FAN_OUT_MOST_MS else {}),
-               p95=percentile(times, 95), posted_p50=percentile(posted, 50), samples=len(times),
-               last_leaf_ms=last_ms)
+               p95=percentile(times, 95), posted_p50=percentile(posted, 50), samples=len(times))
 
 
 def idle_row(plant, fleets, leaves, sizes):

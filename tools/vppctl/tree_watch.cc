@@ -325,14 +325,13 @@ int tree_watch(const Session& session, const WatchArguments& arguments) {
   action.sa_handler = interrupt;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
-  const auto until =
-      arguments.most ? std::optional{steady_clock::now() + *arguments.most} : std::nullopt;
+  const auto begun = steady_clock::now();
   Watch watch{session.daemons};
   const auto display = display_for(session, arguments.colour);
   const bool always = dynamic_cast<Picture*>(display.get()) != nullptr;
   while (interrupted == 0 && session.out.good()) {
     if (watch.look_again() || always) watch.show(*display);
-    if (until && steady_clock::now() >= *until) break;
+    if (arguments.most && steady_clock::now() - begun >= *arguments.most) break;
     watch.wait();
   }
   return static_cast<int>(Exit::kOk);
