@@ -50,6 +50,8 @@ struct Kid {
   ConnectionId connection = 0;
   Session session = 0;
   bool attached = false;
+  Duration lease{0};
+  Duration quiet{0};  ///< how long its line lets it be when there is nothing to say
   bool held = false;  ///< came with a hold
   Instant held_until{};
   Instant lease_until{};
@@ -81,14 +83,18 @@ class Model {
     }
   }
 
-  void admit(Instant now, NodeId id, ConnectionId connection, Session session, Duration hold,
-             Duration lease) {
+  void admit(Instant now, NodeId id, ConnectionId connection, const Hello& hello, Duration hold) {
+    const Session session = hello.session;
+    const Duration lease = lease_of(hello.link, hello.role);
     end(id);
     Kid& kid = kids[id];
     std::vector<Instant> ousted = std::move(kid.ousted);
     kid = {.connection = connection,
            .session = session,
            .attached = true,
+           .lease = lease,
+           .quiet = std::max(profile_of(hello.link).report_idle,
+                             profile_of(hello.link).beacon_interval),
            .held = hold > 0ms,
            .held_until = now + std::min<Duration>(hold, 10min),
            .lease_until = now + lease,
@@ -105,7 +111,7 @@ class Model {
   void oust(Instant now, NodeId id) {
     Kid& kid = kids.at(id);
     const bool alive =
-        kid.echoed >= 0 && now - kid.heard_at <= 2 * ChildrenOptions{}.beacon_interval;
+        kid.echoed >= 0 && now - kid.heard_at <= 2 * kid.quiet;
     if (alive) kid.ousted.push_back(now);
   }
   /// Three times, each within a minute of the one before, are two nodes of one identity: whoever is
@@ -129,10 +135,10 @@ class Model {
   }
 
   /// True: the report is to be believed.
-  bool report(Instant now, NodeId id, const Report& report, Duration lease) {
+  bool report(Instant now, NodeId id, const Report& report) {
     Kid& kid = kids.at(id);
     const bool fits = is_leaf(id) == std::holds_alternative<SiteSummary>(report.summary);
-    const Instant until = Instant{Duration{report.beacon}} + lease;
+    const Instant until = Instant{Duration{report.beacon}} + kid.lease;
     if (report.session != kid.session || report.sequence <= kid.sequence) return false;
     if (report.beacon < kid.echoed || report.beacon < 0 || report.beacon > newest_sent_) {
       return false;
@@ -312,6 +318,7 @@ class Harness {
     const bool repeated =
         known && kid->second.connection == connection && kid->second.session == hello.session;
     hello.handover = input_.coin();
+    hello.link = static_cast<LinkKind>(input_.below(kLinkKinds));
     const Instant now = now_.protocol;
     if (view_of(id).id == kNoNode && kid != model_.kids.end())
       kid->second.ousted.clear();  // forgotten
@@ -330,7 +337,7 @@ class Harness {
     if (taken) {
       const Duration hold = std::max(0ms, hello.hold);
       if (known && connection != kid->second.connection) model_.oust(now, id);
-      model_.admit(now, id, connection, hello.session, hold, lease_);
+      model_.admit(now, id, connection, hello, hold);
     }
     const bool acknowledged = settle_up(connection);
     VPP_CHECK(acknowledged == (taken || repeated));
@@ -356,7 +363,7 @@ class Harness {
         input_.below(8) == 1 ? connection_of(index, input_.below(4)) : kid->second.connection;
     const bool heard = kid->second.attached && connection == kid->second.connection;
     children_.step(now_, FromChild{connection, peer_of(id), report});
-    if (heard && model_.report(now_.protocol, id, report, lease_) && !is_leaf(id)) {
+    if (heard && model_.report(now_.protocol, id, report) && !is_leaf(id)) {
       for (const Attachment& one : report.attached) announced(id, one);
     }
     settle_up(connection);
@@ -389,7 +396,7 @@ class Harness {
     const Instant due = children_.next_deadline();
     VPP_CHECK((due == kNever) == (model_.attached_count() == 0));
     if (due == kNever) return;
-    VPP_CHECK(due - now_.protocol <= ChildrenOptions{}.beacon_interval);
+    VPP_CHECK(due - now_.protocol <= limits::kBeaconInterval);
     pass(std::max(0ms, due - now_.protocol));
   }
 
@@ -593,7 +600,6 @@ class Harness {
   bool root_;
   Model model_;
   Children children_;
-  Duration lease_ = limits::kLease;
   Now now_{Instant{1000s}, MarketTime{}, 1};
   Path path_;
   bool late_ = false;

@@ -222,6 +222,7 @@ class Harness {
         .certificate = {},
         .lease = any_span(limits::kLease),
         .beacon_interval = any_span(limits::kBeaconInterval),
+        .above = any_span(limits::kLease),
         .spread = any_span(0ms),
         .term = 1 + input_.below(3),
         .path = any_path(),
@@ -238,7 +239,8 @@ class Harness {
         .path = any_path(),
         .market_time = any_market(),
         .market_speed = 1 + static_cast<std::int64_t>(input_.number(2) % limits::kMarketSpeedMax),
-        .alternates = any_alternates()};
+        .alternates = any_alternates(),
+        .above = any_span(limits::kLease)};
   }
   Dispatch any_dispatch() {
     Dispatch order;
@@ -313,17 +315,20 @@ class Harness {
       lease_ = std::clamp<Duration>(ack->lease, 1s, 120s);
       stamp_ = ack->stamp;
       sequence_ = 0;
-      remember(ack->path.size());
+      remember(ack->path, ack->above);
     } else if (const auto* beacon = std::get_if<Beacon>(&heard->message)) {
       if (heard->link != parent_link_ || beacon->stamp <= stamp_ || !of_now) return;
       if (beacon->stamp > kStampMax) return;
       stamp_ = beacon->stamp;
-      remember(beacon->path.size());
+      remember(beacon->path, beacon->above);
     }
   }
 
-  void remember(std::size_t path_length) {
-    heard_.push_back({now_.protocol, lease_ * static_cast<Duration::rep>(path_length)});
+  /// A parent that reaches no root counts nobody.
+  void remember(const Path& path, Duration above) {
+    if (!path.empty()) {
+      heard_.push_back({now_.protocol, lease_ + std::clamp<Duration>(above, 0ms, 16min)});
+    }
   }
 
   void check_send(const SendUp& up, LinkId parent_before) {
