@@ -42,7 +42,7 @@ inline constexpr std::array<LinkProfile, kLinkKinds> kLinkProfiles = [] {
   return std::array<LinkProfile, kLinkKinds>{{
       {"lan", limits::kBeaconInterval, limits::kLease, limits::kJoinTimeout, 1s, 200ms, 10s, 250ms},
       {"wan", 2s, 30s, 5s, 8s, 1s, 60s, 500ms},
-      {"cellular", 10s, 100s, 15s, 30s, 5s, 15min, 2s},
+      {"cellular", 10s, 150s, 15s, 50s, 5s, 15min, 2s},
   }};
 }();
 

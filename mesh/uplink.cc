@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 
 // What a parent may tell, so that no peer can stretch or shrink our timers beyond reason.
 constexpr Duration kLeaseMin = 1s;
-constexpr Duration kLeaseMax = 120s;
+constexpr Duration kLeaseMax = 180s;
 constexpr Duration kBeaconMin = 50ms;
 constexpr Duration kBeaconMax = 30s;
 constexpr Duration kSpreadMax = 60s;

@@ -169,7 +169,7 @@ TEST_CASE("however fast orders follow one another, a leaf reports well within it
   }
 }
 
-TEST_CASE("where data is paid for, a leaf with nothing to say answers every third beacon",
+TEST_CASE("where data is paid for, a leaf with nothing to say answers every fifth beacon",
           "[node][leaf][lines]") {
   Bench bench{80ms, LinkKind::kCellular};
   bench.run(10s);
@@ -177,10 +177,10 @@ TEST_CASE("where data is paid for, a leaf with nothing to say answers every thir
   bench.echoed.clear();
   const Instant since = bench.now.protocol;
   bench.run(10min);
-  CHECK(bench.reports.size() == 20);
+  CHECK(bench.reports.size() == 12);
   Instant last = since;
   for (std::size_t i = 0; i < bench.reports.size(); ++i) {
-    CHECK(bench.reports[i] - last <= 30s);
+    CHECK(bench.reports[i] - last <= 50s);
     CHECK(bench.echoed[i] == bench.reports[i].time_since_epoch().count());  // the newest there is
     last = bench.reports[i];
   }

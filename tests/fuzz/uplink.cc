@@ -312,7 +312,7 @@ class Harness {
       former_link_ = parent_link_;
       parent_link_ = heard->link;
       interval_ = std::clamp<Duration>(ack->beacon_interval, 50ms, 30s);
-      lease_ = std::clamp<Duration>(ack->lease, 1s, 120s);
+      lease_ = std::clamp<Duration>(ack->lease, 1s, 180s);
       stamp_ = ack->stamp;
       sequence_ = 0;
       remember(ack->path, ack->above);
@@ -327,7 +327,7 @@ class Harness {
   /// A parent that reaches no root counts nobody.
   void remember(const Path& path, Duration above) {
     if (!path.empty()) {
-      heard_.push_back({now_.protocol, lease_ + std::clamp<Duration>(above, 0ms, 16min)});
+      heard_.push_back({now_.protocol, lease_ + std::clamp<Duration>(above, 0ms, 24min)});
     }
   }
 

@@ -171,6 +171,8 @@ void declare(CLI::App& app, Arguments& arguments) {
   app.add_option("--roots", arguments.overrides.roots,
                  "one, or three that share an etcd; without it each seed draws its own")
       ->check(CLI::IsMember({1, 3}));
+  app.add_flag("--lines", arguments.overrides.lines,
+               "links of every kind, lan, wan and cellular, instead of LANs only");
   app.add_option("--faults", arguments.faults,
                  "some of design/reliability.md's, by name: a,b,c, all or none; without it each "
                  "seed draws its own");

@@ -13,8 +13,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// After this without a word both sides know: the parent by the lease.
-constexpr Duration kAware = limits::kLease + 3s;
+/// After a lease and this without a word both sides know.
+constexpr Duration kAware = 3s;
 /// Nodes differ by this much of protocol time in when a window begins or ends.
 constexpr Duration kClocks = 1s;
 
@@ -86,7 +86,7 @@ void NeverOver::sent(WorldTime at, MarketTime market, NodeIndex node, Incarnatio
     if (!told || addressed.contains(child) || told->arrival.from != node) continue;
     const bool forgotten = told->arrival.from_incarnation != incarnation;
     const bool elsewhere = parents_[child] != kNobody && parents_[child] != node;
-    if (forgotten || elsewhere || at - told->arrival.at < kAware) continue;
+    if (forgotten || elsewhere || at - told->arrival.at < leases_[child] + kAware) continue;
     const Watts may = may_do(at, market, child, sign);
     if (may > Watts{0}) {
       who += " " + std::to_string(child) + ":" + std::to_string(may.count) + "W";

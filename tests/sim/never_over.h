@@ -24,7 +24,11 @@ namespace vpp::sim {
 class NeverOver {
  public:
   NeverOver(std::size_t nodes, std::int64_t speed, Findings& findings)
-      : speed_{speed}, findings_{findings}, told_(nodes), parents_(nodes, kNobody) {}
+      : speed_{speed},
+        findings_{findings},
+        told_(nodes),
+        parents_(nodes, kNobody),
+        leases_(nodes) {}
 
   struct Arrival {
     NodeIndex from = kNobody;
@@ -33,6 +37,8 @@ class NeverOver {
     WorldTime expires{};
     mesh::Dispatch dispatch;
   };
+  /// After which time without a word its parent knows that it is lost.
+  void holds_lease(NodeIndex node, Duration lease) { leases_[node] = lease; }
   /// A dispatch is handed to `node`, a leaf or not, and accepted or not.
   void arrives(NodeIndex node, bool is_leaf, const Arrival& arrival);
   /// The leaf accepted what has just arrived.
@@ -66,6 +72,7 @@ class NeverOver {
   std::vector<std::optional<Told>> told_;
   std::pair<NodeIndex, Arrival> heard_{kNobody, {}};  ///< the newest, by a leaf
   std::vector<NodeIndex> parents_;
+  std::vector<Duration> leases_;
   std::uint64_t checked_ = 0;  ///< sends while somebody was out of contact and could still deliver
 };
 

@@ -13,6 +13,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
+/// A minute, the longest lease, and the hold of one that lost its store.
+constexpr Duration kLinesLiveness = 5min;
+
 constexpr std::uint32_t kLargePlant = 2'000;  // leaves; larger ones come one after the other
 constexpr Duration kLargeStart = 10s;
 constexpr std::uint32_t kSeveralRoots = 3;
@@ -241,7 +244,8 @@ Scenario make_scenario(std::uint64_t seed, const Overrides& overrides) {
   scenario.speed =
       scenario.market ? std::array{10, 60}[rng.below(2)] : std::array{1, 10}[rng.below(2)];
   scenario.safety = overrides.safety.value_or(45s + rng.up_to(30s));
-  scenario.liveness = overrides.liveness.value_or(60s);
+  scenario.lines = overrides.lines;
+  scenario.liveness = overrides.liveness.value_or(scenario.lines ? kLinesLiveness : 60s);
   const FaultSet drawn = draw_set(rng);
   const FaultSet& faults = overrides.faults ? *overrides.faults : drawn;
   draw_network(rng, faults, scenario.faults);
@@ -272,6 +276,7 @@ std::string describe(const Scenario& scenario) {
   const auto add = [&](const char* name, std::int64_t value) {
     if (value != 0) out += std::string{" "} + name + "=" + std::to_string(value);
   };
+  add("lines", scenario.lines ? 1 : 0);
   add("drop", faults.drop_permille);
   add("duplicate", faults.duplicate_permille);
   add("reorder", faults.reorder_permille);
@@ -305,6 +310,7 @@ std::string replay_command(const Scenario& scenario, const Overrides& overrides)
   if (overrides.aggregators) out += " --aggregators " + std::to_string(*overrides.aggregators);
   if (overrides.depth) out += " --depth " + std::to_string(*overrides.depth);
   if (overrides.roots) out += " --roots " + std::to_string(*overrides.roots);
+  if (overrides.lines) out += " --lines";
   if (overrides.faults) out += " --faults " + list_of(*overrides.faults, kFaultNames);
   if (overrides.workloads) out += " --workload " + list_of(*overrides.workloads, kWorkloadNames);
   if (overrides.safety) out += " --safety " + std::to_string(*overrides.safety / 1s);

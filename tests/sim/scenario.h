@@ -111,6 +111,7 @@ struct Overrides {
   std::optional<FaultSet> faults;      ///< nothing: each with its own chance
   std::optional<WorkloadSet> workloads;
   std::optional<std::uint32_t> roots;
+  bool lines = false;  ///< of every kind; otherwise every link is a LAN
   std::optional<Duration> safety;
   std::optional<Duration> liveness;
   PlantedBug bug = PlantedBug::kNone;
@@ -122,6 +123,7 @@ struct Scenario {
   std::uint32_t roots = 1;            ///< one, or three with an etcd
   std::vector<std::uint32_t> levels;  ///< aggregators per level, from the top
   bool mixed_homes = false;           ///< leaves also live above the lowest aggregators
+  bool lines = false;                 ///< leaves' and aggregators' links are of every kind
   bool market = false;
   std::int64_t speed = 1;    ///< of market time
   Duration start_spread{0};  ///< until all leaves have started

@@ -105,6 +105,17 @@ TEST_CASE("fresh seeds keep every invariant, part 10 of 10", "[sim]") {
   run_part(9);
 }
 
+TEST_CASE("plants with links of every kind keep every invariant", "[sim]") {
+  Overrides overrides;
+  overrides.lines = true;
+  constexpr std::uint64_t kFirst = 61;
+  for (std::uint64_t seed = kFirst; seed < kFirst + kSeedsPerPart / 5; ++seed) {
+    const Outcome outcome = run_twice(seed, overrides);
+    if (outcome.violation) FAIL(explain(seed, overrides, outcome));
+  }
+  SUCCEED();
+}
+
 TEST_CASE("every seed that once failed keeps every invariant now", "[sim]") {
   const auto replays = read_replays(VPP_REPLAYS "/seeds.txt");
   for (const Replay& replay : replays) {

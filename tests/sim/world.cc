@@ -109,6 +109,11 @@ void World::build_node(NodeIndex index, Rng& rng) {
     made.site.emplace(rng.fork(), kMarketBegin);
   }
   options.role = made.role;
+  if (scenario_.lines && made.role != Role::kRoot) {
+    const std::size_t kinds = made.role == Role::kLeaf ? kLinkKinds : 2;  // none is cellular
+    options.link = static_cast<LinkKind>(index % kinds);
+  }
+  never_over_.holds_lease(index, lease_of(options.link, options.role));
   choose_parents(index, rng);
   if (made.role != Role::kLeaf) options.serves = endpoint_of(index);
   if (roots_.several() && made.role == Role::kRoot) make_one_of_several(index);
@@ -189,7 +194,7 @@ void World::start(NodeIndex index) {
   const auto recovered = recover(index);
   if (!recovered) {
     // As the hint says: the store is put aside, by people, who take their time.
-    queue_.push(std::max(queue_.now(), self.fell_at) + kStorePutAside, Restart{index});
+    queue_.push(std::max(queue_.now(), self.fell_at) + put_aside(), Restart{index});
     return;
   }
   promises_.recovered(index, *recovered);
