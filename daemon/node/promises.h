@@ -3,9 +3,10 @@
 // A child that cannot be reached, or that may not be counted yet because it or its parent has a new
 // place in the tree, goes on with the newest share that reached it, and then with the steps ahead
 // of it, until that expires. Which of them reached it nobody knows: its promise is the most it was
-// asked within its last leases, or what its own newest report says that it does, per sign. A promise
-// ends when it expires, when the child says after a release that it follows nothing, or when it
-// lives elsewhere. Steps ahead last until they expire: who waits for one follows nothing either.
+// asked within its last leases, or what its own newest report says that it does, per sign. A
+// promise ends when it expires, when the child says after a release that it follows nothing, or
+// when it lives elsewhere. Steps ahead last until they expire: who waits for one follows nothing
+// either.
 //
 // A branch says what its own lost sites may still do, whoever told them: it is reserved here while
 // the branch is not counted, and after its last word for as long as orders go on without one.

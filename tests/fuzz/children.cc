@@ -93,8 +93,8 @@ class Model {
            .session = session,
            .attached = true,
            .lease = lease,
-           .quiet = std::max(profile_of(hello.link).report_idle,
-                             profile_of(hello.link).beacon_interval),
+           .quiet =
+               std::max(profile_of(hello.link).report_idle, profile_of(hello.link).beacon_interval),
            .held = hold > 0ms,
            .held_until = now + std::min<Duration>(hold, 10min),
            .lease_until = now + lease,
@@ -110,8 +110,7 @@ class Model {
   /// Another session is about to take its place, over another connection.
   void oust(Instant now, NodeId id) {
     Kid& kid = kids.at(id);
-    const bool alive =
-        kid.echoed >= 0 && now - kid.heard_at <= 2 * kid.quiet;
+    const bool alive = kid.echoed >= 0 && now - kid.heard_at <= 2 * kid.quiet;
     if (alive) kid.ousted.push_back(now);
   }
   /// Three times, each within a minute of the one before, are two nodes of one identity: whoever is
