@@ -121,7 +121,11 @@ void Promises::sent_down(WorldTime at, NodeIndex node, const mesh::Message& mess
     }
   }
   const bool is_root = roots_.has(node);
-  const std::uint64_t written = is_root ? nodes_[node].root_term : nodes_[node].uplink_term;
+  std::uint64_t written = is_root ? nodes_[node].root_term : nodes_[node].uplink_term;
+  // An order may overtake the first beacon of its term: the fence is what it is durable in.
+  if (std::holds_alternative<mesh::Dispatch>(message) && !is_root) {
+    written = std::max(written, nodes_[node].fence.term);
+  }
   if (term > written && (durable || is_root)) {
     findings_.report(Invariant::kOneTerm, node, at,
                      "tells term " + std::to_string(term) + " before it is durable");
