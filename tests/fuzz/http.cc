@@ -35,6 +35,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr std::size_t kHeaderMax = 512;
+
 /// Says what it understood.
 void echo(const HttpRequest& request, const HttpServer::Respond& respond) {
   VPP_CHECK(request.local);
@@ -62,7 +64,7 @@ class Server {
     directory_ = name;
     HttpOptions options;
     options.socket = directory_ / "s";
-    options.header_max = 512;
+    options.header_max = kHeaderMax;
     options.body_max = 256;
     // A busy machine is no finding.
     options.idle_max = options.request_max = options.stuck_max = std::chrono::minutes{10};
@@ -108,11 +110,20 @@ class Server {
   std::unique_ptr<HttpServer> server_;
 };
 
+bool too_large(const std::string& answer) {
+  return answer.find("HTTP/1.1 413") != std::string::npos;
+}
+
 /// Which fault of a bad request is named, malformed or too large, depends on how much of it has
 /// come. That it is refused does not.
 bool refused(const std::string& answer) {
-  const auto has = [&](std::string_view what) { return answer.find(what) != std::string::npos; };
-  return has("HTTP/1.1 400") || has("HTTP/1.1 413");
+  return answer.find("HTTP/1.1 400") != std::string::npos || too_large(answer);
+}
+
+/// But a header about as long as the limit: Beast measures what it holds before it has found the
+/// end, so whether the last piece came with the rest decides.
+bool at_the_limit(std::string_view whole, const std::string& a, const std::string& b) {
+  return whole.size() >= kHeaderMax && (too_large(a) || too_large(b));
 }
 
 }  // namespace
@@ -134,8 +145,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string answer = server.ask(pieces);
   VPP_CHECK(answer.empty() || answer.starts_with("HTTP/1."));
   const std::string at_once = server.ask({whole});
-  VPP_CHECK(refused(at_once) == refused(answer));
-  VPP_CHECK(refused(answer) || at_once == answer);
+  if (!at_the_limit(whole, at_once, answer)) {
+    VPP_CHECK(refused(at_once) == refused(answer));
+    VPP_CHECK(refused(answer) || at_once == answer);
+  }
   const std::string well = server.ask({"GET /well HTTP/1.1\r\nHost: x\r\n\r\n"});
   VPP_CHECK(well.starts_with("HTTP/1.1 200") && well.ends_with("GET\n/well\n"));
   return 0;
