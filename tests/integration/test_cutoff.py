@@ -73,27 +73,28 @@ class CutOff(PlantCase):
         plant = self.quiet_plant(leaves=2, aggregators=1)
         number = self.book(plant, 4_000, 0, 5, "it-kept")
         self.await_order_over(plant, number)
-        delivered = self.await_account(plant, number)
+        self.await_account(plant, number)
         victim = max(plant.leaves, key=lambda leaf: said_wh([leaf], number))
-        mine = said_wh([victim], number)
-        self.assertGreater(mine, 0)
+        self.assertGreater(said_wh([victim], number), 0)
         wait_until(lambda: victim.try_get("/v1/status")["site"]["mode"] == "local_default", 10,
                    "the end of the order at the leaf")
-        kept = lambda: abs(said_wh([victim], number) - mine) < 0.01
-        self.restart_once_durable(victim)
+        self.await_durable(victim)
+        mine = said_wh([victim], number)  # with its last joules
+        delivered = self.await_account(plant, number)
+        victim.kill()
+        victim.wait()
+        victim.start()
         plant.await_whole()
-        wait_until(kept, 10, "the account of the earlier life")
+        wait_until(lambda: abs(said_wh([victim], number) - mine) < 0.01, 10,
+                   "the account of the earlier life")
         self.assertAlmostEqual(self.await_account(plant, number), delivered, delta=0.01)
 
     @staticmethod
-    def restart_once_durable(leaf):
-        """An account is durable a few seconds after the end of its order; then kill -9."""
+    def await_durable(leaf):
+        """An account is whole and durable a few seconds after the end of its order."""
         begin = leaf.get("/v1/status")["node"]["uptime_ms"]
         wait_until(lambda: leaf.get("/v1/status")["node"]["uptime_ms"] > begin + 5_000, 20,
                    "five seconds of its own clock")
-        leaf.kill()
-        leaf.wait()
-        leaf.start()
 
 
 if __name__ == "__main__":
