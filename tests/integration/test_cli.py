@@ -144,10 +144,11 @@ class Watch(PlantCase):
     def test_every_move_is_told_with_where_from_where_to_and_why(self):
         plant = self.running_plant(leaves=4, aggregators=2)
         victim = plant.aggregators[0]
-        # One that found its parent late may live elsewhere still.
         homes = plant.leaves[::2]
-        wait_until(lambda: all(self.parent(home) == victim.id for home in homes), 90,
-                   "home below its first parent")
+        # Who found its parent late may live elsewhere still, and is not counted while it moves.
+        wait_until(lambda: all(self.parent(leaf) == plant.parents_of(leaf)[0].id
+                               for leaf in plant.leaves), 90, "leaf below its first parent")
+        self.await_count(plant, 4)
         watch = self.begin(plant, "-o", "json", stdout=subprocess.PIPE)
         self.addCleanup(watch.stdout.close)
         out = watch.stdout.fileno()
