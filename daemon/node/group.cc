@@ -170,7 +170,7 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
     state.flexibility = aggregation::GroupFlexibility{curves->discharge, curves->charge};
     // Of what it was asked, what its own lost sites may still do is as good as done: nobody else is
     // to make up for it.
-    const auto [low, high] = std::minmax(Watts{0}, group.asked);
+    const auto [low, high] = std::minmax({Watts{0}, group.asked});  // values, not references
     state.measured = group.measured + std::clamp(group.reserved, low, high);
   } else {
     invalid_.push_back(child.id);
