@@ -1,6 +1,7 @@
 // Nodes with real sockets on loopback, driven by one thread, for tests of the transport.
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <memory>
@@ -34,20 +35,25 @@ struct TestNode {
     }
     return found;
   }
-  /// Messages of one kind that came on any connection or link.
+  /// The message of one kind that came with `event`, on any connection or link; or null.
+  template <class Kind>
+  [[nodiscard]] static const Kind* message_in(const TransportEvent& event) {
+    if (const auto* e = std::get_if<FromChild>(&event)) return std::get_if<Kind>(&e->message);
+    if (const auto* e = std::get_if<FromParent>(&event)) return std::get_if<Kind>(&e->message);
+    return nullptr;
+  }
   template <class Kind>
   [[nodiscard]] std::vector<Kind> messages() const {
     std::vector<Kind> found;
-    const auto add = [&](const Message& message) {
-      if (const auto* one = std::get_if<Kind>(&message)) found.push_back(*one);
-    };
-    for (const auto& event : all<FromChild>()) add(event.message);
-    for (const auto& event : all<FromParent>()) add(event.message);
+    for (const TransportEvent& event : heard) {
+      if (const auto* one = message_in<Kind>(event)) found.push_back(*one);
+    }
     return found;
   }
   template <class Kind>
   [[nodiscard]] std::size_t count() const {
-    return messages<Kind>().size();
+    return static_cast<std::size_t>(std::ranges::count_if(
+        heard, [](const auto& event) { return message_in<Kind>(event) != nullptr; }));
   }
 
   Role role;
