@@ -13,9 +13,9 @@
 //             counted; the root then says Cleared, and every ancestor passes that down once its
 //             own questions are answered. Nobody has to know where the node was before.
 // Older       a node that lost its store, or one of two with one key, begins with old sessions. It
-//             is told the newest that is known of it here or below, goes on from there, and then
-//             says how long it may be counted elsewhere; if a branch has let it in, the ancestor
-//             that knows better has it left out.
+//             does not know who counts it, so that its hold is the longest there is; it is told the
+//             newest session that is known of it here or below, and goes on from there; if a branch
+//             has let it in, the ancestor that knows better has it left out.
 // Location    the announcements also tell every ancestor through which child a node is reached.
 // Lease       runs from the stamp the report echoes, on this node's own clock. How long it is, and
 //             how often beacons come, suits the child's line (config/link_profile.h); what a child

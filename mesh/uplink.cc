@@ -216,6 +216,8 @@ Instant Uplink::local_time_of(Stamp stamp) const {
 void Uplink::begin(Instant now) {
   flush_at_ = std::max(flush_at_, now);
   if (std::exchange(begun_, true)) return;
+  // One that remembers nothing may be new, or counted wherever it was when its store was lost.
+  if (record_.session == 0) record_.counted_for = longest_counted();
   // A restart: the last beacon came before now; one lease more for a path that had just grown.
   if (record_.counted_for == Duration{0}) return;
   counted_until_ = now + with_drift(record_.counted_for + limits::kLease);
@@ -531,6 +533,11 @@ void Uplink::advance(Instant now, Attached& attached) {
 
 Seeker Uplink::seeker() const {
   return {options_.self, options_.role, options_.region, record_.term};
+}
+
+Duration Uplink::longest_counted() const {
+  constexpr auto kLevelsAbove = static_cast<Duration::rep>(limits::kDepthMax) - 1;
+  return lease_of(options_.link, options_.role) + kGroupLeaseMax * kLevelsAbove;
 }
 
 Duration Uplink::hold(Instant now) const {

@@ -218,10 +218,8 @@ void Uplink::on_nak(Instant now, const Candidate& candidate, const HelloNak& nak
   // What this node knew of itself was lost: it goes on from there, and is counted nowhere until
   // whoever counts the session that was attached cannot any more.
   record_.session = nak.newest;
-  constexpr auto kLevelsAbove = static_cast<Duration::rep>(limits::kDepthMax) - 1;
-  const Duration most = lease_of(options_.link, options_.role) + kGroupLeaseMax * kLevelsAbove;
-  counted_until_ = std::max(counted_until_, now + with_drift(most));
-  record_.counted_for = std::max(record_.counted_for, most);
+  counted_until_ = std::max(counted_until_, now + with_drift(longest_counted()));
+  record_.counted_for = std::max(record_.counted_for, longest_counted());
   persist();
 }
 

@@ -193,8 +193,8 @@ void World::start(NodeIndex index) {
   SimNode& self = nodes_[index];
   const auto recovered = recover(index);
   if (!recovered) {
-    // As the hint says: the store is put aside, by people, who take their time.
-    queue_.push(std::max(queue_.now(), self.fell_at) + put_aside(), Restart{index});
+    // As the hint says: the store is put aside.
+    queue_.push(std::max(queue_.now(), self.fell_at) + kStorePutAside, Restart{index});
     return;
   }
   promises_.recovered(index, *recovered);

@@ -46,10 +46,8 @@ namespace vpp::sim {
 /// Nodes; with more, who counts whom is sampled.
 inline constexpr std::size_t kCheckedWholly = 5'000;
 
-/// When people come to put a damaged store aside: the node has long been given up by then.
-inline constexpr Duration kStorePutAside = (limits::kDepthMax + 1) * limits::kLease;
-inline constexpr Duration kStorePutAsideLines =
-    lease_of(LinkKind::kCellular, Role::kLeaf) + limits::kDepthMax * kGroupLeaseMax;
+/// When a damaged store is put aside, by a script: whoever counted the node may do so still.
+inline constexpr Duration kStorePutAside{1'000};
 
 /// Where a node listens.
 [[nodiscard]] Endpoint endpoint_of(NodeIndex index);
@@ -90,10 +88,6 @@ class World {
   [[nodiscard]] const Trace& trace() const { return trace_; }
 
  private:
-  [[nodiscard]] Duration put_aside() const {
-    return scenario_.lines ? kStorePutAsideLines : kStorePutAside;
-  }
-
   /// Where an armed crash strikes, so that every gap between two effects is visited.
   enum class CrashPoint : std::uint8_t {
     kNone,

@@ -149,8 +149,8 @@ void World::on(const Restart& event) {
   SimNode& self = nodes_[event.node];
   if (self.running || self.dead_for_good) return;
   if (self.flipped && !recover(event.node)) {
-    if (queue_.now() - self.fell_at < put_aside()) {  // it has refused, and waits for people
-      queue_.push(self.fell_at + put_aside(), event);
+    if (queue_.now() - self.fell_at < kStorePutAside) {  // it has refused, and waits
+      queue_.push(self.fell_at + kStorePutAside, event);
       return;
     }
     self.disk->wipe();
