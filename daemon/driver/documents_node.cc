@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "config/limits.h"
+#include "config/link_profile.h"
 #include "daemon/driver/documents.h"
 #include "daemon/driver/json_parts.h"
 #include "daemon/driver/names.h"
@@ -82,6 +83,7 @@ Json child_part(const node::NodeStatus& status, const Places& places, std::size_
            {"state", to_string(state_of(child))},
            {"attached", child.attached},
            {"counted", child.counted},
+           {"link", profile_of(child.link).name},
            {"session", child.session},
            {"attached_age_ms", child.attached ? Json((now - child.attached_at).count()) : Json()},
            {"last_parent", child.last_parent ? Json(to_string(*child.last_parent)) : Json()},

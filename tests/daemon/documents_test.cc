@@ -121,16 +121,20 @@ TEST_CASE("unknown is null, never zero", "[driver][documents]") {
   CHECK(alone["tree"].is_null());
 }
 
-TEST_CASE("the tree tells who is below each child, and who said goodbye", "[driver][documents]") {
+TEST_CASE("the tree tells who is below each child, over which link, and who said goodbye",
+          "[driver][documents]") {
   auto root = test::root_snapshot();
   root.status.children[1].attached = false;
   root.status.children[1].left = true;
+  root.status.children[1].link = LinkKind::kCellular;
   root.status.children[0].last_parent = NodeId{0, 77};
   const NodeId below{0, 20};
   root.status.located =
       std::vector<mesh::Located>{{{0, 2}, {0, 2}, 2}, {{0, 3}, {0, 3}, 3}, {below, {0, 2}, 4}};
   const json children = json::parse(tree_document(root))["children"];
   const json listed = json::array({{{"id", to_string(below)}, {"session", 4}}});
+  CHECK(children[0]["link"] == "lan");
+  CHECK(children[1]["link"] == "cellular");
   CHECK(children[0]["descendants"] == listed);
   CHECK(children[0]["last_parent"] == to_string(NodeId{0, 77}));
   CHECK(children[1]["descendants"] == json::array());

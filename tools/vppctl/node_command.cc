@@ -77,8 +77,9 @@ void print_power(const Session& session, const Document& node) {
 /// As its parent sees it.
 void print_child(const Session& session, const Document& node, const Names& names) {
   line(session, "PARENT",
-       fmt::format("{}, session {}, attached for {}", names.of(member(node, "parent")),
-                   plain(member(node, "session")), age(member(node, "attached_age_ms"))));
+       fmt::format("{}, {} link, session {}, attached for {}", names.of(member(node, "parent")),
+                   plain(member(node, "link")), plain(member(node, "session")),
+                   age(member(node, "attached_age_ms"))));
   line(session, "BEFORE", names.of(member(node, "last_parent")));
   line(session, "LEASE",
        fmt::format("{} left; {}; last report {} ago", age(member(node, "lease_left_ms")),
