@@ -20,8 +20,9 @@ enum class Blow {
   kOrdersBooked,   ///< but nobody told the workflow
   kFirstCallMade,  ///< the others not, and its answer is lost
   kCallsMade,      ///< all answers are lost
+  kNone,
 };
-constexpr int kBlows = 5;
+constexpr int kBlows = 5;  ///< but for none
 
 /// One bidder with its disk, its market and its clock.
 class World {
@@ -77,8 +78,7 @@ class World {
 
   void carry_out(WorkflowEffects effects) {
     ++boundaries;
-    const std::optional<Blow> blow =
-        kill_in_ > 0 && --kill_in_ == 0 ? std::optional{blow_} : std::nullopt;
+    const Blow blow = kill_in_ > 0 && --kill_in_ == 0 ? blow_ : Blow::kNone;
     if (blow == Blow::kNothingDone) return restart();
     disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
     if (blow == Blow::kFactsDurable) return restart();
@@ -90,9 +90,9 @@ class World {
     for (const auto& call : effects.calls) {
       const MarketAnswer answer = market(now_, call);
       if (blow == Blow::kFirstCallMade) return restart();
-      if (!blow) workflow_->answered(now(), answer);
+      if (blow == Blow::kNone) workflow_->answered(now(), answer);
     }
-    if (blow) restart();
+    if (blow != Blow::kNone) restart();
   }
 
   void restart() {

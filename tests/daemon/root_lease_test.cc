@@ -185,26 +185,28 @@ class NaiveEtcd {
   std::optional<LeaseAnswered> answer(Instant now, const LeaseAsk& ask) {
     run(now);
     if (const auto* keep = std::get_if<KeepAlive>(&ask.what)) {
-      if (!lease_ || keep->lease != *lease_) return LeaseAnswered{ask.id, LeaseGone{}};
+      if (!alive(keep->lease)) return LeaseAnswered{ask.id, LeaseGone{}};
       until_ = now + RootLease::kTtl;
       return LeaseAnswered{ask.id, KeptAlive{RootLease::kTtl}};
     }
     if (const auto* give = std::get_if<GiveUp>(&ask.what)) {
-      if (lease_ && give->lease == *lease_) lease_.reset();
+      if (alive(give->lease)) held_ = false;
       return std::nullopt;
     }
-    if (lease_) return LeaseAnswered{ask.id, KeyTaken{"somebody"}};
-    lease_ = ++leases_;
+    if (held_) return LeaseAnswered{ask.id, KeyTaken{"somebody"}};
+    held_ = true;
     until_ = now + RootLease::kTtl;
-    return LeaseAnswered{ask.id, KeyClaimed{*lease_, ++revision_, RootLease::kTtl}};
+    return LeaseAnswered{ask.id, KeyClaimed{++newest_, ++revision_, RootLease::kTtl}};
   }
   void run(Instant now) {
-    if (lease_ && until_ <= now) lease_.reset();
+    if (until_ <= now) held_ = false;
   }
 
  private:
-  std::optional<EtcdLease> lease_;
-  EtcdLease leases_ = 0;
+  [[nodiscard]] bool alive(EtcdLease lease) const { return held_ && lease == newest_; }
+
+  bool held_ = false;
+  EtcdLease newest_ = 0;
   std::uint64_t revision_ = 0;
   Instant until_{};
 };
