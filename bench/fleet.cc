@@ -25,7 +25,6 @@ constexpr std::size_t kCommands = ~std::size_t{0};      ///< what epoll calls st
 constexpr std::size_t kMonitor = std::size_t{1} << 63;  ///< or'ed to a leaf: of its links' monitors
 constexpr int kSocketsMax = 65'535;                     ///< libzmq's own limit
 constexpr int kWaitMaxMs = 1'000;
-constexpr Duration kSweepEvery{50};
 constexpr std::int64_t kCertMs = 24LL * 3'600'000;
 
 /// A message readable on this socket is told by this descriptor, as long as nobody forgets to look
@@ -162,8 +161,7 @@ void Fleet::turn() {
 }
 
 int Fleet::patience_ms() const {
-  if (flood_ && !flood_idle_) return 0;
-  if (flood_) return 1;
+  if (!flooding_.empty()) return 0;
   if (due_.empty()) return kWaitMaxMs;
   const Duration left = due_.begin()->first - driver::Clock::protocol();
   return static_cast<int>(std::clamp<Duration::rep>(left.count(), 0, kWaitMaxMs));
@@ -171,6 +169,10 @@ int Fleet::patience_ms() const {
 
 /// Never before `now`: a deadline that is due again at once must not spin the loop.
 void Fleet::schedule(std::size_t leaf, const Now& now) {
+  if (flood_ && !floods_[leaf] && leaves_[leaf]->has_room(*flood_)) {
+    floods_[leaf] = true;
+    flooding_.push_back(leaf);
+  }
   const Instant due = std::max(leaves_[leaf]->deadline(now), now.protocol);
   if (due == due_of_[leaf]) return;
   due_.erase({due_of_[leaf], leaf});
@@ -178,15 +180,25 @@ void Fleet::schedule(std::size_t leaf, const Now& now) {
   due_of_[leaf] = due;
 }
 
+void Fleet::begin_flood(std::uint64_t unanswered_max) {
+  flooding_.clear();
+  floods_.assign(leaves_.size(), false);
+  flood_.reset();
+  if (unanswered_max == 0) return;
+  flood_ = FloodWindow{.unanswered_max = unanswered_max,
+                       .probe_every = std::min(unanswered_max, FloodWindow{}.probe_every)};
+  const Now now = clock_.now();
+  for (std::size_t i = 0; i < leaves_.size(); ++i) schedule(i, now);
+}
+
+/// One report of each leaf that has room.
 void Fleet::flood(const Now& now) {
-  flood_idle_ = true;
-  for (const auto& leaf : leaves_) {
-    if (leaf->flood(*flood_)) flood_idle_ = false;
+  for (const std::size_t leaf : std::exchange(flooding_, {})) {
+    floods_[leaf] = false;
+    leaves_[leaf]->flood(*flood_);
+    leaves_[leaf]->serve(now);  // the send may have taken in what its descriptor would have told
+    schedule(leaf, now);
   }
-  // A send may have taken in what its descriptor would have told.
-  if (now.protocol < swept_at_ + kSweepEvery) return;
-  swept_at_ = now.protocol;
-  for (const auto& leaf : leaves_) leaf->serve(now);
 }
 
 void Fleet::read_commands() {
@@ -210,10 +222,7 @@ std::string Fleet::answer(std::string_view command) {
   words >> verb >> number;
   if (verb == "quit") stopped_ = true;
   if (verb == "mark") mark_ = monotonic();
-  if (verb == "flood") {  // 0: no more
-    flood_.reset();
-    if (number > 0) flood_ = FloodWindow{.unanswered_max = number, .probe_every = (number + 1) / 2};
-  }
+  if (verb == "flood") begin_flood(number);
   if (verb == "report-every") world_.report_every = std::max<std::size_t>(1, number);
   if (verb == "moves") return moves();
   if (verb == "standbys") return standbys();

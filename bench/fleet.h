@@ -52,6 +52,7 @@ class Fleet {
   void turn();
   [[nodiscard]] int patience_ms() const;
   void schedule(std::size_t leaf, const Now& now);
+  void begin_flood(std::uint64_t unanswered_max);
   void flood(const Now& now);
   void read_commands();
   [[nodiscard]] std::string answer(std::string_view command);
@@ -73,8 +74,8 @@ class Fleet {
   Nanos mark_{};
 
   std::optional<FloodWindow> flood_;
-  bool flood_idle_ = false;  ///< the last pass sent nothing
-  Instant swept_at_{};
+  std::vector<std::size_t> flooding_;  ///< leaves with room in their window, in turn
+  std::vector<bool> floods_;           ///< of each leaf: whether it is among them
 };
 
 }  // namespace vpp::bench

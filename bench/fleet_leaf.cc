@@ -90,6 +90,11 @@ void Leaf::take_events(const Now& now) {
         record_.dispatched_at = monotonic();
       }
       if (std::holds_alternative<mesh::HelloAck>(from->message)) parent_may_change_ = true;
+      if (newest_ && from->link == newest_link_) {
+        if (const auto* beacon = std::get_if<mesh::Beacon>(&from->message)) {
+          newest_->beacon = beacon->stamp;
+        }
+      }
     }
     if (std::holds_alternative<mesh::LinkLost>(event)) parent_may_change_ = true;
     node_.step(now, std::visit([](auto& e) { return node::Event{std::move(e)}; }, event));
@@ -207,19 +212,22 @@ bool Leaf::holds_standby(const Now& now) const {
   return node_.status(now).standby.has_value();
 }
 
-bool Leaf::flood(const FloodWindow& window) {
-  const auto link = links_.find(newest_link_);
-  if (!record_.attached || !newest_ || link == links_.end()) return false;
-  if (flooded_ - flood_answered_ >= window.unanswered_max) return false;
+bool Leaf::has_room(const FloodWindow& window) const {
+  return record_.attached && newest_ && links_.contains(newest_link_) &&
+         flooded_ - flood_answered_ < window.unanswered_max;
+}
+
+void Leaf::flood(const FloodWindow& window) {
+  if (!has_room(window)) return;
+  mesh::ZmqLink& link = *links_.at(newest_link_);
   mesh::Report report = *newest_;
   report.sequence += ++added_;
-  link->second->send(report);
+  link.send(report);
   if (++flooded_ % window.probe_every == 0) {
     mesh::Probe probe;
     probe.nonce = kFloodMark | flooded_;
-    link->second->send(probe);
+    link.send(probe);
   }
-  return true;
 }
 
 bool Leaf::swallow(const mesh::Message& message) {

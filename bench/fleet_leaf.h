@@ -5,8 +5,9 @@
 // Waiting    is the owner's: it watches the descriptors that on_link() tells of, calls serve() when
 //            one is readable, and advance() at deadline(). Both do bounded work and never wait.
 // State      in memory; with a store of its own it is durable before anything is sent, as vppd's.
-// Flood      copies of the node's own newest report, numbered on, with a probe after every few: its
-//            answer says that the parent has handled all before it.
+// Flood      copies of the node's own newest report, numbered on, which echo the newest beacon,
+// with
+//            a probe after every few: its answer says that the parent has handled all before it.
 #pragma once
 
 #include <chrono>
@@ -80,7 +81,9 @@ class Leaf {
   [[nodiscard]] bool holds_standby(const Now& now) const;
 
   /// False: the window is full, or there is no parent to flood.
-  bool flood(const FloodWindow& window);
+  [[nodiscard]] bool has_room(const FloodWindow& window) const;
+  /// Nothing where there is no room. serve() is to follow.
+  void flood(const FloodWindow& window);
   [[nodiscard]] std::uint64_t flood_answered() const { return flood_answered_; }
 
   [[nodiscard]] const LeafRecord& record() const { return record_; }
