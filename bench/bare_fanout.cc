@@ -1,14 +1,18 @@
-// The peer that vppd's dispatch is measured against: what bare libzmq needs for the same shape.
+// The peer that vppd is measured against: what bare libzmq needs for the same shape.
 //
 // One ROUTER, as many DEALERs as there are leaves, each in a process of its own (or many in one, on
 // one thread that waits for all of them), CURVE on every link. A round sends every child one frame
 // as long as a Dispatch and waits until each has sent back one as long as a DispatchAck. Nothing is
 // encoded, decided, or checked.
 //   bare_fanout --children 200 --rounds 100 [--gap-ms 50] [--sync DIR] [--per-process 1]
+//               [--shape orders]
 //     --gap-ms  rest between rounds, so that no process finds its caches warm
 //     --sync    each child also makes 4 KiB durable in a file of its own in DIR before it answers,
 //               the least that a node does which promises to remember an order
-// Prints one JSON object; "us" holds the time of each round, in microseconds.
+//     --shape   beacons: the frame is as long as a Beacon, the same for all, and nobody answers
+// Prints one JSON object; "us" holds the time of each round, in microseconds; "parent_us" is the
+// processor time of the parent from the first round to the last, gaps and all; "bytes" how long our
+// frames are.
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -48,6 +52,7 @@ struct Options {
   int rounds = 100;
   int gap_ms = 50;
   int per_process = 1;
+  bool answers = true;
   std::string sync_dir;
 };
 
@@ -63,22 +68,58 @@ Keys make_keys() {
   return {secret.data(), open.data()};
 }
 
-mesh::Frame dispatch_frame() {
-  mesh::Dispatch dispatch{
-      .order = OrderId{7}, .term = 3, .sequence = 7, .tick = 70, .share = {}, .ahead = {}};
-  dispatch.share = Watts{3'210};
-  dispatch.from = MarketTime{std::chrono::milliseconds{1'767'222'000'000}};
-  dispatch.until = MarketTime{std::chrono::milliseconds{1'767'225'600'000}};
-  dispatch.expires = 123'456'789;
-  const auto frame = mesh::encode(dispatch);
+// --- frames as long as ours ----------------------------------------------------------------------
+
+constexpr MarketTime kQuarter{std::chrono::milliseconds{1'767'222'000'000}};
+constexpr mesh::Stamp kStamp = 123'456'789;  ///< a parent that runs for a day and a half
+
+mesh::Frame frame_of(const mesh::Message& message) {
+  const auto frame = mesh::encode(message);
   VPP_CHECK(frame.has_value());
   return *frame;
 }
 
+mesh::Frame dispatch_frame() {
+  mesh::Dispatch dispatch{
+      .order = OrderId{7}, .term = 3, .sequence = 7, .tick = 70, .share = {}, .ahead = {}};
+  dispatch.share = Watts{3'210};
+  dispatch.from = kQuarter;
+  dispatch.until = kQuarter + std::chrono::minutes{15};
+  dispatch.expires = kStamp;
+  return frame_of(dispatch);
+}
+
 mesh::Frame ack_frame() {
-  const auto frame = mesh::encode(mesh::DispatchAck{OrderId{7}, 70, true});
-  VPP_CHECK(frame.has_value());
-  return *frame;
+  return frame_of(mesh::DispatchAck{OrderId{7}, 70, true});
+}
+
+mesh::Frame beacon_frame() {
+  mesh::Beacon beacon;
+  beacon.stamp = kStamp;
+  beacon.term = 3;
+  beacon.path = {NodeId{0x0123'4567'89ab'cdef, 0xfedc'ba98'7654'3210}};
+  beacon.market_time = kQuarter;
+  return frame_of(beacon);
+}
+
+/// Of a leaf that follows an order.
+mesh::Frame report_frame() {
+  mesh::SiteSummary site;
+  site.discharge = {Watts{4'870}, Joules{31'415'926}, 950};
+  site.charge = {Watts{4'990}, Joules{12'345'678}, 950};
+  site.measured = Watts{3'198};
+  site.stored = Joules{34'906'584};
+  site.set_point = Watts{3'210};
+  site.order = OrderId{7};
+  site.measured_at = kQuarter;
+  site.receipts = {{OrderId{7}, Joules{1'234'567}}};
+  site.stale = false;
+  mesh::Report report;
+  report.session = 3;
+  report.sequence = 54'321;
+  report.beacon = kStamp;
+  report.summary = site;
+  return frame_of(report);
 }
 
 // --- a child -------------------------------------------------------------------------------------
@@ -118,13 +159,13 @@ zmq::socket_t join(zmq::context_t& context, const std::string& address, const Ke
   return dealer;
 }
 
-/// Answers whatever waits. False: the end.
-bool answer_all(zmq::socket_t& dealer, const mesh::Frame& ack, DurableFile* file) {
+/// Answers whatever waits, or only takes it in. False: the end.
+bool answer_all(zmq::socket_t& dealer, const mesh::Frame* ack, DurableFile* file) {
   zmq::message_t order;
   while (dealer.recv(order, zmq::recv_flags::dontwait)) {
     if (order.to_string_view() == kStop) return false;
     if (file != nullptr) file->write();
-    dealer.send(zmq::buffer(ack), zmq::send_flags::none);
+    if (ack != nullptr) dealer.send(zmq::buffer(*ack), zmq::send_flags::none);
   }
   return true;
 }
@@ -144,7 +185,8 @@ void serve_children(int first, int count, const std::string& address, const Keys
     epoll_event event{.events = EPOLLIN, .data = {.u64 = dealers.size() - 1}};
     VPP_CHECK(::epoll_ctl(epoll, EPOLL_CTL_ADD, dealers.back().get(zmq::sockopt::fd), &event) == 0);
   }
-  const mesh::Frame ack = ack_frame();
+  const mesh::Frame frame = ack_frame();
+  const mesh::Frame* const ack = options.answers ? &frame : nullptr;
   for (auto& dealer : dealers) (void)answer_all(dealer, ack, file.get());  // arms the descriptors
   std::array<epoll_event, 1'024> ready{};
   for (bool more = true; more;) {
@@ -198,22 +240,27 @@ class Parent {
     while (std::cmp_less(ids_.size(), count)) ids_.push_back(receive());
   }
 
-  /// From before the first send to after the last acknowledgement.
-  [[nodiscard]] std::chrono::microseconds round(const mesh::Frame& frame) {
+  /// From before the first send to after the last acknowledgement, if there is any.
+  [[nodiscard]] std::chrono::microseconds round(const mesh::Frame& frame, bool answered) {
     const auto begin = Clock::now();
-    for (const auto& id : ids_) send(id, zmq::buffer(frame));
-    for (std::size_t i = 0; i < ids_.size(); ++i) (void)receive();
+    zmq::message_t body{frame.data(), frame.size()};
+    for (const auto& id : ids_) send(id, body);
+    for (std::size_t i = 0; answered && i < ids_.size(); ++i) (void)receive();
     return std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin);
   }
 
   void stop() {
-    for (const auto& id : ids_) send(id, zmq::buffer(kStop));
+    zmq::message_t body{kStop.data(), kStop.size()};
+    for (const auto& id : ids_) send(id, body);
   }
 
  private:
-  void send(const std::string& id, zmq::const_buffer body) {
+  /// libzmq counts references to long bodies.
+  void send(const std::string& id, zmq::message_t& body) {
+    zmq::message_t shared;
+    shared.copy(body);
     router_.send(zmq::buffer(id), zmq::send_flags::sndmore);
-    router_.send(body, zmq::send_flags::none);
+    router_.send(shared, zmq::send_flags::none);
   }
 
   /// One frame; from whom.
@@ -230,21 +277,43 @@ class Parent {
   std::vector<std::string> ids_;
 };
 
-void run(const Options& options) {
+std::chrono::microseconds processor_time() {
+  rusage used{};
+  VPP_CHECK(::getrusage(RUSAGE_SELF, &used) == 0);
+  return std::chrono::seconds{used.ru_utime.tv_sec + used.ru_stime.tv_sec} +
+         std::chrono::microseconds{used.ru_utime.tv_usec + used.ru_stime.tv_usec};
+}
+
+void raise_descriptor_limit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    (void)::setrlimit(RLIMIT_NOFILE, &limit);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// The rounds of a parent that has all its children; writes what it finds.
+void measure(Parent& parent, const Options& options) {
+  const mesh::Frame frame = options.answers ? dispatch_frame() : beacon_frame();
+  const auto used = processor_time();
+  std::cout << "\"us\": [";
+  for (int round = 0; round < options.rounds; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{options.gap_ms});
+    std::cout << (round > 0 ? ", " : "") << parent.round(frame, options.answers).count();
   }
+  std::cout << "], \"parent_us\": " << (processor_time() - used).count();
+}
+
+void run(const Options& options) {
+  raise_descriptor_limit();
   std::array<int, 2> pipe{};
   VPP_CHECK(::pipe(pipe.data()) == 0);
   const Keys keys = make_keys();
   const int processes = fork_children(options, keys, pipe[0]);
-  const mesh::Frame frame = dispatch_frame();
   std::cout << "{\"children\": " << options.children
             << ", \"durable\": " << (options.sync_dir.empty() ? "false" : "true")
-            << ", \"frame_bytes\": " << frame.size() << ", \"ack_bytes\": " << ack_frame().size()
-            << ", \"us\": [";
+            << ", \"bytes\": {\"dispatch\": " << dispatch_frame().size()
+            << ", \"ack\": " << ack_frame().size() << ", \"beacon\": " << beacon_frame().size()
+            << ", \"report\": " << report_frame().size() << "}, ";
   {
     Parent parent{keys};
     const std::uint16_t port = parent.port();
@@ -252,13 +321,10 @@ void run(const Options& options) {
       VPP_CHECK(::write(pipe[1], &port, sizeof port) == sizeof port);
     }
     parent.await_children(options.children);
-    for (int round = 0; round < options.rounds; ++round) {
-      std::this_thread::sleep_for(std::chrono::milliseconds{options.gap_ms});
-      std::cout << (round > 0 ? ", " : "") << parent.round(frame).count();
-    }
+    measure(parent, options);
     parent.stop();
   }
-  std::cout << "]}\n";
+  std::cout << "}\n";
   while (::waitpid(-1, nullptr, 0) > 0) {
   }
 }
@@ -275,6 +341,9 @@ bool parse(int argc, char** argv, Options& options) {
       options.gap_ms = std::stoi(value);
     } else if (name == "--per-process") {
       options.per_process = std::stoi(value);
+    } else if (name == "--shape") {
+      if (value != "orders" && value != "beacons") return false;
+      options.answers = value == "orders";
     } else if (name == "--sync") {
       options.sync_dir = value;
     } else {
@@ -291,8 +360,8 @@ int main(int argc, char** argv) {
   Options options;
   try {
     if (!parse(argc, argv, options)) {
-      std::cerr
-          << "bare_fanout --children N --rounds N [--gap-ms N] [--sync DIR] [--per-process N]\n";
+      std::cerr << "bare_fanout --children N --rounds N [--gap-ms N] [--sync DIR] [--per-process N]"
+                   " [--shape orders|beacons]\n";
       return 2;
     }
     run(options);

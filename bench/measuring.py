@@ -86,13 +86,30 @@ class RunningPlant:
         self.plant.stop()
 
 
-def bare_fanout(build, children, rounds, sync_dir=None, per_process=1):
-    """Round times of libzmq alone in milliseconds."""
+def run_bare(build, children, rounds, *more):
     done = subprocess.run(
         [build / "bench" / "bare_fanout", "--children", str(children), "--rounds", str(rounds),
-         "--per-process", str(per_process), *(["--sync", str(sync_dir)] if sync_dir else [])],
-        capture_output=True, text=True, check=True)
-    return [us / 1000 for us in json.loads(done.stdout)["us"]]
+         *map(str, more)], capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def bare_fanout(build, children, rounds, sync_dir=None, per_process=1):
+    """Round times of libzmq alone in milliseconds."""
+    found = run_bare(build, children, rounds, "--per-process", per_process,
+                     *(["--sync", sync_dir] if sync_dir else []))
+    return [us / 1000 for us in found["us"]]
+
+
+def bare_beacons(build, children, seconds, per_process):
+    """The share of a core that a parent of libzmq alone needs for a beacon a second."""
+    found = run_bare(build, children, seconds, "--per-process", per_process, "--gap-ms", 1000,
+                     "--shape", "beacons")
+    return found["parent_us"] / 1e6 / seconds
+
+
+def frame_bytes(build):
+    """How long our frames are: of a dispatch, an ack, a beacon, a leaf's report."""
+    return run_bare(build, 1, 1)["bytes"]
 
 
 def order_times(root, leaves, count, say, pause=0.4):

@@ -1,7 +1,8 @@
 """Two brokers in the shape of a parent with as many children: mosquitto (QoS 1) and nats-server.
 
 Both from Debian, in their own configuration but for what would drop messages; plaintext, loopback.
-The clients are `peer_load`: one thread that speaks either protocol over epoll.
+The clients are `peer_load`: one thread that speaks either protocol over epoll. What they send is as
+long as our frames are.
 """
 
 import contextlib
@@ -11,7 +12,7 @@ import shutil
 import socket
 import subprocess
 
-from measuring import Scratch, memory_mb, percentile, processor_ms, row
+from measuring import Scratch, frame_bytes, memory_mb, percentile, processor_ms, row
 from plant.plant import PlantError, free_port_block, wait_until
 
 MOSQUITTO = """listener {port} 127.0.0.1
@@ -22,7 +23,6 @@ max_queued_messages 0
 set_tcp_nodelay true
 log_type error
 """
-REPORT_BYTES, DISPATCH_BYTES, ACK_BYTES = 200, 104, 56
 
 
 def program(name):
@@ -84,15 +84,16 @@ class Load:
 
 
 def rows_of(build, sizes, say, name, kind, clients):
+    bytes_of = frame_bytes(build)
     say(f"{name} with {clients} clients")
     with Scratch(say) as scratch, broker(kind, pathlib.Path(scratch)) as (pid, port):
         before = memory_mb(pid)
         with Load(build, kind, port, clients, "fan-out", rounds=sizes["peer_rounds"],
-                  bytes=DISPATCH_BYTES, **{"ack-bytes": ACK_BYTES}) as load:
+                  bytes=bytes_of["dispatch"], **{"ack-bytes": bytes_of["ack"]}) as load:
             resident = memory_mb(pid)
             rounds = [us / 1000 for us in load.run()["us"]]
         with Load(build, kind, port, clients, "fan-in", seconds=sizes["peer_seconds"],
-                  bytes=REPORT_BYTES) as load:
+                  bytes=bytes_of["report"]) as load:
             used = processor_ms(pid)
             rate = load.run()["per_second"]
             used = processor_ms(pid) - used

@@ -8,7 +8,8 @@ SECTIONS = {"aggregation": "Split and merge", "dispatch": "Dispatch to 200 leave
 # What a row tells beside its figure, and how that is called.
 BESIDE = {"p50": "median", "posted_p50": "with its request", "p95": "95 %", "p99": "99 %",
           "max": "most", "runs": "each", "counted_again_max": "all counted again",
-          "with_reports_each_s": "with reports", "parent_us": "parent's us a message",
+          "bare_share": "libzmq alone", "with_reports_each_s": "with reports",
+          "parent_us": "parent's us a message", "leases_lost": "leases lost",
           "bare_fdatasync": "fdatasync alone", "samples": "samples"}
 BEGIN, END = "<!-- bench/run --docs writes from here -->", "<!-- to here -->"
 

@@ -12,12 +12,15 @@ import subprocess
 import time
 
 from fleets import Fleets
-from measuring import (RAM, RunningPlant, Scratch, bare_fanout, memory_mb, order_times, percentile,
-                       processor_ms, row)
+from measuring import (RAM, RunningPlant, Scratch, bare_beacons, bare_fanout, memory_mb, order_times,
+                       percentile, processor_ms, row)
 from plant.plant import wait_until
 
 PER_BARE_PROCESS = 3_400  # as many as a process of Fleets has
-PROBED = 8  # reports that a leaf sends without an answer
+PROBED_MOST = 8  # reports that a leaf sends without an answer; a probe follows every fourth
+# Reports that are on their way at once. What takes the parent longer than a lease to read is no
+# longer worth anything: of 80,000 on a busy machine it loses all children and lets them in again.
+ON_THE_WAY_MOST = 40_000
 FAN_IN_LEAST = {1_000: 60_000, 10_000: 40_000}
 FAN_OUT_MOST_MS = {100: 4, 1_000: 30, 10_000: 400}
 
@@ -63,14 +66,17 @@ def one_parent(build, sizes, say):
         bare = bare_fanout(build, leaves, sizes["scale_orders"], per_process=PER_BARE_PROCESS)
         rows.append(row(f"libzmq alone: fan-out and back, {leaves}", percentile(bare, 50), "ms",
                         p95=percentile(bare, 95), samples=len(bare)))
+        bare_share = bare_beacons(build, leaves, sizes["scale_idle_s"], PER_BARE_PROCESS)
         with fleet_of(build, say, leaves, links_max=1) as (plant, fleets):
-            pid = plant.root.popen.pid
             rows.append(memory_row(plant, leaves))
             time.sleep(sizes["scale_settle_s"])
-            rows.append(fan_out_row(plant, leaves, sizes, say))
-            rows.append(idle_row(plant, fleets, leaves, sizes))
+            # Before the first order: once there is one, its shares are renewed each second.
+            rows.append(idle_row(plant, fleets, leaves, sizes, bare_share))
             rows.append(fan_in_row(plant, fleets, leaves, sizes))
-            say(f"  {rows[-1]['measured']} msg/s in, {memory_mb(pid):.0f} MB after that")
+            say(f"  {rows[-1]['measured']} msg/s in, {memory_mb(plant.root.popen.pid):.0f} MB after")
+            await_counted(plant, leaves, 60)
+            rows.append(fan_out_row(plant, leaves, sizes, say))
+            rows.append(order_row(plant, leaves, sizes))
     return rows
 
 
@@ -88,7 +94,7 @@ def fan_out_row(plant, leaves, sizes, say):
                p95=percentile(times, 95), posted_p50=percentile(posted, 50), samples=len(times))
 
 
-def idle_row(plant, fleets, leaves, sizes):
+def idle_row(plant, fleets, leaves, sizes, bare_share):
     """What children cost that only hear beacons and report once a second, then once in four."""
     shares = {}
     for every in (1, 4):
@@ -100,8 +106,15 @@ def idle_row(plant, fleets, leaves, sizes):
     # Both hold all beacons; the second a quarter of the reports.
     beacons = max(0.0, shares[4] - (shares[1] - shares[4]) / 3)
     return row(f"beacons to {leaves} at 1 s", 100 * beacons, "% of a core",
-               **({"aim": 15} if leaves == 5_000 else {}), with_reports_each_s=100 * shares[1],
-               with_reports_each_4s=100 * shares[4])
+               **({"aim": 15} if leaves == 5_000 else {}), bare_share=100 * bare_share,
+               with_reports_each_s=100 * shares[1], with_reports_each_4s=100 * shares[4])
+
+
+def order_row(plant, leaves, sizes):
+    """The same and reports once a second, while an order runs, whose shares are split anew and
+    renewed each second."""
+    share = processor_share(plant.root.popen.pid, sizes["scale_idle_s"])
+    return row(f"an order of {leaves} in force", 100 * share, "% of a core")
 
 
 def processor_share(pid, lasts_s):
@@ -118,7 +131,7 @@ def fan_in_row(plant, fleets, leaves, sizes):
 
     def look():
         return fleets.ask("status"), plant.root.get("/v1/status"), processor_ms(pid)
-    fleets.ask(f"flood {PROBED}")
+    fleets.ask(f"flood {min(PROBED_MOST, ON_THE_WAY_MOST // leaves)}")
     time.sleep(2)
     before, root_before, used_before = look()
     time.sleep(sizes["scale_flood_s"])
