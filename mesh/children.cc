@@ -156,7 +156,7 @@ bool Children::any_attached() const {
 void Children::on(const Now& now, const ChildUnreachable& event) {
   const auto found = by_connection_.find(event.connection);
   if (found == by_connection_.end()) return;
-  end(now, *children_.find(found->second), false);
+  end(now, *found->second, false);
 }
 
 void Children::on(const Now& now, const FromChild& event) {
@@ -190,11 +190,11 @@ Children::Entry* Children::entry_of(const FromChild& event) {
     return nullptr;
   }
   const auto found = by_connection_.find(event.connection);
-  if (found == by_connection_.end() || found->second != event.peer->id) {
+  if (found == by_connection_.end() || found->second->first != event.peer->id) {
     ++counters_.refused;  // its session ended, or never began
     return nullptr;
   }
-  return &*children_.find(found->second);
+  return found->second;
 }
 
 void Children::on_report(const Now& now, Entry& entry, const Report& report) {
@@ -307,8 +307,8 @@ void Children::send_beacons(const Now& now, bool to_all) {
         with_alternates ? kBeaconsPerAlternates : line.beacons_to_alternates - 1;
     news[kind] = beacon(now, with_alternates);
   }
-  for (const auto& [connection, id] : by_connection_) {
-    const auto& told = news[static_cast<std::size_t>(children_.at(id).link)];
+  for (const auto& [connection, entry] : by_connection_) {
+    const auto& told = news[static_cast<std::size_t>(entry->second.link)];
     if (told) effects_.send.push_back({connection, *told});
   }
 }
@@ -352,7 +352,7 @@ void Children::unload(const Now& now, const Unload& what) {
   auto next = by_connection_.upper_bound(redirected_);
   for (std::size_t i = 0; i < by_connection_.size() && left > 0; ++i, ++next) {
     if (next == by_connection_.end()) next = by_connection_.begin();
-    const Child& child = children_.at(next->second);
+    const Child& child = next->second->second;
     if (child.peer.role != Role::kLeaf || !counted(child, now.protocol)) continue;
     effects_.send.push_back({next->first, Redirect{RedirectReason::kBalance, what.to}});
     redirected_ = next->first;

@@ -149,6 +149,8 @@ struct Located {
 class Children {
  public:
   Children(const ChildrenOptions& options, Rng rng);
+  Children(Children&&) = default;
+  Children& operator=(Children&&) = default;
 
   void step(const Now& now, const ChildrenEvent& event);
 
@@ -302,7 +304,7 @@ class Children {
   Duration above_{0};
   std::vector<Endpoint> alternates_;
   std::map<NodeId, Child> children_;
-  std::map<ConnectionId, NodeId> by_connection_;  ///< of attached children
+  std::map<ConnectionId, Entry*> by_connection_;  ///< of attached children, which are never pruned
   std::set<NodeId> groups_;                       ///< attached children that take children
   TokenBucket joins_;
   Duration lag_{0};  ///< how late the last advance() came

@@ -145,7 +145,7 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.sequence = 0;
   child.proof = -1;
   refresh_counted(child, now.protocol);
-  by_connection_[event.connection] = id;
+  by_connection_[event.connection] = &entry;
   if (hello.role != Role::kLeaf) groups_.insert(id);
   check_at_ =
       std::min({check_at_, child.lease_until, hold > Duration{0} ? child.held_until : kNever});

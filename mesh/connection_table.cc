@@ -8,13 +8,13 @@ namespace vpp::mesh {
 
 Connection* ConnectionTable::heard(Instant now, std::string_view routing_id, const CurveKey& key) {
   if (const auto known = by_routing_id_.find(routing_id); known != by_routing_id_.end()) {
-    Entry& entry = by_id_.at(known->second);
+    Entry& entry = *known->second;
     if (entry.connection.key == key) {
       entry.connection.heard_at = now;
       if (!entry.connection.proof) unproven_.splice(unproven_.end(), unproven_, entry.place);
       return &entry.connection;
     }
-    lose(known->second);  // the routing id is in other hands: its old connection has ended
+    lose(entry.connection.id);  // the routing id is in other hands: its old connection has ended
   }
   if (!make_room()) return nullptr;
   const ConnectionId id = next_++;
@@ -22,7 +22,7 @@ Connection* ConnectionTable::heard(Instant now, std::string_view routing_id, con
   Entry& entry =
       by_id_.emplace(id, Entry{{id, std::string{routing_id}, key, now, std::nullopt}, place})
           .first->second;
-  by_routing_id_.emplace(routing_id, id);
+  by_routing_id_.emplace(routing_id, &entry);
   return &entry.connection;
 }
 

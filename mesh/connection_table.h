@@ -85,7 +85,7 @@ class ConnectionTable {
 
   ConnectionTableOptions options_;
   std::unordered_map<ConnectionId, Entry> by_id_;
-  std::unordered_map<std::string, ConnectionId, Hash, std::equal_to<>> by_routing_id_;
+  std::unordered_map<std::string, Entry*, Hash, std::equal_to<>> by_routing_id_;
   std::list<ConnectionId> unproven_;  ///< longest silent first
   std::vector<ConnectionId> lost_;
   ConnectionId next_ = 1;
