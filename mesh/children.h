@@ -204,6 +204,14 @@ class Children {
   /// How many nodes are last known to live at or below a child: 0 once all have moved elsewhere.
   /// O(nodes known); meant for children that are lost.
   [[nodiscard]] std::size_t located_via(NodeId child) const;
+  /// The parent, or the last one, has been told that `node` lives below, and has answered; or this
+  /// is the root.
+  [[nodiscard]] bool known_above(NodeId node) const {
+    const auto at = locations_.find(node);
+    return at != locations_.end() && at->second.acknowledged;
+  }
+  /// This node reaches a root, as far as it knows.
+  [[nodiscard]] bool rooted() const { return !path_.empty(); }
   [[nodiscard]] const ChildrenCounters& counters() const;
   [[nodiscard]] bool any_attached() const;
   /// That was ever granted here.

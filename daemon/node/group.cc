@@ -194,12 +194,14 @@ Promises::Lives Group::lives(const mesh::ChildView& child) const {
 
 Group::Below Group::look(const Now& now) {
   Below below;
-  for (const auto& child : children_.view(now)) {
+  for (auto& child : children_.view(now)) {
+    const bool unknown = !children_.rooted() && !children_.known_above(child.id);
+    child.counted = child.counted && !unknown;
     promises_.seen(now.protocol, child, lives(child));
     if (child.counted) {
       below.counted.push_back(state_of(child));
     } else if (child.attached) {
-      const bool keeps = child.in_transit || promises_.keeps(child);
+      const bool keeps = !unknown && (child.in_transit || promises_.keeps(child));
       (keeps ? below.kept : below.held).push_back(child.id);
     }
   }

@@ -1,0 +1,122 @@
+// The children of an aggregator as one group, and what each of them is told.
+#include "daemon/node/group.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "tests/mesh/children_fixture.h"
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::node;
+
+namespace {
+
+using mesh::testing::kRoot;
+using mesh::testing::kSelf;
+using mesh::testing::leaf;
+
+const OrderId kOrder{7};
+
+/// An aggregator's group of two leaves, `n` on connection `n`: each follows what it was told.
+struct Bench {
+  Now now{Instant{1'000s}, MarketTime{456'000h}, 1};
+  Group group;
+  std::map<mesh::ConnectionId, std::optional<Watts>> told;  ///< in the newest tick
+  std::map<mesh::ConnectionId, Watts> does;
+  mesh::Stamp heard = 0;
+  std::uint64_t sequence = 0;
+
+  Bench() : group{mesh::testing::ChildrenBench::options_of(Role::kAggregator), {}, Rng{1}} {
+    stand({kSelf, kRoot});
+    for (const std::uint64_t n : {1U, 2U}) join(n);
+  }
+
+  void take() {
+    const mesh::ChildrenEffects effects = group.children().take_effects();
+    for (const auto& [to, beacon] : mesh::testing::sent<mesh::Beacon>(effects)) {
+      heard = beacon.stamp;
+    }
+    for (const auto& [to, ack] : mesh::testing::sent<mesh::HelloAck>(effects)) heard = ack.stamp;
+    for (const auto& [to, dispatch] : mesh::testing::sent<mesh::Dispatch>(effects)) {
+      told[to] = dispatch.share;
+      does[to] = dispatch.share.value_or(Watts{0});
+    }
+  }
+  /// Where the aggregator stands; an empty path: it is cut off.
+  void stand(const mesh::Path& path) {
+    now.protocol += 1ms;
+    group.children().set_upstream(now, path, 1, {});
+    take();
+  }
+  void from(std::uint64_t n, const mesh::Message& message) {
+    group.children().step(
+        now, mesh::FromChild{n, mesh::testing::ChildrenBench::peer_of(leaf(n)), message});
+    take();
+  }
+  void join(std::uint64_t n) {
+    mesh::Hello hello;
+    hello.session = 1;
+    from(n, hello);
+    report(n);
+  }
+  void report(std::uint64_t n) {
+    mesh::SiteSummary site;
+    site.discharge = {mesh::testing::kRated, mesh::testing::kContent};
+    site.measured = site.set_point = does[n];
+    site.order = does[n] == Watts{0} ? kNoOrder : kOrder;
+    site.stale = false;
+    from(n, mesh::Report{.session = 1,
+                         .sequence = ++sequence,
+                         .beacon = heard,
+                         .summary = site,
+                         .attached = {},
+                         .evicted = {}});
+  }
+  /// What the two were told in the newest tick.
+  [[nodiscard]] std::string words() const {
+    std::string out;
+    for (const auto& [to, share] : told) {
+      out += (out.empty() ? "" : " ") + (share ? std::to_string(share->count) : "release");
+    }
+    return out;
+  }
+  /// A second later, everybody having reported, the group is asked for so much.
+  void tick(Watts asked) {
+    now.protocol += 1s;
+    now.market += 1s;
+    group.children().advance(now);
+    take();
+    for (const std::uint64_t n : {1U, 2U}) report(n);
+    told.clear();
+    mesh::Dispatch dispatch;
+    dispatch.order = kOrder;
+    dispatch.share = asked;
+    dispatch.until = MarketTime{457'000h};
+    dispatch.expires = (now.protocol + 60s).time_since_epoch().count();
+    (void)group.dispatch(now, dispatch);
+    take();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a group that is cut off releases the site that nobody above knows to be there",
+          "[node][group]") {
+  Bench bench;
+  bench.group.children().cleared(bench.now, {{leaf(1), 1, true}});  // of the other no word yet
+  bench.tick(Watts{4'000});
+  CHECK(bench.words() == "2000 2000");
+  bench.stand({});
+  bench.tick(Watts{4'000});
+  // Once the first is seen elsewhere, nothing is reserved above for what is done here.
+  CHECK(bench.words() == "2000 release");
+  bench.tick(Watts{4'000});  // the second has said that it follows nothing
+  CHECK(bench.words() == "4000 release");
+  bench.stand({kSelf, kRoot});
+  bench.tick(Watts{4'000});
+  CHECK(bench.words() == "2000 2000");
+}
