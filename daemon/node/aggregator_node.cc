@@ -134,8 +134,10 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
 
 /// Makes a release of what it was told.
 void AggregatorNode::let_go(const Now& now) {
+  const Now market = corrected(now);
   order_->share.reset();
   order_->ahead.clear();
+  order_->until = std::max(order_->until, market.market + limits::kLease * market.speed);
   order_->expires = stamp_of(now.protocol + limits::kLease);
 }
 
@@ -143,6 +145,7 @@ void AggregatorNode::let_go(const Now& now) {
 void AggregatorNode::go_on(const Now& now) {
   if (order_->expires <= stamp_of(now.protocol)) let_go(now);
   move_on(*order_, corrected(now).market);
+  if (!order_->share && order_->ahead.empty()) let_go(now);
   ++order_->repeat;
   pass_on(now);
   go_on_due_ = order_ ? now.protocol + limits::kControlTick : kNever;
@@ -151,7 +154,9 @@ void AggregatorNode::go_on(const Now& now) {
 void AggregatorNode::pass_on(const Now& now) {
   const Watts before = told_shortfall_;
   const Watts shortfall = group_.dispatch(corrected(now), *order_);
-  if (!order_->share && order_->ahead.empty()) order_.reset();
+  // A release may be lost, and whoever missed it does what others are asked for by now.
+  const bool released = !order_->share && order_->ahead.empty();
+  if (released && !group_.keep_up(corrected(now))) order_.reset();
   if (shortfall != before) report(now);
 }
 

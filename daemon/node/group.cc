@@ -35,6 +35,10 @@ Curves curves_of(const mesh::SiteSummary& site) {
           DurationCurve::of_site(capability_of(site.charge))};
 }
 
+bool is_release(const mesh::Dispatch& form) {
+  return !form.share && form.ahead.empty();
+}
+
 void add_receipts(std::map<OrderId, Joules>& sums, const std::vector<mesh::Receipt>& receipts) {
   for (const auto& receipt : receipts) sums[receipt.order] += receipt.delivered;
 }
@@ -178,11 +182,14 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
   return state;
 }
 
-void Group::keep_up(const Now& now) {
-  if (target_ != Watts{0} || promises_.empty()) return;
+bool Group::keep_up(const Now& now) {
+  if (target_ != Watts{0} || promises_.empty()) return false;
+  bool again = false;
   for (const auto& child : children_.view(now)) {
     promises_.seen(now.protocol, child, lives(child));
+    again = again || (child.attached && promises_.owes_answer(child.id));
   }
+  return again;
 }
 
 Promises::Lives Group::lives(const mesh::ChildView& child) const {
@@ -258,23 +265,22 @@ Watts Group::split_now(const Now& now, const mesh::Dispatch& asked, const Below&
   return plan.shortfall;
 }
 
-/// The same share again, too soon for a line whose beacons are slower than the control loop; what
-/// the child holds must not run out meanwhile.
+/// The same share or release again, too soon for a line whose beacons are slower than the control
+/// loop; what the child holds must not run out meanwhile.
 bool Group::needless(const Now& now, NodeId child, const mesh::Dispatch& form,
                      const mesh::ChildLine& line) {
   if (line.beacon_interval <= limits::kControlTick) return false;
-  if (!form.share && form.ahead.empty()) {
-    renewed_.erase(child);
-    return false;
-  }
   Renewed& last = renewed_[child];
   mesh::Dispatch same = last.form;
   const Duration lasts = Instant{Duration{same.expires}} - last.at;
   same.tick = form.tick;
   same.repeat = form.repeat;
   same.expires = form.expires;
-  const bool soon = now.protocol - last.at < std::min(line.beacon_interval, lasts / 3);
-  if (last.session == line.session && same == form && soon) return true;
+  const bool released = is_release(form) && is_release(last.form);
+  const Duration often =
+      released ? line.beacon_interval : std::min(line.beacon_interval, lasts / 3);
+  const bool soon = now.protocol - last.at < often;
+  if (last.session == line.session && (released || same == form) && soon) return true;
   last = {line.session, now.protocol, form};
   return false;
 }

@@ -4,7 +4,8 @@
 // Never over   a child out of contact goes on with what it was told until that expires. Until then,
 //              or until it is known to live elsewhere (who then releases it), those watts are
 //              reserved: asked of nobody else (promises.h).
-// Cut off      a group that reaches no root goes on with those only who were known above to be here:
+// Cut off      a group that reaches no root goes on with those only who were known above to be
+// here:
 //              once they are seen elsewhere nothing is reserved for it any more, and what somebody
 //              unknown did would be done twice.
 #pragma once
@@ -33,8 +34,9 @@ class Group {
   mesh::Children& children() { return children_; }
   [[nodiscard]] const mesh::Children& children() const { return children_; }
 
-  /// Before summary(), between orders: who was lost since the last one may still follow it.
-  void keep_up(const Now& now);
+  /// Between orders, before summary(): who was lost since the last one may still follow it. True:
+  /// somebody in contact has not answered its release, and is to be released again.
+  bool keep_up(const Now& now);
 
   /// The sum over the children counted now. `asked` and `shortfall` are the newest split's.
   [[nodiscard]] mesh::GroupSummary summary(const Now& now) const;

@@ -53,6 +53,7 @@ void Promises::told(Instant now, NodeId child, const mesh::Dispatch& form, Durat
   }
   Promise& promise = promises_[child];
   promise.released_at.reset();
+  promise.let_go = false;
   const Instant expires{Duration{form.expires}};
   hold_ = std::max(hold_, expires - now);
   promise.expires = with_drift(now, expires);
@@ -70,9 +71,9 @@ void Promises::seen(Instant now, const mesh::ChildView& child, Lives lives) {
   if (std::exchange(promise.reported_at, child.heard_at) != child.heard_at) {
     reported(child, promise);
   }
-  const bool let_go =
+  promise.let_go =
       promise.released_at && child.heard_at > *promise.released_at && follows_nothing(child);
-  if (let_go) {
+  if (promise.let_go) {
     promise.doing = Watts{0};
     std::erase_if(promise.told, [](const Told& told) { return told.ahead.empty(); });
     for (Told& told : promise.told) told.share = Watts{0};
@@ -82,7 +83,7 @@ void Promises::seen(Instant now, const mesh::ChildView& child, Lives lives) {
     promise.told.clear();
   }
   const bool over = promise.told.empty() && promise.lost_below == Watts{0} &&
-                    (let_go || lives == Lives::kAllBelowMoved);
+                    (promise.let_go || lives == Lives::kAllBelowMoved);
   if (over || lives == Lives::kMoved || promise.expires <= now) {
     promises_.erase(found);
     return;
@@ -110,6 +111,11 @@ bool Promises::keeps(const mesh::ChildView& child) const {
   return child.session <= found->second.session + 1;
 }
 
+bool Promises::owes_answer(NodeId child) const {
+  const auto found = promises_.find(child);
+  return found != promises_.end() && owes_answer(found->second);
+}
+
 Watts Promises::most(const Promise& promise, MarketTime market, std::int64_t sign, When when) {
   Watts out = std::max(Watts{0}, promise.lost_below * sign);
   if (market < promise.doing_until) out = std::max(out, promise.doing * sign);
@@ -126,7 +132,8 @@ Watts Promises::most(const Promise& promise, MarketTime market, std::int64_t sig
 Watts Promises::sum(Instant now, MarketTime market, std::int64_t sign, When when) const {
   Watts sum{0};
   for (const auto& [child, promise] : promises_) {
-    if (!promise.counted && now < promise.expires) sum += most(promise, market, sign, when);
+    const bool may_do = !promise.counted || (when == When::kFromNow && owes_answer(promise));
+    if (may_do && now < promise.expires) sum += most(promise, market, sign, when);
   }
   return sum;
 }

@@ -45,14 +45,17 @@ class Promises {
   /// (again). False for one that may have been told something else elsewhere.
   [[nodiscard]] bool keeps(const mesh::ChildView& child) const;
 
+  /// It was released and has not said since that it follows nothing: the word may be lost.
+  [[nodiscard]] bool owes_answer(NodeId child) const;
+
   [[nodiscard]] bool empty() const { return promises_.empty(); }
 
   /// Of a request in force at `market`: what children that are not counted may deliver of the same
   /// sign, at most the request.
   [[nodiscard]] Watts reserved(Instant now, MarketTime market, Watts request) const;
 
-  /// For the parent: what they may deliver from now on, of the sign of `asked`, be it more; of the
-  /// sign that has more, if nothing is asked.
+  /// For the parent: what they may deliver from now on, and whoever has not answered a release, of
+  /// the sign of `asked`, be it more; of the sign that has more, if nothing is asked.
   [[nodiscard]] Watts outstanding(Instant now, MarketTime market, Watts asked) const;
 
  private:
@@ -70,11 +73,15 @@ class Promises {
     Instant reported_at{};
     Instant expires{};
     std::optional<Instant> released_at;
+    bool let_go = false;        ///< and it has said so
     mesh::Session session = 0;  ///< while it was counted last
     bool counted = true;        ///< gets a new share with every tick
   };
   enum class When : bool { kNow, kFromNow };
   void reported(const mesh::ChildView& child, Promise& promise) const;
+  [[nodiscard]] static bool owes_answer(const Promise& promise) {
+    return promise.released_at && !promise.let_go;
+  }
   [[nodiscard]] static Watts most(const Promise& promise, MarketTime market, std::int64_t sign,
                                   When when);
   [[nodiscard]] Watts sum(Instant now, MarketTime market, std::int64_t sign, When when) const;

@@ -179,7 +179,7 @@ void RootNode::tick(const Now& now) {
   if (!same && (active || active_)) {
     if (!active) told.order = active_->id;  // this ends it
     activate(now, active);
-  } else if (!active && told.ahead.empty()) {
+  } else if (!active && told.ahead.empty() && !group_.keep_up(now)) {
     return;
   }
   told.sequence = sequence_;

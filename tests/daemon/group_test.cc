@@ -84,8 +84,8 @@ struct Bench {
     }
     return out;
   }
-  /// A second later, everybody having reported, the group is asked for so much.
-  void tick(Watts asked) {
+  /// A second later, everybody having reported, the group is asked for so much, or released.
+  void tick(std::optional<Watts> asked) {
     now.protocol += 1s;
     now.market += 1s;
     group.children().advance(now);
@@ -119,4 +119,23 @@ TEST_CASE("a group that is cut off releases the site that nobody above knows to 
   bench.stand({kSelf, kRoot});
   bench.tick(Watts{4'000});
   CHECK(bench.words() == "2000 2000");
+}
+
+TEST_CASE("a release is said again until whoever hears it has answered", "[node][group]") {
+  Bench bench;
+  bench.tick(Watts{4'000});
+  CHECK_FALSE(bench.group.keep_up(bench.now));
+  bench.tick(std::nullopt);
+  CHECK(bench.words() == "release release");
+  bench.does[2] = Watts{2'000};  // it was lost on its way to the second
+  bench.now.protocol += 1s;
+  for (const std::uint64_t n : {1U, 2U}) bench.report(n);
+  CHECK(bench.group.keep_up(bench.now));
+  // Whoever takes this branch in has to know what is still done there.
+  CHECK(bench.group.summary(bench.now).reserved == Watts{2'000});
+  bench.tick(std::nullopt);
+  bench.now.protocol += 1s;
+  bench.report(2);
+  CHECK_FALSE(bench.group.keep_up(bench.now));
+  CHECK(bench.group.summary(bench.now).reserved == Watts{0});
 }
