@@ -238,11 +238,12 @@ void Journal::on(const Now& /*now*/, NodeId from, const mesh::JournalPart& part)
                      part.entries.size() <= part.end - part.position && part.end <= kStagedMax;
   if (!sound) return;
   if (auto* gathering = std::get_if<Gathering>(&state_)) {
-    if (from != gathering->from || part.term != gathering->heard[from].term) return;
+    // Of the very journal that was promised: what its leader sent before it grew may come late.
+    const mesh::JournalRank rank{part.term, part.base + (part.end - part.snapshot)};
+    if (from != gathering->from || rank != gathering->heard[from]) return;
     if (!stage(gathering->staging, part)) return;
     if (gathering->staging.entries.size() < part.end) return effects_.follow.push_back(from);
-    const std::uint64_t length = part.base + (part.end - part.snapshot);
-    replace(std::move(gathering->staging), {part.term, length});
+    replace(std::move(gathering->staging), rank);
     return take_over();
   }
   auto* following = std::get_if<Following>(&state_);

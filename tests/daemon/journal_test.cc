@@ -365,6 +365,29 @@ TEST_CASE("a transfer that a take-over cut short begins anew, though the journal
   CHECK(world.numbers_of(2).size() == 60);
 }
 
+// Seed 20030191, before shares and releases went other ways: a part that the deposed leader had
+// sent while its journal was shorter came seven seconds late, and the order acknowledged meanwhile
+// was forgotten.
+TEST_CASE("a late part of a journal that has grown since is not taken for the whole",
+          "[node][journal]") {
+  const JournalCodec codec = numbers();
+  const Now now{Instant{1s}, {}, 1};
+  Journal journal{{3, 1, codec}, {}};
+  journal.lead(11);
+  journal.on(now, id_of(0), mesh::Follow{.promised = 11, .held = {10, 2}});
+  REQUIRE(journal.take_effects().follow == std::vector{id_of(0)});
+  mesh::JournalPart part{
+      .term = 10, .base = 0, .snapshot = 0, .position = 0, .end = 1, .entries = {}};
+  part.entries.push_back(codec.encode(entry_of(1)));
+  journal.on(now, id_of(0), part);
+  CHECK_FALSE(journal.serves());
+  part.entries.push_back(codec.encode(entry_of(2)));
+  part.end = 2;
+  journal.on(now, id_of(0), part);
+  REQUIRE(journal.serves());
+  CHECK(journal.content().first.size() == 2);
+}
+
 TEST_CASE("nothing acknowledged is lost, whatever happens to roots and network",
           "[node][journal]") {
   std::size_t acknowledged = 0;
