@@ -47,7 +47,8 @@ class OrderRules {
 
   /// The root that leads has made this durable, or has taken it over.
   void booked(const aggregation::Order& order);
-  /// A dispatch is about to be handed to `node`; its stamp means `expires` in world time.
+  /// A dispatch is about to be handed to `node`; at the world time `expires` it must know that the
+  /// dispatch is past its time to live.
   void arrives(NodeIndex node, bool is_leaf, Incarnation incarnation,
                const mesh::Dispatch& dispatch, WorldTime expires);
   /// All shares of one batch of effects.

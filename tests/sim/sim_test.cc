@@ -109,7 +109,9 @@ TEST_CASE("plants with links of every kind keep every invariant", "[sim]") {
   Overrides overrides;
   overrides.lines = true;
   constexpr std::uint64_t kFirst = 61;
-  for (std::uint64_t seed = kFirst; seed < kFirst + kSeedsPerPart / 5; ++seed) {
+  std::vector<std::uint64_t> seeds{4, 352};  // what groups were believed to deliver was garbage
+  for (std::uint64_t i = 0; i < kSeedsPerPart / 5; ++i) seeds.push_back(kFirst + i);
+  for (const std::uint64_t seed : seeds) {
     const Outcome outcome = run_twice(seed, overrides);
     if (outcome.violation) FAIL(explain(seed, overrides, outcome));
   }

@@ -478,15 +478,35 @@ void World::on(const FrameDown& event) {
   trace_.event(queue_.now(), over.child, "from-parent", digest_of(*event.message), [&] {
     return "node " + std::to_string(over.parent) + "  " + text_of(*event.message);
   });
+  hear_clock(event);
   if (const auto* dispatch = std::get_if<mesh::Dispatch>(event.message.get())) {
     const WorldTime expires = nodes_[over.parent].clock.when(Instant{Duration{dispatch->expires}});
     order_rules_.arrives(over.child, nodes_[over.child].role == Role::kLeaf, over.child_incarnation,
-                         *dispatch, expires);
+                         *dispatch, known_to_expire(event.connection, dispatch->expires));
     never_over_.arrives(over.child, nodes_[over.child].role == Role::kLeaf,
                         {over.parent, over.parent_incarnation, queue_.now(), expires, *dispatch});
   }
   const NodeId peer = over.proven_above ? nodes_[over.parent].options.self : kNoNode;
   step(over.child, mesh::FromParent{over.link, peer, *event.message});
+}
+
+void World::hear_clock(const FrameDown& event) {
+  if (large()) return;
+  const Instant at = now_of(network_.at(event.connection).child).protocol;
+  HeardClock& clock = heard_[event.connection];
+  const auto* ack = std::get_if<mesh::HelloAck>(event.message.get());
+  if (ack != nullptr && clock.unknown()) clock.heard(at, ack->stamp);
+  const auto* beacon = std::get_if<mesh::Beacon>(event.message.get());
+  if (beacon != nullptr) clock.heard(at, beacon->stamp);
+}
+
+/// When a child can know, and at the latest must, that this moment on its parent's clock is past.
+WorldTime World::known_to_expire(mesh::ConnectionId connection, mesh::Stamp stamp) const {
+  const Connection& over = network_.at(connection);
+  const WorldTime expires = nodes_[over.parent].clock.when(Instant{Duration{stamp}});
+  const auto clock = heard_.find(connection);
+  if (clock == heard_.end() || clock->second.unknown()) return expires;
+  return std::max(expires, nodes_[over.child].clock.when(clock->second.certain(stamp)));
 }
 
 void World::on(const MarketReplies& event) {

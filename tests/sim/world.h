@@ -29,6 +29,7 @@
 #include "tests/sim/energy_books.h"
 #include "tests/sim/etcd_model.h"
 #include "tests/sim/findings.h"
+#include "tests/sim/heard_clock.h"
 #include "tests/sim/market_model.h"
 #include "tests/sim/network.h"
 #include "tests/sim/never_over.h"
@@ -149,6 +150,8 @@ class World {
   }
   [[nodiscard]] Now now_of(NodeIndex index) const;
   [[nodiscard]] MarketTime market() const;
+  void hear_clock(const FrameDown& event);
+  [[nodiscard]] WorldTime known_to_expire(mesh::ConnectionId connection, mesh::Stamp stamp) const;
   void fail(Invariant invariant, NodeIndex node, std::string what);
 
   void on(const Wake& event);
@@ -259,6 +262,7 @@ class World {
   TreeShape tree_shape_;
   EnergyBooks energy_books_;
   NeverOver never_over_;
+  std::map<mesh::ConnectionId, HeardClock> heard_;  ///< by the child at the lower end
   Outcome outcome_;
   bool faults_over_ = false;
   WorldTime faults_over_at_{};
