@@ -162,6 +162,14 @@ std::size_t CountedOnce::counted_at_root() const {
   return counted;
 }
 
+bool CountedOnce::is_counted_at_root(NodeIndex leaf) const {
+  if (roots_.leader == kNobody) return false;
+  return std::ranges::any_of(held_[roots_.leader], [&](const auto& each) {
+    const LeafSet& leaves = each.second.leaves;
+    return leaves && std::ranges::count(*leaves, leaf) > 0;
+  });
+}
+
 void CountedOnce::check_sum(WorldTime at, NodeIndex node, const node::NodeStatus& status) {
   Sum sum;
   for (const auto& view : status.children) {

@@ -38,6 +38,7 @@ class CountedOnce {
 
   /// Leaves in the leading root's sum now.
   [[nodiscard]] std::size_t counted_at_root() const;
+  [[nodiscard]] bool is_counted_at_root(NodeIndex leaf) const;
 
  private:
   using ReportKey = std::pair<mesh::Session, std::uint64_t>;
