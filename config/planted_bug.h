@@ -31,6 +31,10 @@ enum class Bug : std::uint8_t {
   kAcknowledgedAlone,     ///< an order or bid counts as kept before a standby root has it
   kTakenOverAlone,        ///< a new leader goes on with what it has, without asking the others
   kHoldBackForgotten,     ///< the disk fails, and what rests on it is sent all the same
+  kCountedUnheard,        ///< a newcomer nobody else counts is counted before its ancestors know it
+  kCountedUnnamed,        ///< a branch is counted before it has named those it brings along
+  kNamedTooEarly,         ///< a branch says that it has named all when not all fitted in
+  kTakenAlongForgotten,   ///< a branch is not asked for those that an aggregator took along from it
 };
 
 #ifdef VPP_PLANTED_BUGS

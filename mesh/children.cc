@@ -210,13 +210,17 @@ void Children::on_report(const Now& now, Entry& entry, const Report& report) {
   if (auto* site = std::get_if<SiteSummary>(&*child.summary)) {
     clamp_to_certificate(child.peer, *site);
   }
-  refresh_counted(child, now.protocol);
-  if (child.peer.role == Role::kLeaf) return;
-  const NodeId id = entry.first;
-  on_evicted(id, report.evicted);
-  for (const Attachment& one : report.attached) {
-    if (one.node != id) locate(now, id, one);  // of itself it says all in its Hello
+  if (child.peer.role != Role::kLeaf) {
+    const NodeId id = entry.first;
+    on_evicted(id, report.evicted);
+    child.more = report.more;
+    for (const Attachment& one : report.attached) {
+      if (one.node == id) continue;  // of itself it says all in its Hello
+      if (!locate(now, id, one)) child.more = true;
+    }
+    introduce(entry);
   }
+  refresh_counted(child, now.protocol);
 }
 
 bool Children::believable(Instant now, const Child& child, const Report& report) {
@@ -273,6 +277,7 @@ void Children::end(const Now& now, Entry& entry, bool tell) {
   effects_.drop.push_back(child.connection);
   by_connection_.erase(child.connection);
   groups_.erase(id);
+  strangers_.erase(id);
   child.attached = false;
   refresh_counted(child, now.protocol);
   effects_.membership_changed = true;
@@ -289,6 +294,7 @@ void Children::expire(const Now& now) {
       end(now, entry, true);
     }
     if (!child.attached) continue;
+    if (child.held_until <= now.protocol) hold_over(entry);
     refresh_counted(child, now.protocol);
     check_at_ = std::min(check_at_, child.lease_until);
     if (child.held_until > now.protocol) check_at_ = std::min(check_at_, child.held_until);
@@ -397,7 +403,7 @@ Stamp Children::stamp(Instant now) {
 bool Children::counted(const Child& child, Instant now) const {
   if (!child.attached || now >= child.lease_until) return false;
   if (child.proof < epoch_) return false;  // says nothing since it learned where this node is
-  return child.cleared || now >= child.held_until;
+  return child.cleared && child.introduced;
 }
 
 bool Children::in_transit(const Child& child, Instant now) const {

@@ -1,22 +1,29 @@
 // Who is below me: admission, leases, sessions, and which child may be counted. Pure.
 //
 // Invariants  a child is counted only under an unexpired lease, only once it has echoed a beacon
-//             that told it this node's present path, and only once it is certain that no other
-//             branch of the tree counts it: after its hold ran out or it was Cleared. The newest
-//             session of a node replaces older ones; it is never refused as a duplicate.
+//             that told it this node's present path, and only once it was Cleared: every ancestor
+//             knows where it is, and no other branch of the tree counts it. A branch that attaches
+//             is counted once that holds for everybody in it. The newest session of a node replaces
+//             older ones; it is never refused as a duplicate.
 // Path        a change of this node's path uncounts every child until it echoes a beacon of the
 //             new one (a round trip). So a summary never carries what was learned under an older
 //             place in the tree, and the bound on `hold` (mesh/uplink.h) is exact.
-// Clearing    a node that attaches with a hold is announced up to the root. Every ancestor asks
-//             all its other aggregators to leave older sessions out (Evict) and waits until each
-//             has answered, in the very report that leaves the node out, or is lost with all it
-//             counted; the root then says Cleared, and every ancestor passes that down once its
-//             own questions are answered. Nobody has to know where the node was before.
+// Location    announcements tell every ancestor through which child a node is reached. Nobody is
+//             counted before its ancestors have heard so; therefore the table names every branch
+//             that may count a node, of whichever session, now or with its next report.
+// Clearing    a node that attaches is announced up to the root. Every ancestor asks the branches
+//             that its table names to leave older sessions out (Evict) and waits until each has
+//             answered, in the very report that leaves the node out, or is lost with all it
+//             counted, or the hold that the node told has run out; the root then says Cleared, and
+//             every ancestor passes that down once its own questions are answered.
+// Branch      an aggregator that attaches names all it brings along, in as many reports as that
+//             takes. They keep their sessions: who of them turned up elsewhere meanwhile is known
+//             here by a newer one, and the branch must leave it out before it is counted. Of those
+//             that it took along the branch they came from is remembered as well, see `also_via_`.
 // Older       a node that lost its store, or one of two with one key, begins with old sessions. It
 //             does not know who counts it, so that its hold is the longest there is; it is told the
 //             newest session that is known of it here or below, and goes on from there; if a branch
 //             has let it in, the ancestor that knows better has it left out.
-// Location    the announcements also tell every ancestor through which child a node is reached.
 // Lease       runs from the stamp the report echoes, on this node's own clock. How long it is, and
 //             how often beacons come, suits the child's line (config/link_profile.h); what a child
 //             is told of its ancestors' leases (`above`) changes with the path only.
@@ -63,7 +70,8 @@ struct ChildrenOptions {
   std::size_t children_max = limits::kChildrenMax;
   bool draining = false;  ///< as after drain(): it was, before a restart
   Duration balance_after = Balance::kPatience;
-  std::size_t locations_max = 1'200'000;  ///< a fleet of a million; about 100 B each
+  /// A fleet of a million; about 100 B each. Of those that find no room nobody is counted.
+  std::size_t locations_max = 1'200'000;
 };
 
 // Events.
@@ -144,8 +152,8 @@ struct Located {
   friend bool operator==(const Located&, const Located&) = default;
 };
 
-/// Not thread-safe; one owner drives it. A message costs O(log children) and, for a node that
-/// moved, one question to each aggregator below; beacons and views cost O(children).
+/// Not thread-safe; one owner drives it. A message costs O(log nodes known) and, for a node that
+/// moved, one question to the branch it came from; beacons and views cost O(children).
 class Children {
  public:
   Children(const ChildrenOptions& options, Rng rng);
@@ -189,6 +197,8 @@ class Children {
   /// What the next report says of the nodes below: those not yet acknowledged from above, at
   /// most kAttachmentsMax, those who wait to be counted first, the others in turn.
   [[nodiscard]] std::vector<Attachment> attached_below();
+  /// Whether that left out any who are counted here.
+  [[nodiscard]] bool more_below() const { return more_below_; }
   /// What the next report answers to Evict; its summary must be taken after the Evict.
   [[nodiscard]] std::vector<Attachment> take_evicted();
   /// Somebody above or below waits for the next report: do not let it wait for its turn.
@@ -228,6 +238,8 @@ class Children {
     ConnectionId connection = 0;
     bool attached = false;
     bool cleared = false;      ///< nobody else counts it, for this session
+    bool introduced = false;   ///< and nobody else those that it brought along
+    bool more = false;         ///< as its newest report said, or there was no room for some
     bool was_counted = false;  ///< as last told in `membership_changed`
     bool moved = false;        ///< lives below somebody else; no longer ours to show
     bool left = false;         ///< said Bye
@@ -247,7 +259,7 @@ class Children {
   struct Location {
     NodeId via;
     Session session = 0;
-    bool settled = false;        ///< counted where it is
+    bool settled = false;        ///< counted where it is, or nobody else may count it any more
     bool cleared_above = false;  ///< nobody outside this subtree counts it elsewhere
     bool acknowledged = false;   ///< answered down, and no longer announced up
     Instant acknowledged_at{};
@@ -291,9 +303,14 @@ class Children {
   [[nodiscard]] bool is_attached(NodeId id) const;
 
   // Who is where, and who may be counted: children_moves.cc.
-  void locate(const Now& now, NodeId via, const Attachment& what);
-  void ask_others(const Attachment& what, NodeId except);
+  [[nodiscard]] bool locate(const Now& now, NodeId via, const Attachment& what);
+  void hear_again(const Now& now, NodeId via, const Attachment& what, Location& at);
+  [[nodiscard]] bool leads_to(NodeId child, NodeId node, const Location& at) const;
+  void ask_former(const Attachment& what, NodeId except);
   void ask(NodeId child, const Attachment& what);
+  void hold_over(Entry& entry);
+  void introduce(Entry& entry);
+  void introduce_all();
   void settle(NodeId node);
   void confirm(NodeId node, const Location& at);
   void try_answer(NodeId node);
@@ -302,6 +319,7 @@ class Children {
   void on_evicted(NodeId child, const std::vector<Attachment>& nodes);
   void repeat_questions();
   void age_locations(Instant now);
+  [[nodiscard]] bool more_to_come(NodeId node, const Location& at) const;
   /// What became to be said since the last time, gathered: a storm's worth in one message.
   void flush();
 
@@ -333,6 +351,10 @@ class Children {
   Duration longest_lease_ = limits::kLease;
 
   std::map<NodeId, Location> locations_;
+  /// Other attached children that announced the same session: an aggregator took the node along
+  /// from there, and what is counted there may still include it.
+  std::map<NodeId, std::set<NodeId>> also_via_;
+  std::set<NodeId> strangers_;       ///< of `groups_`: not introduced yet
   std::set<NodeId> unacknowledged_;  ///< of `locations_`, below attached children
   NodeId announced_{};               ///< last one told in turn
   NodeId aged_{};                    ///< last one looked at for its age
@@ -342,6 +364,7 @@ class Children {
   std::map<NodeId, std::vector<Attachment>> to_ask_;
   std::map<NodeId, std::vector<Attachment>> to_clear_;
   bool announce_soon_ = false;
+  bool more_below_ = false;
   ChildrenCounters counters_;
   ChildrenEffects effects_;
 };

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "config/planted_bug.h"
 #include "mesh/children.h"
 
 namespace vpp::mesh {
@@ -136,7 +137,9 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.attached = true;
   child.moved = child.left = false;
   child.last_parent = hello.last_parent;
-  child.cleared = hold == Duration{0};
+  child.cleared = planted(Bug::kCountedUnheard) && hold == Duration{0};
+  child.introduced = hello.role == Role::kLeaf || planted(Bug::kCountedUnnamed);
+  child.more = false;
   child.attached_at = child.heard_at = now.protocol;
   child.held_until = now.protocol + hold;
   child.handover_until = now.protocol + (hello.handover ? lease_of(child) : Duration{0});
@@ -146,13 +149,16 @@ void Children::admit(const Now& now, const FromChild& event, const Hello& hello)
   child.proof = -1;
   refresh_counted(child, now.protocol);
   by_connection_[event.connection] = &entry;
-  if (hello.role != Role::kLeaf) groups_.insert(id);
+  if (hello.role != Role::kLeaf) {
+    groups_.insert(id);
+    if (!child.introduced) strangers_.insert(id);
+  }
   check_at_ =
       std::min({check_at_, child.lease_until, hold > Duration{0} ? child.held_until : kNever});
   next_beacon_ = std::min(next_beacon_, now.protocol + limits::kBeaconInterval);
   effects_.membership_changed = true;
   forget_branch(id);
-  locate(now, id, {id, hello.session, child.cleared});
+  if (!locate(now, id, {id, hello.session, hold == Duration{0}})) ++counters_.refused;
   acknowledge_hello(now, child);
   prune();
 }

@@ -12,6 +12,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kAnnounceAgain = 10min;  ///< so that an ancestor's table heals by itself
+constexpr Duration kPassOnAfter = 5min;     ///< what comes again after so long is told again above
 constexpr Duration kForgetAfter = 30min;    ///< three announcements missed
 constexpr std::size_t kAgedAtOnce = 1'024;  ///< a million entries in 16 minutes
 
@@ -33,10 +34,11 @@ void Children::evict(const Now& now, const std::vector<Attachment>& nodes) {
     end_older(now, what);
     const auto found = locations_.find(what.node);
     if (found != locations_.end() && found->second.session < what.session) {
-      locations_.erase(found);
+      ask_former(what, kNoNode);
+      also_via_.erase(what.node);
       unacknowledged_.erase(what.node);
+      locations_.erase(found);
     }
-    ask_others(what, kNoNode);
     Session& session = answering_[what.node];
     session = std::max(session, what.session);
     try_answer(what.node);
@@ -52,6 +54,7 @@ void Children::cleared(const Now& now, const std::vector<Attachment>& nodes) {
     found->second.cleared_above = true;
     settle(what.node);
   }
+  introduce_all();
   flush();
 }
 
@@ -70,22 +73,24 @@ std::vector<Attachment> Children::attached_below() {
   announce_soon_ = false;
   std::vector<Attachment> out;
   std::vector<Attachment> settled;
+  more_below_ = false;
   const auto sort_in = [&](auto from, auto to) {
     for (auto it = from; it != to; ++it) {
       const Location& at = locations_.at(*it);
-      auto direct = at.via == *it ? children_.find(*it) : children_.end();
-      const bool held_out = direct != children_.end() && direct->second.held_until <= now_;
-      const Attachment one{*it, at.session, at.settled || held_out};
-      auto& list = one.settled ? settled : out;
-      if (list.size() < limits::kAttachmentsMax) list.push_back(one);
+      auto& list = at.settled ? settled : out;
+      if (list.size() < limits::kAttachmentsMax) {
+        list.push_back({*it, at.session, at.settled});
+      } else {
+        more_below_ = more_below_ || at.settled;
+      }
     }
   };
   const auto next = unacknowledged_.upper_bound(announced_);
   sort_in(next, unacknowledged_.end());
   sort_in(unacknowledged_.begin(), next);
-  for (const Attachment& one : settled) {
-    if (out.size() < limits::kAttachmentsMax) out.push_back(one);
-  }
+  const std::size_t room = std::min(limits::kAttachmentsMax - out.size(), settled.size());
+  out.insert(out.end(), settled.begin(), settled.begin() + static_cast<std::ptrdiff_t>(room));
+  more_below_ = (more_below_ || room < settled.size()) && !planted(Bug::kNamedTooEarly);
   if (!out.empty()) announced_ = out.back().node;
   return out;
 }
@@ -114,41 +119,69 @@ std::size_t Children::located_via(NodeId child) const {
       std::ranges::count(locations_, child, [](const auto& entry) { return entry.second.via; }));
 }
 
-/// `via` says that `what` is below it.
-void Children::locate(const Now& now, NodeId via, const Attachment& what) {
-  if (what.node == options_.self || what.node == kNoNode) return;
-  const auto [it, fresh] = locations_.try_emplace(what.node);
-  Location& at = it->second;
-  if (fresh && locations_.size() > options_.locations_max) {
-    locations_.erase(it);
-    return;
-  }
-  if (!fresh && what.session < at.session && is_attached(at.via)) {
+/// `via` says that `what` is below it. False: there is no room to remember that.
+bool Children::locate(const Now& now, NodeId via, const Attachment& what) {
+  if (what.node == options_.self || what.node == kNoNode) return true;
+  const auto found = locations_.find(what.node);
+  const bool fresh = found == locations_.end();
+  if (fresh && locations_.size() >= options_.locations_max) return false;
+  if (!fresh && what.session < found->second.session && is_attached(found->second.via)) {
     // It has moved since, or it lost its store and counts its sessions from the beginning: whoever
     // took it in must know the newest one, and sends it on from there.
-    if (via != what.node) ask(via, {what.node, at.session});
-    return;
+    if (via != what.node) ask(via, {what.node, found->second.session});
+    return true;
   }
-  if (!fresh && at.via == via && at.session == what.session) {
-    at.heard_at = now.protocol;
-    at.settled = at.settled || what.settled;
-    if (at.acknowledged) return confirm(what.node, at);  // the first answer was lost
-    unacknowledged_.insert(what.node);
-    return settle(what.node);
+  if (!fresh && what.session == found->second.session) {
+    hear_again(now, via, what, found->second);
+    return true;
   }
-  at = {.via = via, .session = what.session, .settled = what.settled, .heard_at = now.protocol};
+  if (!fresh) ask_former(what, via);
+  also_via_.erase(what.node);
+  locations_[what.node] = {
+      .via = via, .session = what.session, .settled = what.settled, .heard_at = now.protocol};
   if (via != what.node) end_older(now, what);
   unacknowledged_.insert(what.node);
   announce_soon_ = true;
-  if (!what.settled) ask_others(what, via);
+  settle(what.node);
+  return true;
+}
+
+/// The same session: from where it is known to be, or an aggregator took it along to another
+/// branch.
+void Children::hear_again(const Now& now, NodeId via, const Attachment& what, Location& at) {
+  if (at.via != via && is_attached(at.via)) {
+    std::set<NodeId>& also = also_via_[what.node];
+    also.insert(at.via == what.node ? via : at.via);
+    if (at.via == what.node) return;  // it is a child here: nobody took it along
+    also.erase(via);
+  }
+  at.via = via;
+  at.heard_at = now.protocol;
+  at.settled = at.settled || what.settled;
+  const bool due = now.protocol - at.acknowledged_at >= kPassOnAfter;
+  if (at.acknowledged && (!due || options_.role == Role::kRoot)) return confirm(what.node, at);
+  at.acknowledged = at.cleared_above = false;
+  unacknowledged_.insert(what.node);
   settle(what.node);
 }
 
-/// Leaves count only themselves: a direct child that moved is ended here and now.
-void Children::ask_others(const Attachment& what, NodeId except) {
-  for (const NodeId id : groups_) {
-    if (id == except || id == what.node) continue;
-    ask(id, what);
+/// Whether what is counted there may include the node in the session that is known.
+bool Children::leads_to(NodeId child, NodeId node, const Location& at) const {
+  if (at.via == child) return true;
+  const auto also = also_via_.find(node);
+  return also != also_via_.end() && also->second.contains(child);
+}
+
+/// Wherever it was known to be. Leaves count only themselves: a direct child that moved is ended
+/// here and now.
+void Children::ask_former(const Attachment& what, NodeId except) {
+  const auto ask_one = [&](NodeId id) {
+    if (id != except && id != what.node && groups_.contains(id)) ask(id, what);
+  };
+  ask_one(locations_.at(what.node).via);
+  const auto also = also_via_.find(what.node);
+  if (also != also_via_.end() && !planted(Bug::kTakenAlongForgotten)) {
+    std::ranges::for_each(also->second, ask_one);
   }
 }
 
@@ -183,6 +216,36 @@ void Children::confirm(NodeId node, const Location& at) {
   refresh_counted(found->second, now_);
 }
 
+/// Whoever may still have counted it elsewhere does so no more: the ancestors need only hear of it.
+void Children::hold_over(Entry& entry) {
+  const auto found = locations_.find(entry.first);
+  if (found == locations_.end() || found->second.via != entry.first) return;
+  Location& at = found->second;
+  if (at.settled || at.session != entry.second.session) return;
+  at.settled = announce_soon_ = effects_.membership_changed = true;
+  settle(entry.first);
+}
+
+/// A branch may be counted once all that it counts itself are known above by name, and it has left
+/// out whoever turned up elsewhere. Who comes to it later is counted by nobody before that.
+void Children::introduce(Entry& entry) {
+  auto& [id, child] = entry;
+  if (child.introduced || !child.attached || child.sequence == 0) return;
+  if (child.more || evictions_.asks(id)) return;
+  const bool waits = std::ranges::any_of(unacknowledged_, [&](NodeId node) {
+    const Location& at = locations_.at(node);
+    return at.settled && node != id && leads_to(id, node, at);
+  });
+  if (waits) return;
+  child.introduced = true;
+  strangers_.erase(id);
+  refresh_counted(child, now_);
+}
+
+void Children::introduce_all() {
+  for (const NodeId id : std::set<NodeId>{strangers_}) introduce(*children_.find(id));
+}
+
 void Children::try_answer(NodeId node) {
   const auto found = answering_.find(node);
   const bool open = evictions_.open(node, kNoNode) && !planted(Bug::kEvictAnsweredEarly);
@@ -206,6 +269,14 @@ void Children::forget_branch(NodeId child) {
     if (!is_attached(child)) unacknowledged_.erase(child);
     return;
   }
+  for (auto& [node, also] : also_via_) {
+    also.erase(child);
+    Location& at = locations_.at(node);
+    if (at.via != child || also.empty()) continue;
+    at.via = *also.begin();
+    also.erase(also.begin());
+  }
+  std::erase_if(also_via_, [](const auto& one) { return one.second.empty(); });
   std::erase_if(unacknowledged_, [&](NodeId node) { return locations_.at(node).via == child; });
   to_ask_.erase(child);
   to_clear_.erase(child);
@@ -237,21 +308,28 @@ void Children::age_locations(Instant now) {
   for (std::size_t i = 0; i < kAgedAtOnce && it != locations_.end(); ++i) {
     auto& [node, at] = *it;
     aged_ = node;
-    const bool alive = is_attached(at.via);
-    if (at.via == node && alive) at.heard_at = now;
-    if (now - at.heard_at >= kForgetAfter) {
+    const bool ours = at.via == node && is_attached(node);
+    if (ours) at.heard_at = now;
+    if (now - at.heard_at >= kForgetAfter && !more_to_come(node, at)) {
       unacknowledged_.erase(node);
+      also_via_.erase(node);
       it = locations_.erase(it);
       continue;
     }
     const bool due = at.acknowledged && now - at.acknowledged_at >= kAnnounceAgain;
-    if (due && alive && options_.role != Role::kRoot) {
+    if (due && ours && options_.role != Role::kRoot) {
       at.acknowledged = at.cleared_above = false;
       unacknowledged_.insert(node);
     }
     ++it;
   }
   if (it == locations_.end()) aged_ = kNoNode;
+}
+
+/// Who has not named all for so long may still count it.
+bool Children::more_to_come(NodeId node, const Location& at) const {
+  return std::ranges::any_of(
+      groups_, [&](NodeId id) { return children_.at(id).more && leads_to(id, node, at); });
 }
 
 void Children::flush() {

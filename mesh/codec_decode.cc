@@ -197,7 +197,8 @@ Report get(wire::Report::Reader in) {
           .beacon = in.getBeacon(),
           .summary = get(in.getSummary()),
           .attached = get_nodes(in.getAttached()),
-          .evicted = get_nodes(in.getEvicted())};
+          .evicted = get_nodes(in.getEvicted()),
+          .more = in.getMore()};
 }
 
 HelloAck get(wire::HelloAck::Reader in) {

@@ -153,6 +153,7 @@ void put(const Report& m, wire::Frame::Builder frame) {
   }
   put_list(m.attached, [&](unsigned n) { return out.initAttached(n); });
   put_list(m.evicted, [&](unsigned n) { return out.initEvicted(n); });
+  out.setMore(m.more);
 }
 
 void put(const DispatchAck& m, wire::Frame::Builder frame) {

@@ -24,6 +24,9 @@ class Evictions {
   /// Whether anyone but `except` still has to answer for `node`.
   [[nodiscard]] bool open(NodeId node, NodeId except) const;
 
+  /// Whether this child still has to answer for anyone.
+  [[nodiscard]] bool asks(NodeId child) const { return asked_.contains(child); }
+
   /// What to (re)send to one child.
   [[nodiscard]] std::vector<Attachment> asked_of(NodeId child) const;
 

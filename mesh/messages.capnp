@@ -148,6 +148,7 @@ struct Report {
   }
   attached @5 :List(Attachment);
   evicted @6 :List(Attachment);
+  more @7 :Bool;
 }
 
 struct DispatchAck {

@@ -101,7 +101,7 @@ UplinkEffects Uplink::take_effects() {
 }
 
 void Uplink::report(const Now& now, std::variant<SiteSummary, GroupSummary> summary,
-                    std::vector<Attachment> attached, std::vector<Attachment> evicted) {
+                    std::vector<Attachment> attached, std::vector<Attachment> evicted, bool more) {
   begin(now.protocol);
   Attached* held_now = held();
   if (held_now == nullptr || moving()) return;
@@ -111,7 +111,8 @@ void Uplink::report(const Now& now, std::variant<SiteSummary, GroupSummary> summ
                 .beacon = parent.stamp,
                 .summary = std::move(summary),
                 .attached = std::move(attached),
-                .evicted = std::move(evicted)};
+                .evicted = std::move(evicted),
+                .more = more};
   effects_.send.push_back({parent.link, std::move(report)});
 }
 

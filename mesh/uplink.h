@@ -168,7 +168,7 @@ class Uplink {
   /// Sends one report to the parent; does nothing when there is none, or while this node is
   /// about to move (nothing may extend the lease that its Hello has just bounded).
   void report(const Now& now, std::variant<SiteSummary, GroupSummary> summary,
-              std::vector<Attachment> attached, std::vector<Attachment> evicted);
+              std::vector<Attachment> attached, std::vector<Attachment> evicted, bool more = false);
   void acknowledge(const DispatchAck& ack);
 
   /// Sends Bye and closes everything; the node is leaving.

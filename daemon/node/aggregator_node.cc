@@ -173,7 +173,10 @@ void AggregatorNode::report(const Now& now) {
   told_measured_ = summary.measured;
   told_shortfall_ = summary.shortfall;
   mesh::Children& children = group_.children();
-  uplink_.report(now, std::move(summary), children.attached_below(), children.take_evicted());
+  std::vector<mesh::Attachment> attached = children.attached_below();
+  if (children.more_below()) hurry_report(now);
+  uplink_.report(now, std::move(summary), std::move(attached), children.take_evicted(),
+                 children.more_below());
 }
 
 void AggregatorNode::drain(const Now& now, const DrainAsked& asked) {

@@ -1,8 +1,9 @@
 // mesh::Children against a naive model: a list of what is known of each child, and the rules of the
 // contract written out one by one. The input is a sequence of what peers, the parent and the clock
 // can do, duplicates, stale and impossible messages among it. After every operation:
-//   - attached and counted are what the model says; where a node may be Cleared before its hold has
-//     run out, counted stays within what the model allows;
+//   - attached is what the model says, and counted stays within what it allows: nobody before the
+//     parent knows it, nobody before all that named an older session of it have left that out, no
+//     branch before that holds for everybody it named; leaves that may be counted are;
 //   - messages go to attached children and to whoever just spoke, and to nobody else;
 //   - a change of who is attached or counted is told; a deadline is ahead; the tables are bounded.
 #include "mesh/children.h"
@@ -11,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -53,6 +55,11 @@ struct Kid {
   Duration lease{0};
   Duration quiet{0};  ///< how long its line lets it be when there is nothing to say
   bool held = false;  ///< came with a hold
+  bool said = false;  ///< Cleared by the parent since it came
+  bool introduced = false;
+  bool more = false;                  ///< its newest report did not name all, or not all found room
+  std::map<NodeId, Session> names{};  ///< that it announced and has not left out
+  std::map<NodeId, Session> brought{};  ///< of those, the ones it counts
   Instant held_until{};
   Instant lease_until{};
   Stamp echoed = -1;
@@ -104,7 +111,7 @@ class Model {
     newest_session[id] = std::max(newest_session[id], session);
     // The first Hello of a session asks; it moves nowhere else without a new one.
     const auto [asked, first] = moves_.try_emplace({id, session});
-    if (first && hold > 0ms) asked->second = groups_but(id);
+    if (first && hold > 0ms) asked->second = who_named({id, session});
   }
 
   /// Another session is about to take its place, over another connection.
@@ -130,6 +137,8 @@ class Model {
     const auto found = kids.find(id);
     if (found == kids.end()) return;
     found->second.attached = false;
+    found->second.names.clear();
+    found->second.brought.clear();
     answered(id, [](const auto&) { return true; });
   }
 
@@ -149,14 +158,48 @@ class Model {
     kid.heard_at = now;
     if (is_leaf(id)) return true;
     for (const Attachment& one : report.evicted) {
-      answered(id, [&](const Which& asked) {
-        return asked.first == one.node && asked.second <= one.session;
-      });
+      const auto named = kid.names.find(one.node);
+      if (named == kid.names.end() || named->second >= one.session) continue;
+      kid.names.erase(named);
+      kid.brought.erase(one.node);
+      answered(id, [&](const Which& asked) { return asked.first == one.node; });
     }
+    kid.more = report.more;
     return true;
   }
 
-  void cleared(const Attachment& what) { said_.insert({what.node, what.session}); }
+  /// Heard of in a report that was believed; `known`: the session in the table afterwards.
+  void named(NodeId by, const Attachment& one, std::optional<Session> known) {
+    Kid& kid = kids.at(by);
+    kid.more = kid.more || !known;
+    if (!known) return;
+    Session& session = kid.names[one.node];
+    session = std::max(session, one.session);
+    if (one.settled) kid.brought[one.node] = session;
+  }
+
+  void cleared(const Attachment& what, bool known_here) {
+    said_.insert({what.node, what.session});
+    const auto kid = kids.find(what.node);
+    if (kid == kids.end() || !kid->second.attached) return;
+    if (known_here && kid->second.session == what.session) kid->second.said = true;
+  }
+  void parent_changed() {
+    for (auto& [id, kid] : kids) kid.said = false;
+  }
+
+  /// After each operation: who may be counted from now on. `known`: the table.
+  void introduce(const std::map<NodeId, Session>& known) {
+    for (auto& [id, kid] : kids) {
+      if (is_leaf(id) || kid.introduced || kid.sequence == 0 || kid.more) continue;
+      kid.introduced = std::ranges::all_of(kid.brought, [&](const auto& one) {
+        const auto at = known.find(one.first);
+        // Forgotten by way of another branch, or of the parent, which then asked.
+        if (at == known.end()) return true;
+        return at->second <= one.second && (root_ || said_.contains(one));
+      });
+    }
+  }
 
   void evict(const Attachment& what) {
     const auto kid = kids.find(what.node);
@@ -165,7 +208,7 @@ class Model {
     newest = std::max(newest, what.session);
     const Which which{what.node, what.session};
     evicted_at_[which] = operations;
-    evictions_[which] = groups_but(what.node);
+    evictions_[which] = who_named(which);
     if (evictions_[which].empty()) left_out_.insert(which);
   }
 
@@ -203,9 +246,12 @@ class Model {
   [[nodiscard]] bool held(const Kid& kid, Instant now) const {
     return kid.held && now < kid.held_until;
   }
-  /// Everybody who was asked has answered or is gone, and the parent has said so.
-  [[nodiscard]] bool may_be_cleared(NodeId id, Session session) const {
-    return moves_.at({id, session}).empty() && (root_ || said_.contains({id, session}));
+  /// Everybody who was asked has answered or is gone, unless the hold is over; the parent has said
+  /// so; and everybody below a branch is known.
+  [[nodiscard]] bool may_be_cleared(NodeId id, Session session, bool held) const {
+    if (held && !moves_.at({id, session}).empty()) return false;
+    if (!is_leaf(id) && !kids.at(id).introduced) return false;
+    return root_ || said_.contains({id, session});
   }
 
   std::map<NodeId, Kid> kids;
@@ -217,10 +263,12 @@ class Model {
   using Which = std::pair<NodeId, Session>;
   static constexpr Stamp kNoStamp = -1;
 
-  [[nodiscard]] std::set<NodeId> groups_but(NodeId id) const {
+  [[nodiscard]] std::set<NodeId> who_named(const Which& which) const {
     std::set<NodeId> out;
     for (const auto& [other, one] : kids) {
-      if (one.attached && !is_leaf(other) && other != id) out.insert(other);
+      if (!one.attached || is_leaf(other) || other == which.first) continue;
+      const auto named = one.names.find(which.first);
+      if (named != one.names.end() && named->second < which.second) out.insert(other);
     }
     return out;
   }
@@ -358,12 +406,19 @@ class Harness {
     }
     report.attached = any_nodes();
     report.evicted = any_nodes();
+    report.more = input_.below(4) == 1;
     const ConnectionId connection =
         input_.below(8) == 1 ? connection_of(index, input_.below(4)) : kid->second.connection;
     const bool heard = kid->second.attached && connection == kid->second.connection;
     children_.step(now_, FromChild{connection, peer_of(id), report});
     if (heard && model_.report(now_.protocol, id, report) && !is_leaf(id)) {
       for (const Attachment& one : report.attached) announced(id, one);
+      const auto known = table();
+      for (const Attachment& one : report.attached) {
+        if (one.node == id || one.node == kSelf || one.node == kNoNode) continue;
+        const auto at = known.find(one.node);
+        model_.named(id, one, at == known.end() ? std::nullopt : std::optional{at->second});
+      }
     }
     settle_up(connection);
   }
@@ -459,8 +514,12 @@ class Harness {
 
   void cleared() {
     const std::vector<Attachment> nodes = any_nodes();
+    for (const Attachment& what : nodes) {
+      const auto located = children_.located();
+      const Located here{what.node, what.node, what.session};
+      model_.cleared(what, std::ranges::find(located, here) != located.end());
+    }
     children_.cleared(now_, nodes);
-    for (const Attachment& what : nodes) model_.cleared(what);
     settle_up(0);
   }
 
@@ -481,6 +540,7 @@ class Harness {
 
   void new_parent() {
     children_.announce_all(now_);
+    model_.parent_changed();
     settle_up(0);
   }
 
@@ -530,6 +590,12 @@ class Harness {
     return out;
   }
 
+  [[nodiscard]] std::map<NodeId, Session> table() const {
+    std::map<NodeId, Session> out;
+    for (const Located& one : children_.located()) out[one.node] = one.session;
+    return out;
+  }
+
   [[nodiscard]] ChildView view_of(NodeId id) const {
     for (const ChildView& view : children_.view(now_)) {
       if (view.id == id) return view;
@@ -561,6 +627,7 @@ class Harness {
     std::map<NodeId, std::pair<bool, bool>> members;  // attached, counted
     connected_.clear();
     const auto view = children_.view(now_);
+    model_.introduce(table());
     VPP_CHECK(view.size() <= kChildrenMax * 2 && children_.located().size() <= kLocationsMax);
     for (const ChildView& child : view) {
       const Kid& kid = model_.kids.at(child.id);
@@ -570,8 +637,8 @@ class Harness {
       const bool current = model_.current(kid, now_.protocol);
       const bool held = model_.held(kid, now_.protocol);
       if (!current) VPP_CHECK(!child.counted);
-      if (current && !held) VPP_CHECK(child.counted);
-      if (current && held && child.counted) VPP_CHECK(model_.may_be_cleared(child.id, kid.session));
+      if (current && !held && kid.said && is_leaf(child.id)) VPP_CHECK(child.counted);
+      if (child.counted) VPP_CHECK(model_.may_be_cleared(child.id, kid.session, held));
       if (kid.attached) connected_.insert(kid.connection);
       members[child.id] = {child.attached, child.counted};
       if (child.in_transit) VPP_CHECK(child.attached && !child.counted);

@@ -100,8 +100,9 @@ struct ChildrenBench {
   }
   ChildrenEffects report(ConnectionId connection, NodeId id, Session session,
                          std::vector<Attachment> attached = {},
-                         std::vector<Attachment> evicted = {}) {
+                         std::vector<Attachment> evicted = {}, bool more = false) {
     Report message = report_of(id, session, ++sequence);
+    message.more = more;
     message.attached = std::move(attached);
     message.evicted = std::move(evicted);
     return from(connection, id, message);
@@ -110,6 +111,12 @@ struct ChildrenBench {
   void join(ConnectionId connection, NodeId id, Session session = 1, Duration hold = {}) {
     REQUIRE(sent<HelloAck>(hello(connection, id, session, hold)).size() == 1);
     report(connection, id, session);
+  }
+  /// Joins, and is counted: the root says that all its ancestors know it.
+  void join_cleared(ConnectionId connection, NodeId id, Session session = 1) {
+    join(connection, id, session);
+    children.cleared(now, {{id, session}});
+    take();
   }
   ChildrenEffects advance(Duration span) {
     now.protocol += span;

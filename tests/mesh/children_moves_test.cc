@@ -49,10 +49,13 @@ TEST_CASE("a node that turns up elsewhere is cleared once the others have left i
   }
 }
 
-TEST_CASE("a storm of nodes that moved is one question to each other branch, not one a node",
+TEST_CASE("a storm of nodes that moved is one question to the branch they left, not one a node",
           "[mesh][moves]") {
   Moves bench;
   constexpr std::uint64_t kMoved = 40;
+  Nodes before;
+  for (std::uint64_t i = 0; i < kMoved; ++i) before.push_back({leaf(100 + i), 1, true});
+  bench.report(1, group(1), 1, before);
   for (std::uint64_t i = 0; i < kMoved; ++i) {
     Hello hello;
     hello.session = 2;
@@ -62,8 +65,9 @@ TEST_CASE("a storm of nodes that moved is one question to each other branch, not
   CHECK(bench.children.next_deadline() <= bench.now.protocol);
   bench.children.advance(bench.now);
   const auto questions = sent<Evict>(bench.take());
-  REQUIRE(questions.size() == 2);
-  for (const auto& [to, evict] : questions) CHECK(evict.nodes.size() == kMoved);
+  REQUIRE(questions.size() == 1);
+  CHECK(questions[0].first == 1);
+  CHECK(questions[0].second.nodes.size() == kMoved);
 }
 
 TEST_CASE(
@@ -90,7 +94,7 @@ TEST_CASE(
 TEST_CASE("where a node was left out, its older sessions are refused with the newest",
           "[mesh][moves]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
-  bench.join(1, leaf(7), 1);
+  bench.join_cleared(1, leaf(7), 1);
   REQUIRE(bench.counted(leaf(7)));
   bench.children.evict(bench.now, {{leaf(7), 57}});
   CHECK_FALSE(bench.counted(leaf(7)));
@@ -104,11 +108,11 @@ TEST_CASE("where a node was left out, its older sessions are refused with the ne
 
 TEST_CASE("a node cannot clear itself by announcing itself", "[mesh][moves]") {
   Moves bench;
-  bench.join(3, group(3), 1, 20s);
-  bench.report(3, group(3), 1, {{group(3), 1, true}});
+  bench.report(1, group(1), 1, {{group(3), 1, true}});
+  bench.join(3, group(3), 2, 20s);
+  bench.report(3, group(3), 2, {{group(3), 2, true}});
   CHECK_FALSE(bench.counted(group(3)));
-  bench.report(1, group(1), 1, {}, {{group(3), 1}});
-  bench.report(2, group(2), 1, {}, {{group(3), 1}});
+  bench.report(1, group(1), 1, {}, {{group(3), 2}});
   CHECK(bench.counted(group(3)));
 }
 
@@ -139,11 +143,10 @@ TEST_CASE("a leaf that comes from an aggregator below waits until that has left 
   Moves bench;
   const ChildrenEffects joined = bench.hello(3, leaf(7), 4, 10s);
   CHECK(told<Evict>(joined, 1) == Nodes{{leaf(7), 4}});
-  CHECK(told<Evict>(joined, 2) == Nodes{{leaf(7), 4}});  // nobody relies on where it was seen
+  CHECK(told<Evict>(joined, 2).empty());  // it was never there
   bench.report(3, leaf(7), 4);
-  bench.report(1, group(1), 1, {}, {{leaf(7), 4}});
   CHECK_FALSE(bench.counted(leaf(7)));
-  bench.report(2, group(2), 1, {}, {{leaf(7), 4}});
+  bench.report(1, group(1), 1, {}, {{leaf(7), 4}});
   CHECK(bench.counted(leaf(7)));
 }
 
@@ -216,29 +219,42 @@ TEST_CASE("an aggregator leaves a moved child out before it answers", "[mesh][mo
 
 TEST_CASE("a question about older sessions does not touch the newest", "[mesh][moves]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
-  bench.join(1, leaf(7), 4);
+  bench.join_cleared(1, leaf(7), 4);
   bench.children.evict(bench.now, {{leaf(7), 4}});
   CHECK(bench.counted(leaf(7)));
   CHECK(bench.children.take_evicted() == Nodes{{leaf(7), 4}});
 }
 
-TEST_CASE("an aggregator answers only when all aggregators below it have", "[mesh][moves]") {
+TEST_CASE("an aggregator answers only when all that may count the node have", "[mesh][moves]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
   bench.join(1, group(1));
   bench.join(2, group(2));
+  bench.join(3, group(3));
+  bench.report(1, group(1), 1, {{leaf(7), 2, true}});
+  CHECK(told<Evict>(bench.report(2, group(2), 1, {{leaf(7), 3}}), 1) == Nodes{{leaf(7), 3}});
   bench.children.evict(bench.now, {{leaf(7), 4}});
   const ChildrenEffects effects = bench.take();
-  CHECK(told<Evict>(effects, 1) == Nodes{{leaf(7), 4}});
+  CHECK(told<Evict>(effects, 1).empty());  // what it was asked covers that
   CHECK(told<Evict>(effects, 2) == Nodes{{leaf(7), 4}});
-  bench.report(1, group(1), 1, {}, {{leaf(7), 4}});
-  CHECK(bench.children.take_evicted().empty());
+  CHECK(told<Evict>(effects, 3).empty());
   bench.report(2, group(2), 1, {}, {{leaf(7), 4}});
+  CHECK(bench.children.take_evicted().empty());
+  bench.report(1, group(1), 1, {}, {{leaf(7), 3}});
+  CHECK(bench.children.take_evicted() == Nodes{{leaf(7), 4}});
+}
+
+TEST_CASE("whoever knows nobody of that name has left it out", "[mesh][moves]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, group(1));
+  bench.children.evict(bench.now, {{leaf(7), 4}});
+  CHECK(told<Evict>(bench.take(), 1).empty());
   CHECK(bench.children.take_evicted() == Nodes{{leaf(7), 4}});
 }
 
 TEST_CASE("everybody below is announced until the parent acknowledges", "[mesh][moves]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
   bench.join(1, group(1));
+  bench.report(1, group(1), 1, {{leaf(8), 4}});
   bench.join(2, leaf(8), 5, 10s);
   bench.report(1, group(1), 1, {{leaf(7), 3}});
   const Nodes all{{leaf(7), 3}, {leaf(8), 5}, {group(1), 1, true}};  // the waiting first
@@ -327,4 +343,150 @@ TEST_CASE("locations are bounded and forgotten after long silence", "[mesh][move
     bench.report(2, leaf(999), 1);
   }
   CHECK(bench.children.located() == std::vector<Located>{{leaf(999), leaf(999), 1}});
+}
+
+TEST_CASE("of many branches only the one that a node left is asked", "[mesh][moves]") {
+  ChildrenBench bench;
+  for (std::uint64_t n = 1; n <= 40; ++n) bench.join(n, group(n));
+  bench.report(17, group(17), 1, {{leaf(7), 3, true}});
+  bench.advance(100ms);
+  const auto questions = sent<Evict>(bench.report(30, group(30), 1, {{leaf(7), 4}}));
+  REQUIRE(questions.size() == 1);
+  CHECK(questions[0].first == 17);
+}
+
+// Between its Hello and the answer the node is known at neither: the question stays open, and the
+// next move waits for it as well.
+TEST_CASE("a node that moves on before the branch it left has answered waits for both",
+          "[mesh][moves]") {
+  Moves bench;
+  bench.join(3, group(3));
+  bench.report(2, group(2), 1, {{leaf(7), 4}});
+  const ChildrenEffects on = bench.report(3, group(3), 1, {{leaf(7), 5}});
+  CHECK(told<Evict>(on, 1).empty());
+  CHECK(told<Evict>(on, 2) == Nodes{{leaf(7), 5}});
+  CHECK(told<Cleared>(bench.report(2, group(2), 1, {}, {{leaf(7), 5}}), 3).empty());
+  CHECK(told<Cleared>(bench.report(1, group(1), 1, {}, {{leaf(7), 4}}), 3) == Nodes{{leaf(7), 5}});
+}
+
+TEST_CASE("a node taken along to another branch is looked for where it was, too", "[mesh][moves]") {
+  Moves bench;
+  bench.join(3, group(3));
+  bench.report(1, group(1), 1, {{group(4), 1, true}});
+  // Group 4 goes from group 1 to group 2, with leaf 7; what group 1 counts still includes it.
+  CHECK(told<Evict>(bench.report(2, group(2), 1, {{group(4), 2}, {leaf(7), 3, true}}), 1) ==
+        Nodes{{group(4), 2}});
+  const ChildrenEffects on = bench.report(3, group(3), 1, {{leaf(7), 4}});
+  CHECK(told<Evict>(on, 1) == Nodes{{leaf(7), 4}});
+  CHECK(told<Evict>(on, 2) == Nodes{{leaf(7), 4}});
+  CHECK(told<Cleared>(bench.report(2, group(2), 1, {}, {{leaf(7), 4}}), 3).empty());
+  CHECK(told<Cleared>(bench.report(1, group(1), 1, {}, {{leaf(7), 4}}), 3) == Nodes{{leaf(7), 4}});
+}
+
+TEST_CASE("where two branches name a node, the one that stays is known when the other is lost",
+          "[mesh][moves]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, group(1));
+  bench.join(2, group(2));
+  bench.report(1, group(1), 1, {{leaf(7), 3, true}});
+  bench.report(2, group(2), 1, {{leaf(7), 3, true}});
+  bench.step(ChildUnreachable{2});
+  CHECK(bench.children.located()[0] == Located{leaf(7), group(1), 3});
+  const Nodes named = bench.children.attached_below();
+  CHECK(std::ranges::count(named, leaf(7), &Attachment::node) == 1);
+  bench.children.evict(bench.now, {{leaf(7), 4}});
+  CHECK(told<Evict>(bench.take(), 1) == Nodes{{leaf(7), 4}});
+}
+
+TEST_CASE("a branch is counted once it has named everybody and all of them are known above",
+          "[mesh][moves][branch]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  REQUIRE(sent<HelloAck>(bench.hello(1, group(1), 1)).size() == 1);
+  bench.report(1, group(1), 1, {{leaf(7), 3, true}}, {}, true);
+  bench.children.cleared(bench.now, {{group(1), 1}, {leaf(7), 3}});
+  CHECK_FALSE(bench.counted(group(1)));  // there are more
+  CHECK(bench.view(group(1)).in_transit);
+  bench.report(1, group(1), 1, {{leaf(8), 2, true}, {leaf(9), 5}});
+  CHECK_FALSE(bench.counted(group(1)));
+  bench.children.cleared(bench.now, {{leaf(8), 2}});
+  CHECK(bench.counted(group(1)));  // leaf 9 is counted by nobody yet
+  bench.report(1, group(1), 1, {{leaf(10), 1, true}}, {}, true);
+  CHECK(bench.counted(group(1)));  // nor is, before this node says so, who comes later
+}
+
+// Group 1 attaches here with leaf 7, who has gone on to group 2, and that was heard of first.
+TEST_CASE("a branch that counts a node known elsewhere is not counted before it leaves it out",
+          "[mesh][moves][branch]") {
+  ChildrenBench bench;
+  bench.join(2, group(2));
+  bench.report(2, group(2), 1, {{leaf(7), 4}});
+  REQUIRE(sent<HelloAck>(bench.hello(1, group(1), 1)).size() == 1);
+  const ChildrenEffects named = bench.report(1, group(1), 1, {{leaf(7), 3, true}});
+  CHECK(told<Evict>(named, 1) == Nodes{{leaf(7), 4}});
+  CHECK_FALSE(bench.counted(group(1)));
+  bench.report(1, group(1), 1, {}, {{leaf(7), 4}});
+  CHECK(bench.counted(group(1)));
+}
+
+TEST_CASE("a branch of whose nodes some find no room in the table is not counted",
+          "[mesh][moves][branch][limits]") {
+  ChildrenOptions options = ChildrenBench::options_of(Role::kRoot);
+  options.locations_max = 3;
+  ChildrenBench bench;
+  bench.children = Children{options, Rng{1}};
+  bench.children.set_upstream(bench.now, {kSelf}, 1, {});
+  bench.join(1, group(1));
+  bench.report(1, group(1), 1, {{leaf(1), 1, true}});
+  CHECK(bench.counted(group(1)));
+  REQUIRE(sent<HelloAck>(bench.hello(2, group(2), 1)).size() == 1);
+  bench.report(2, group(2), 1, {{leaf(2), 1, true}});
+  CHECK_FALSE(bench.counted(group(2)));
+  bench.children.evict(bench.now, {{leaf(1), 2}});
+  bench.report(2, group(2), 1, {{leaf(2), 1, true}});
+  CHECK(bench.counted(group(2)));
+}
+
+TEST_CASE("what does not fit into a report is said to follow", "[mesh][moves][limits]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join_cleared(1, group(1));
+  Nodes some;
+  for (std::uint64_t i = 1; i <= limits::kAttachmentsMax; ++i) some.push_back({leaf(i), 1, true});
+  bench.report(1, group(1), 1, some);
+  CHECK(bench.children.attached_below().size() == limits::kAttachmentsMax);
+  CHECK_FALSE(bench.children.more_below());
+  bench.report(1, group(1), 1, {{leaf(9'999), 1}});  // waits to be counted: it goes first
+  CHECK(bench.children.attached_below().size() == limits::kAttachmentsMax);
+  CHECK(bench.children.more_below());
+  bench.children.cleared(bench.now, {{leaf(1), 1}});
+  CHECK(bench.children.attached_below().size() == limits::kAttachmentsMax);
+  CHECK_FALSE(bench.children.more_below());
+}
+
+TEST_CASE("a node that is named again after a while is named again above, and not forgotten",
+          "[mesh][moves]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join_cleared(1, group(1));
+  bench.report(1, group(1), 1, {{leaf(7), 3, true}});
+  bench.children.cleared(bench.now, {{leaf(7), 3}});
+  CHECK(bench.children.attached_below().empty());
+  bench.take();
+  const auto pass = [&](Duration span, bool more) {
+    for (Duration passed{0}; passed < span; passed += 1s) {
+      bench.advance(1s);
+      bench.report(1, group(1), 1, {}, {}, more);
+    }
+  };
+  CHECK(told<Cleared>(bench.report(1, group(1), 1, {{leaf(7), 3, true}}), 1).size() == 1);
+  pass(20min, false);
+  CHECK_FALSE(std::ranges::count(bench.children.attached_below(), leaf(7), &Attachment::node));
+  CHECK(told<Cleared>(bench.report(1, group(1), 1, {{leaf(7), 3, true}}), 1).empty());
+  CHECK(std::ranges::count(bench.children.attached_below(), leaf(7), &Attachment::node) == 1);
+  SECTION("a branch that has more to name may still count it") {
+    pass(40min, true);
+    CHECK(bench.children.located().size() == 2);
+  }
+  SECTION("one that has named all does not") {
+    pass(40min, false);
+    CHECK(bench.children.located() == std::vector<Located>{{group(1), group(1), 1}});
+  }
 }

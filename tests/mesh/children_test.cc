@@ -346,7 +346,9 @@ TEST_CASE("a site is not believed beyond its certificate", "[mesh][children]") {
 
 TEST_CASE("a child that may still be counted elsewhere is counted when its hold is over",
           "[mesh][children][hold]") {
-  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  ChildrenBench bench;
+  bench.join(7, group(7));
+  bench.report(7, group(7), 1, {{leaf(1), 3, true}});  // and does not answer
   bench.join(1, leaf(1), 4, 3s);
   CHECK(bench.attached(leaf(1)));
   CHECK_FALSE(bench.counted(leaf(1)));
@@ -357,6 +359,33 @@ TEST_CASE("a child that may still be counted elsewhere is counted when its hold 
   const ChildrenEffects effects = bench.advance(1ms);
   CHECK(bench.counted(leaf(1)));
   CHECK(effects.membership_changed);
+}
+
+TEST_CASE("when a child's hold is over its ancestors have only to hear of it",
+          "[mesh][children][hold]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, leaf(1), 4, 3s);
+  CHECK(bench.children.attached_below() == std::vector<Attachment>{{leaf(1), 4, false}});
+  bench.advance(2999ms);
+  bench.report(1, leaf(1), 4);
+  CHECK(bench.advance(1ms).membership_changed);
+  CHECK(bench.children.report_due());
+  CHECK(bench.children.attached_below() == std::vector<Attachment>{{leaf(1), 4, true}});
+  CHECK_FALSE(bench.counted(leaf(1)));
+  bench.children.cleared(bench.now, {{leaf(1), 4}});
+  CHECK(bench.counted(leaf(1)));
+}
+
+// It could go on to another branch before its ancestors have heard that it was here: they would
+// count it there, and then, with the next report, here as well.
+TEST_CASE("a newcomer that nobody else counts waits until its ancestors know it",
+          "[mesh][children][hold]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join(1, leaf(1), 1);
+  CHECK_FALSE(bench.counted(leaf(1)));
+  CHECK(bench.view(leaf(1)).in_transit);
+  bench.children.cleared(bench.now, {{leaf(1), 1}});
+  CHECK(bench.counted(leaf(1)));
 }
 
 TEST_CASE("a child is counted at once when it is cleared from above", "[mesh][children][hold]") {
@@ -434,8 +463,8 @@ TEST_CASE("an acknowledgement is passed on with the child it came from", "[mesh]
 
 TEST_CASE("a new path uncounts everybody until they echo it", "[mesh][children][path]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, group(8), kRoot}};
-  bench.join(1, leaf(1));
-  bench.join(2, group(1));
+  bench.join_cleared(1, leaf(1));
+  bench.join_cleared(2, group(1));
   REQUIRE(bench.counted(leaf(1)));
   bench.now.protocol += 200ms;
   const Report before = bench.report_of(leaf(1), 1, 100);  // under way: echoes the old path
@@ -631,8 +660,8 @@ TEST_CASE("a parent that was late and lost all its children meanwhile takes them
 TEST_CASE("asked to unload, a parent sends that many of its counted leaves to where it was told",
           "[mesh][children][balance]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
-  for (ConnectionId n = 1; n <= 5; ++n) bench.join(n, leaf(n));
-  bench.join(6, group(6));
+  for (ConnectionId n = 1; n <= 5; ++n) bench.join_cleared(n, leaf(n));
+  bench.join_cleared(6, group(6));
   bench.hello(7, leaf(7), 1, 20s);  // still counted elsewhere, perhaps
   const Endpoint to{"tcp://sibling:7000", {}};
   std::set<ConnectionId> asked;
@@ -744,8 +773,9 @@ TEST_CASE("a parent that runs late with a question to put is late all the same",
   // Found by the fuzzer: what is due at once was taken to be due only when the parent ran.
   ChildrenBench bench;
   bench.join(1, group(1));
+  bench.report(1, group(1), 1, {{leaf(1), 1, true}});
   Hello moved;
-  moved.session = 1;
+  moved.session = 2;
   moved.hold = 5s;
   bench.children.step(bench.now, FromChild{2, ChildrenBench::peer_of(leaf(1)), moved});
   REQUIRE(bench.children.next_deadline() == bench.now.protocol);  // group 1 is to be asked

@@ -195,6 +195,7 @@ Report report(Rng& rng) {
   }
   m.attached = nodes(rng);
   m.evicted = nodes(rng);
+  m.more = rng.below(2) == 0;
   return m;
 }
 

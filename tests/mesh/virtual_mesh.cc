@@ -274,8 +274,9 @@ void VirtualMesh::report(Node& node) {
   } else {
     GroupSummary summary;
     summary.coverage.online = static_cast<std::uint32_t>(sum.size());
-    node.uplink->report(now, summary, node.children->attached_below(),
-                        node.children->take_evicted());
+    const std::vector<Attachment> attached = node.children->attached_below();
+    node.uplink->report(now, summary, attached, node.children->take_evicted(),
+                        node.children->more_below());
   }
   UplinkEffects effects = node.uplink->take_effects();
   for (const SendUp& up : effects.send) {

@@ -99,6 +99,7 @@ void feed(Digest& out, const mesh::Report& m) {
   std::visit([&](const auto& summary) { feed(out, summary); }, m.summary);
   feed(out, m.attached);
   feed(out, m.evicted);
+  out.add(std::uint64_t{m.more});
 }
 void feed(Digest& out, const mesh::Beacon& m) {
   out.add(m.stamp);

@@ -55,7 +55,8 @@ std::string text(const mesh::Report& m) {
   return "Report " + to_string(m.session) + "/" + to_string(m.sequence) +
          " beacon=" + to_string(m.beacon) + " " +
          std::visit([](const auto& summary) { return sum_text(summary); }, m.summary) +
-         " attached=" + list(m.attached) + " evicted=" + list(m.evicted);
+         " attached=" + list(m.attached) + " evicted=" + list(m.evicted) +
+         (m.more ? " and more" : "");
 }
 std::string text(const mesh::Beacon& m) {
   return "Beacon stamp=" + to_string(m.stamp) + " term=" + to_string(m.term) +
