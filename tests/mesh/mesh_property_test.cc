@@ -158,6 +158,31 @@ TEST_CASE("a drained aggregator empties itself, and leaves out few at a time",
   }
 }
 
+// Ten aggregators in two levels: asking everybody would be ten questions for each move.
+TEST_CASE("a move asks the branch that the node left, and nobody else", "[mesh][property][moves]") {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    VirtualMesh mesh{seed, {}};
+    const std::size_t root = mesh.add(Role::kRoot, {});
+    const std::size_t upper[] = {mesh.add(Role::kAggregator, {root}),
+                                 mesh.add(Role::kAggregator, {root})};
+    std::vector<std::size_t> lower;
+    for (std::size_t i = 0; i < 8; ++i)
+      lower.push_back(mesh.add(Role::kAggregator, {upper[i % 2]}));
+    REQUIRE_FALSE(mesh.run(5s));
+    constexpr std::size_t kMovers = 6;
+    for (std::size_t i = 0; i < kMovers; ++i) mesh.add(Role::kLeaf, {lower[0], lower[1]});
+    REQUIRE_FALSE(mesh.run(20s));
+    REQUIRE(mesh.counted_at_root().size() == kMovers);
+    const std::size_t before = mesh.questions();
+    mesh.drain(lower[0], true);  // below one upper; the next choice is below the other
+    REQUIRE_FALSE(mesh.run(50s));
+    INFO("seed " << seed << "\n" << mesh.describe());
+    CHECK(mesh.counted_at_root().size() == kMovers);
+    CHECK(mesh.children_of(lower[1]).located_count() == kMovers);
+    CHECK(mesh.questions() - before == 2 * kMovers);  // the root asks one, that asks one
+  }
+}
+
 TEST_CASE("a lopsided tree levels out within the bound, loses no leaf, and comes to rest",
           "[mesh][property][balance]") {
   constexpr std::size_t kLeaves = 33;

@@ -344,6 +344,11 @@ void VirtualMesh::send_down(Node& node, const SendDown& down) {
     return post(connection.child, self, ChildrenEvent{ChildUnreachable{down.connection}}, false);
   }
   if (std::holds_alternative<HelloAck>(down.message)) connection.acknowledged = true;
+  if (const auto* evict = std::get_if<Evict>(&down.message)) {
+    for (const Attachment& one : evict->nodes) {
+      questions_.insert({down.connection, one.node, one.session});
+    }
+  }
   const NodeId peer = connection.acknowledged ? node.id : kNoNode;
   post(self, connection.child, UplinkEvent{FromParent{connection.link, peer, down.message}}, true);
 }

@@ -70,6 +70,8 @@ class VirtualMesh {
   [[nodiscard]] const Children& children_of(std::size_t index) const;
   [[nodiscard]] std::string describe() const;
   [[nodiscard]] std::uint64_t trace() const { return trace_; }
+  /// How many were asked to leave a node out, over all moves; repeated ones count once.
+  [[nodiscard]] std::size_t questions() const { return questions_.size(); }
   [[nodiscard]] Duration now() const { return now_; }
 
  private:
@@ -152,6 +154,7 @@ class VirtualMesh {
   Duration now_{0};
   std::uint64_t order_ = 0;
   std::uint64_t trace_ = 0;
+  std::set<std::tuple<ConnectionId, NodeId, Session>> questions_;
   std::vector<Node> nodes_;
   std::map<NodeId, std::size_t> index_;
   std::map<Endpoint, std::size_t> listening_;
