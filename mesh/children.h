@@ -197,7 +197,7 @@ class Children {
   /// What the next report says of the nodes below: those not yet acknowledged from above, at
   /// most kAttachmentsMax, those who wait to be counted first, the others in turn.
   [[nodiscard]] std::vector<Attachment> attached_below();
-  /// Whether that left out any who are counted here.
+  /// Whether that left out any who are counted here, or were by an older session.
   [[nodiscard]] bool more_below() const { return more_below_; }
   /// What the next report answers to Evict; its summary must be taken after the Evict.
   [[nodiscard]] std::vector<Attachment> take_evicted();
@@ -259,7 +259,9 @@ class Children {
   struct Location {
     NodeId via;
     Session session = 0;
-    bool settled = false;        ///< counted where it is, or nobody else may count it any more
+    bool settled = false;  ///< counted where it is, or nobody else may count it any more
+    /// An older session is counted below, and was not known above yet when this one came.
+    bool awaited = false;
     bool cleared_above = false;  ///< nobody outside this subtree counts it elsewhere
     bool acknowledged = false;   ///< answered down, and no longer announced up
     Instant acknowledged_at{};

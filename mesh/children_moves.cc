@@ -77,6 +77,7 @@ std::vector<Attachment> Children::attached_below() {
   const auto sort_in = [&](auto from, auto to) {
     for (auto it = from; it != to; ++it) {
       const Location& at = locations_.at(*it);
+      more_below_ = more_below_ || at.awaited;
       auto& list = at.settled ? settled : out;
       if (list.size() < limits::kAttachmentsMax) {
         list.push_back({*it, at.session, at.settled});
@@ -135,10 +136,18 @@ bool Children::locate(const Now& now, NodeId via, const Attachment& what) {
     hear_again(now, via, what, found->second);
     return true;
   }
-  if (!fresh) ask_former(what, via);
+  bool awaited = false;
+  if (!fresh) {
+    const Location& before = found->second;
+    awaited = !what.settled && !before.acknowledged && (before.settled || before.awaited);
+    ask_former(what, via);
+  }
   also_via_.erase(what.node);
-  locations_[what.node] = {
-      .via = via, .session = what.session, .settled = what.settled, .heard_at = now.protocol};
+  locations_[what.node] = {.via = via,
+                           .session = what.session,
+                           .settled = what.settled,
+                           .awaited = awaited,
+                           .heard_at = now.protocol};
   if (via != what.node) end_older(now, what);
   unacknowledged_.insert(what.node);
   announce_soon_ = true;
@@ -199,6 +208,7 @@ void Children::settle(NodeId node) {
   if (!at.settled && open) return;
   if (options_.role != Role::kRoot && !at.cleared_above) return;
   at.acknowledged = at.settled = true;
+  at.awaited = false;
   at.acknowledged_at = now_;
   unacknowledged_.erase(node);
   confirm(node, at);

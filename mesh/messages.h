@@ -133,7 +133,8 @@ struct Report {
   std::variant<SiteSummary, GroupSummary> summary;
   std::vector<Attachment> attached;
   std::vector<Attachment> evicted;  ///< answers to Evict, left out of this very summary
-  /// Not all whom the parent has yet to hear of fitted into `attached`: the next reports name them.
+  /// Not all whom this may count and the parent has yet to hear of fitted into `attached`, or they
+  /// are there by a newer session: the branch is not to be counted before the next reports.
   bool more = false;
   friend bool operator==(const Report&, const Report&) = default;
 };

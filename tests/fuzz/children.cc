@@ -173,9 +173,11 @@ class Model {
     Kid& kid = kids.at(by);
     kid.more = kid.more || !known;
     if (!known) return;
-    Session& session = kid.names[one.node];
-    session = std::max(session, one.session);
-    if (one.settled) kid.brought[one.node] = session;
+    const auto [name, first] = kid.names.try_emplace(one.node, one.session);
+    if (one.session < name->second) return;
+    if (one.session > name->second) kid.brought.erase(one.node);  // it moved within the branch
+    name->second = one.session;
+    if (one.settled) kid.brought[one.node] = one.session;
   }
 
   void cleared(const Attachment& what, bool known_here) {

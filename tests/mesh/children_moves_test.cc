@@ -462,6 +462,24 @@ TEST_CASE("what does not fit into a report is said to follow", "[mesh][moves][li
   CHECK_FALSE(bench.children.more_below());
 }
 
+// Its new session may be long in waiting, and says nothing of the older one.
+TEST_CASE("who is counted here and moves within the branch before the parent knows it holds it up",
+          "[mesh][moves][branch]") {
+  ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
+  bench.join_cleared(1, group(1));
+  bench.join_cleared(2, group(2));
+  bench.report(1, group(1), 1, {{leaf(7), 3, true}});
+  const bool known = GENERATE(false, true);
+  if (known) bench.children.cleared(bench.now, {{leaf(7), 3}});
+  bench.report(2, group(2), 1, {{leaf(7), 4}});
+  CHECK(bench.children.attached_below() == Nodes{{leaf(7), 4}});
+  CHECK(bench.children.more_below() == !known);
+  bench.report(1, group(1), 1, {}, {{leaf(7), 4}});
+  bench.children.cleared(bench.now, {{leaf(7), 4}});
+  CHECK(bench.children.attached_below().empty());
+  CHECK_FALSE(bench.children.more_below());
+}
+
 TEST_CASE("a node that is named again after a while is named again above, and not forgotten",
           "[mesh][moves]") {
   ChildrenBench bench{Role::kAggregator, {kSelf, kRoot}};
