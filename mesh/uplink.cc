@@ -9,6 +9,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // What a parent may tell, so that no peer can stretch or shrink our timers beyond reason.
+constexpr Session kFirstSessionMax = Session{1} << 31;
 constexpr Duration kLeaseMin = 1s;
 constexpr Duration kLeaseMax = 180s;
 constexpr Duration kBeaconMin = 50ms;
@@ -38,7 +39,7 @@ std::string_view to_string(Trouble trouble) {
 Uplink::Uplink(const UplinkOptions& options, Rng rng, std::optional<UplinkRecord> recovered)
     : options_{options},
       rng_{rng},
-      record_{std::move(recovered).value_or(UplinkRecord{})},
+      record_{recovered ? *std::move(recovered) : newborn()},
       candidates_{options.seeds, options.serves, record_.alternates},
       feasibility_{options.role, advertised_before(record_), record_.term} {
   VPP_CHECK(options_.self != kNoNode);
@@ -217,8 +218,6 @@ Instant Uplink::local_time_of(Stamp stamp) const {
 void Uplink::begin(Instant now) {
   flush_at_ = std::max(flush_at_, now);
   if (std::exchange(begun_, true)) return;
-  // One that remembers nothing may be new, or counted wherever it was when its store was lost.
-  if (record_.session == 0) record_.counted_for = longest_counted();
   // A restart: the last beacon came before now; one lease more for a path that had just grown.
   if (record_.counted_for == Duration{0}) return;
   counted_until_ = now + with_drift(record_.counted_for + limits::kLease);
@@ -534,6 +533,15 @@ void Uplink::advance(Instant now, Attached& attached) {
 
 Seeker Uplink::seeker() const {
   return {options_.self, options_.role, options_.region, record_.term};
+}
+
+/// One that remembers nothing may be new, or counted wherever it was when its store was lost. It
+/// begins anywhere, for a session that its parents know must not mean another one.
+UplinkRecord Uplink::newborn() {
+  UplinkRecord record;
+  record.session = static_cast<Session>(rng_.below(kFirstSessionMax));
+  record.counted_for = longest_counted();
+  return record;
 }
 
 Duration Uplink::longest_counted() const {

@@ -369,6 +369,7 @@ class Uplink {
 
   [[nodiscard]] const LinkProfile& line() const { return profile_of(options_.link); }
   [[nodiscard]] Seeker seeker() const;
+  [[nodiscard]] UplinkRecord newborn();
   /// By ancestors of whom this node knows nothing.
   [[nodiscard]] Duration longest_counted() const;
   [[nodiscard]] Duration hold(Instant now) const;

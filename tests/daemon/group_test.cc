@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <string>
@@ -76,6 +77,10 @@ struct Bench {
                          .attached = {},
                          .evicted = {}});
   }
+  /// All above know of them.
+  void cleared(std::initializer_list<std::uint64_t> some) {
+    for (const std::uint64_t n : some) group.children().cleared(now, {{leaf(n), 1, true}});
+  }
   /// What the two were told in the newest tick.
   [[nodiscard]] std::string words() const {
     std::string out;
@@ -104,10 +109,12 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("a group that is cut off releases the site that nobody above knows to be there",
+TEST_CASE("a group that is cut off releases the site that its new parent does not know to be there",
           "[node][group]") {
   Bench bench;
-  bench.group.children().cleared(bench.now, {{leaf(1), 1, true}});  // of the other no word yet
+  bench.cleared({1, 2});
+  bench.group.children().announce_all(bench.now);  // to a new parent
+  bench.cleared({1});                              // of the other no word yet
   bench.tick(Watts{4'000});
   CHECK(bench.words() == "2000 2000");
   bench.stand({});
@@ -123,6 +130,7 @@ TEST_CASE("a group that is cut off releases the site that nobody above knows to 
 
 TEST_CASE("a release is said again until whoever hears it has answered", "[node][group]") {
   Bench bench;
+  bench.cleared({1, 2});
   bench.tick(Watts{4'000});
   CHECK_FALSE(bench.group.keep_up(bench.now));
   bench.tick(std::nullopt);

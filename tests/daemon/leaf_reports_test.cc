@@ -30,7 +30,7 @@ struct Bench {
   std::vector<mesh::Stamp> echoed = {};  ///< by its reports
 
   explicit Bench(Duration spread, LinkKind line = LinkKind::kLan)
-      : leaf{options(line), Rng{7}, now, Recovered{}}, kind{line} {
+      : leaf{options(line), Rng{7}, now, was_here()}, kind{line} {
     leaf.advance(now);
     link = leaf.take_effects().open.at(0).link;
     leaf.step(now, mesh::LinkOpened{link});
@@ -56,6 +56,12 @@ struct Bench {
     device();
   }
 
+  /// Its next session is 1.
+  static Recovered was_here() {
+    Recovered recovered;
+    recovered.uplink = mesh::UplinkRecord{};
+    return recovered;
+  }
   static NodeOptions options(LinkKind line) {
     NodeOptions out;
     out.link = line;

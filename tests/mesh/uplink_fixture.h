@@ -43,7 +43,9 @@ inline UplinkOptions options_of(Role role) {
 
 /// One uplink and the clock that drives it; what it asks of the world is remembered.
 struct UplinkBench {
-  explicit UplinkBench(Role role = Role::kLeaf, std::optional<UplinkRecord> recovered = {},
+  /// By default one that was here before, that nobody counts any more, and whose next session is 1.
+  explicit UplinkBench(Role role = Role::kLeaf,
+                       std::optional<UplinkRecord> recovered = UplinkRecord{},
                        std::uint64_t seed = 1)
       : uplink{options_of(role), Rng{seed}, recovered} {
     uplink.advance(now);
