@@ -54,6 +54,7 @@ void Children::cleared(const Now& now, const std::vector<Attachment>& nodes) {
     found->second.cleared_above = true;
     settle(what.node);
   }
+  announce_soon_ = announce_soon_ || more_below_;  // the parent has taken in what it was told
   introduce_all();
   flush();
 }

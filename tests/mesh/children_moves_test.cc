@@ -457,7 +457,9 @@ TEST_CASE("what does not fit into a report is said to follow", "[mesh][moves][li
   bench.report(1, group(1), 1, {{leaf(9'999), 1}});  // waits to be counted: it goes first
   CHECK(bench.children.attached_below().size() == limits::kAttachmentsMax);
   CHECK(bench.children.more_below());
+  CHECK_FALSE(bench.children.report_due());  // one at a time, as the parent answers
   bench.children.cleared(bench.now, {{leaf(1), 1}});
+  CHECK(bench.children.report_due());
   CHECK(bench.children.attached_below().size() == limits::kAttachmentsMax);
   CHECK_FALSE(bench.children.more_below());
 }
