@@ -64,6 +64,7 @@ class Harness {
     options.seeds = {endpoint_of(0), endpoint_of(1)};
     if (role_ != Role::kLeaf) options.serves = endpoint_of(100);
     uplink_.emplace(options, Rng{seed_++}, record_);
+    if (!record_) newest_session_ = uplink_->session();  // it begins anywhere
     links_.clear();
     nonces_.clear();
     petition_ = parent_link_ = former_link_ = 0;
