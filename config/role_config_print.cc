@@ -11,7 +11,7 @@ namespace vpp {
 namespace {
 
 /// As a TOML basic string.
-std::string quoted(std::string_view text) {
+std::string toml_string(std::string_view text) {
   constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out = "\"";
   for (const char c : text) {
@@ -62,7 +62,7 @@ std::string date_time(std::chrono::milliseconds since_1970) {
 class Printer {
  public:
   void section(std::string_view title) { out_ += "\n" + std::string{title} + "\n"; }
-  void text(std::string_view key, std::string_view value) { raw(key, quoted(value)); }
+  void text(std::string_view key, std::string_view value) { raw(key, toml_string(value)); }
   void whole(std::string_view key, std::int64_t value) { raw(key, std::to_string(value)); }
   void pct(std::string_view key, std::int64_t permille) { raw(key, decimal(permille, 10)); }
   void raw(std::string_view key, std::string_view value) {
@@ -119,7 +119,7 @@ void print(Printer& out, const RootConfig& root) {
     out.section("[etcd]");
     std::string list;
     for (const std::string& endpoint : root.etcd->endpoints) {
-      list += (list.empty() ? "" : ", ") + vpp::quoted(endpoint);
+      list += (list.empty() ? "" : ", ") + vpp::toml_string(endpoint);
     }
     out.raw("endpoints", "[" + list + "]");
     out.text("key", root.etcd->key);

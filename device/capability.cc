@@ -8,8 +8,6 @@
 namespace vpp::device {
 namespace {
 
-constexpr Watts kNothing{0};
-
 /// The most power that `energy` can hold for `horizon`.
 Watts held_for(Joules energy, Duration horizon) {
   if (horizon <= Duration{0}) return limits::kSitePowerMax;

@@ -9,8 +9,6 @@
 namespace vpp::device {
 namespace {
 
-constexpr Watts kNothing{0};
-
 struct Clamp {
   Envelope allowed;
   std::string_view name;

@@ -83,6 +83,8 @@ struct SiteOrder {
   friend bool operator==(const SiteOrder&, const SiteOrder&) = default;
 };
 
+inline constexpr Watts kNothing{0};
+
 /// One direction at the connection point, losses taken off. Unknown makes it smaller, never larger.
 struct Capability {
   Watts power;    ///< >= 0

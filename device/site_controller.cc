@@ -9,7 +9,6 @@
 namespace vpp::device {
 namespace {
 
-constexpr Watts kNothing{0};
 constexpr int kAstrayRounds = 3;
 constexpr int kReleaseAttemptsQuiet = 3;
 

@@ -62,12 +62,12 @@ std::optional<Watts> charge_max(const Images& images) {
 }
 
 std::optional<WattHours> energy_max(const Images& images) {
-  struct Point {
+  struct PointRead {
     std::uint16_t model;
     std::size_t offset;
     std::size_t scale;
   };
-  for (const Point& p : {Point{713, 2, 7}, Point{802, 3, 53}, Point{120, 19, 20}}) {
+  for (const PointRead& p : {PointRead{713, 2, 7}, PointRead{802, 3, 53}, PointRead{120, 19, 20}}) {
     const Registers model = image(images, p.model);
     const auto energy = scaled(as_uint16(model, p.offset), as_scale(model, p.scale));
     if (energy && *energy > 0) return WattHours{*energy};
@@ -76,12 +76,12 @@ std::optional<WattHours> energy_max(const Images& images) {
 }
 
 std::optional<std::int32_t> soc_permille(const Images& images) {
-  struct Point {
+  struct PointRead {
     std::uint16_t model;
     std::size_t offset;
     std::size_t scale;
   };
-  for (const Point& p : {Point{713, 4, 8}, Point{802, 11, 56}, Point{124, 8, 22}}) {
+  for (const PointRead& p : {PointRead{713, 4, 8}, PointRead{802, 11, 56}, PointRead{124, 8, 22}}) {
     const Registers model = image(images, p.model);
     const auto soc =
         scaled(as_uint16(model, p.offset), as_scale(model, p.scale), kPermillePerPercent);

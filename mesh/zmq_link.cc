@@ -10,10 +10,10 @@ namespace {
 
 constexpr int kConnectMs = 3'000;
 // An aggregator's report may take 12 kB: more than a few wait where the newest replaces the others.
-constexpr int kSendQueue = 4;
+constexpr int kLinkSendQueue = 4;
 constexpr int kHeartbeatTimeoutMs = 10'000;
 constexpr int kByeMs = 200;  // for a last message to leave, on a link that works
-constexpr int kWatched =
+constexpr int kLinkEvents =
     ZMQ_EVENT_HANDSHAKE_SUCCEEDED | kHandshakeFailed | ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED;
 
 /// Kinds that come from above.
@@ -43,7 +43,7 @@ ZmqLink::ZmqLink(zmq::context_t& context, TransportShared& shared, LinkId id, co
       to_{to.address},
       server_key_{to.server_key},
       dealer_{context, zmq::socket_type::dealer},
-      monitor_{context, dealer_, next_monitor_name(), kWatched} {}
+      monitor_{context, dealer_, next_monitor_name(), kLinkEvents} {}
 
 ZmqLink::~ZmqLink() {
   if (open_) set_option(dealer_, ZMQ_LINGER, kByeMs);
@@ -62,7 +62,7 @@ std::unique_ptr<ZmqLink> ZmqLink::open(zmq::context_t& context, TransportShared&
   // One socket is one attempt: nothing meant for this parent may reach its next incarnation.
   set_option(dealer, ZMQ_RECONNECT_IVL, -1);
   set_option(dealer, ZMQ_IMMEDIATE, 1);
-  set_option(dealer, ZMQ_SNDHWM, kSendQueue);
+  set_option(dealer, ZMQ_SNDHWM, kLinkSendQueue);
   set_option(dealer, ZMQ_CONNECT_TIMEOUT, std::max(kConnectMs, static_cast<int>(handshake_ms)));
   // Without a TTL, so that the parent only answers and keeps no timer for it (see zmq_socket.cc).
   if (const Duration every = shared.options.heartbeat; every > Duration{0}) {

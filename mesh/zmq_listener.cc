@@ -19,7 +19,7 @@ constexpr Duration kRetryInterval = std::chrono::milliseconds{20};
 constexpr Duration kSweepInterval = std::chrono::seconds{5};
 constexpr Duration kRefusedRetry = std::chrono::seconds{30};
 // Not ACCEPT_FAILED: out of descriptors, libzmq tells it again and again without a pause.
-constexpr int kWatched = kHandshakeFailed | ZMQ_EVENT_DISCONNECTED;
+constexpr int kListenerEvents = kHandshakeFailed | ZMQ_EVENT_DISCONNECTED;
 
 /// Kinds that come from below.
 bool goes_up(const Message& message) {
@@ -69,7 +69,7 @@ ZmqListener::ZmqListener(zmq::context_t& context, TransportShared& shared)
               shared.options.proven_idle_max}},
       zap_{context, zmq::socket_type::rep},
       router_{context, zmq::socket_type::router},
-      monitor_{context, router_, "listener", kWatched} {}
+      monitor_{context, router_, "listener", kListenerEvents} {}
 
 std::expected<std::unique_ptr<ZmqListener>, std::string> ZmqListener::open(
     zmq::context_t& context, TransportShared& shared, const std::string& address) {

@@ -34,7 +34,7 @@ Json order_part(const node::NodeStatus& status, const aggregation::Order& order)
           {"delivered_wh", delivered_part(status, order.id)}};
 }
 
-std::optional<Watts> measured_of(const mesh::ChildView& child) {
+std::optional<Watts> measured_by(const mesh::ChildView& child) {
   if (!child.attached || !child.summary) return std::nullopt;
   if (const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary)) return site->measured;
   const auto& group = std::get<mesh::GroupSummary>(*child.summary);
@@ -51,7 +51,7 @@ Json shares_part(const node::NodeStatus& status, OrderId id) {
     shares.push_back({{"id", to_string(child.id)},
                       {"name", child.name},
                       {"asked_w", status.asked[i].count},
-                      {"measured_w", watts(measured_of(child))}});
+                      {"measured_w", watts(measured_by(child))}});
   }
   return shares;
 }

@@ -12,7 +12,7 @@
 namespace vpp::driver {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kKeyBytesMax = 64;
 constexpr std::int64_t kDurationMaxS = 86'400;

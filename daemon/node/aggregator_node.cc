@@ -30,18 +30,7 @@ void move_on(mesh::Dispatch& told, MarketTime market) {
 }
 
 /// Between two reports that changes below bring about: many children move at once.
-constexpr Duration kReportSpacing = 100ms;
-
-mesh::UplinkOptions uplink_options(const NodeOptions& options) {
-  return {.self = options.self,
-          .role = options.role,
-          .name = options.name,
-          .region = options.region,
-          .certificate = options.certificate,
-          .seeds = options.seeds,
-          .serves = options.serves,
-          .link = options.link};
-}
+constexpr Duration kSumSpacing = 100ms;
 
 mesh::ChildrenOptions children_options(const NodeOptions& options, const Recovered& recovered) {
   mesh::ChildrenOptions out;
@@ -161,7 +150,7 @@ void AggregatorNode::pass_on(const Now& now) {
 }
 
 void AggregatorNode::hurry_report(const Now& now) {
-  report_due_ = std::min(report_due_, std::max(now.protocol, reported_at_ + kReportSpacing));
+  report_due_ = std::min(report_due_, std::max(now.protocol, reported_at_ + kSumSpacing));
 }
 
 void AggregatorNode::report(const Now& now) {

@@ -28,17 +28,6 @@ constexpr Duration kSettled = 3s;
 /// A change of power worth telling before the next report is due.
 constexpr std::int64_t kDeadBandW = 50;
 
-mesh::UplinkOptions uplink_options(const NodeOptions& options) {
-  return {.self = options.self,
-          .role = options.role,
-          .name = options.name,
-          .region = options.region,
-          .certificate = options.certificate,
-          .seeds = options.seeds,
-          .serves = std::nullopt,
-          .link = options.link};
-}
-
 mesh::SiteSummary summary_of(const std::optional<device::SiteStatus>& site) {
   mesh::SiteSummary out;
   if (!site) return out;

@@ -117,6 +117,18 @@ class Allegiance {
   return std::max(now.protocol, protocol_at(now, due));
 }
 
+/// What a node says of itself to its parents. A leaf serves nobody.
+inline mesh::UplinkOptions uplink_options(const NodeOptions& options) {
+  return {.self = options.self,
+          .role = options.role,
+          .name = options.name,
+          .region = options.region,
+          .certificate = options.certificate,
+          .seeds = options.seeds,
+          .serves = options.serves,
+          .link = options.link};
+}
+
 /// The part of a status that every node with a parent has.
 inline void fill_uplink(NodeStatus& out, const mesh::Uplink& uplink, const Now& now) {
   out.uplink_state = uplink.state();

@@ -21,7 +21,7 @@ using bidding::Json;
 using bidding::to_json_list;
 using bidding::to_json_value;
 
-constexpr double kMicro = 1e6;
+constexpr double kMicrosPerUnit = 1e6;
 
 using Query = std::map<std::string, std::string, std::less<>>;
 
@@ -112,8 +112,8 @@ using Query = std::map<std::string, std::string, std::less<>>;
   Json json = to_json_value(settlement);
   json["awarded_wh"] = static_cast<double>(settlement.awarded.count) / kJoulesPerWattHour;
   json["delivered_wh"] = static_cast<double>(settlement.delivered.count) / kJoulesPerWattHour;
-  json["revenue"] = static_cast<double>(settlement.revenue.count) / kMicro;
-  json["penalty"] = static_cast<double>(settlement.penalty.count) / kMicro;
+  json["revenue"] = static_cast<double>(settlement.revenue.count) / kMicrosPerUnit;
+  json["penalty"] = static_cast<double>(settlement.penalty.count) / kMicrosPerUnit;
   return json;
 }
 
@@ -151,7 +151,8 @@ using Query = std::map<std::string, std::string, std::less<>>;
             {"synthetic", market.synthetic()},
             {"currency", setting.currency},
             {"price_now",
-             known.empty() ? Json{} : Json(static_cast<double>(known.back().price.count) / kMicro)},
+             known.empty() ? Json{}
+                           : Json(static_cast<double>(known.back().price.count) / kMicrosPerUnit)},
             {"gates", to_json_list(market.gates(setting.now.market))},
             {"bids", std::move(bids)},
             {"awards", std::move(awards)},

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <expected>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -16,12 +15,6 @@ namespace vpp::ctl {
 namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
-
-std::int64_t utc_ms_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 int complain(std::ostream& err, Exit exit, const std::string& text) {
   err << "vppctl: " << text << '\n';

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <utility>
 
 #include "config/role_config_toml.h"
@@ -10,12 +9,6 @@
 
 namespace vpp::ctl {
 namespace {
-
-std::int64_t utc_ms_now() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 using Read = std::expected<Patient, int>;
 

@@ -75,6 +75,12 @@ std::string utc(const Json& milliseconds) {
   return fmt::format("{:%Y-%m-%d %H:%M}", fmt::gmtime(at));
 }
 
+std::int64_t utc_ms_now() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(
+             std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
 std::string plain(const Json& value) {
   if (value.is_null()) return "-";
   return value.is_string() ? value.get<std::string>() : value.dump();

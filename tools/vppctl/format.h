@@ -18,6 +18,8 @@ namespace vpp::ctl {
 [[nodiscard]] std::string age(const nlohmann::ordered_json& milliseconds);
 /// Market time, UTC: "2018-06-01 17:15".
 [[nodiscard]] std::string utc(const nlohmann::ordered_json& milliseconds);
+/// This machine's clock, milliseconds since 1970.
+[[nodiscard]] std::int64_t utc_ms_now();
 /// A string, number or bool as it is; "-" for null or absent.
 [[nodiscard]] std::string plain(const nlohmann::ordered_json& value);
 /// The member, or null.

@@ -13,7 +13,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kLook = 500ms;
+constexpr auto kDrainLook = 500ms;
 constexpr std::size_t kIdShown = 12;
 
 /// What people call the nodes, as far as the daemons asked know.
@@ -208,7 +208,7 @@ int await_empty(const Session& session, const Client& daemon, const DrainArgumen
                             "they stay, counted and dispatched as before; give them alternates, "
                             "or undo it with --undo"});
     }
-    std::this_thread::sleep_for(kLook);
+    std::this_thread::sleep_for(kDrainLook);
   }
 }
 
