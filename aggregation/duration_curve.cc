@@ -106,8 +106,12 @@ Joules DurationCurve::at(std::chrono::milliseconds duration) const {
 }
 
 DurationCurve& DurationCurve::operator+=(const DurationCurve& other) {
-  for (std::size_t i = 0; i < kGridPoints; ++i) {
-    energy_[i] = std::min(energy_[i] + other.energy_[i], energy_max_at(i));
+  for (std::size_t i = 0; i < kGridPoints; ++i) energy_[i] += other.energy_[i];
+  // Concave from 0: what is within the first limit is within all.
+  if (energy_[0] > energy_max_at(0)) {
+    for (std::size_t i = 0; i < kGridPoints; ++i) {
+      energy_[i] = std::min(energy_[i], energy_max_at(i));
+    }
   }
   return *this;
 }
