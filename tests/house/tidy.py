@@ -1,6 +1,10 @@
 """clang-tidy (19) finds nothing in our sources. A source whose text, headers and flags were clean
 once is not looked at again: the build directory remembers.
 
+Sources of one folder and the same flags are looked at several at a time, as one text that includes
+them: most of the time goes into the standard library, again in every text. What is found in a bundle,
+also that two sources give two things of their own one name, is looked for in its parts.
+
     tidy.py CLANG_TIDY BUILD_DIR
 """
 import functools
@@ -8,6 +12,7 @@ import hashlib
 import json
 import pathlib
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -15,6 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import house
 
+BUNDLE = 8  # sources
+SETTINGS = (".clang-tidy", "tests/.clang-tidy")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 
@@ -42,15 +49,63 @@ def fingerprint(file, command, setting):
     return digest.hexdigest()
 
 
-def look(tidy, build, file):
-    began = time.monotonic()
-    run = subprocess.run([tidy, "-p", build, "--quiet", str(house.ROOT / file)],
-                         capture_output=True, text=True)
-    seconds = time.monotonic() - began
-    if run.returncode == 0:
-        return file, seconds, []
-    return file, seconds, [run.stdout.replace(f"{house.ROOT}/", "") + (
-        run.stderr if not run.stdout.strip() else "")]
+def flags_of(command, file):
+    """What the compiler is told, apart from which file it reads and writes."""
+    words = shlex.split(command)
+    words = words[next(i for i, word in enumerate(words) if word.startswith("-")):]
+    ends = {index + more for index, word in enumerate(words) if word in ("-o", "-c")
+            for more in (0, 1)}
+    assert str(house.ROOT / file) in words
+    return tuple(word for index, word in enumerate(words) if index not in ends)
+
+
+def bundles(todo, commands):
+    groups = {}
+    for file in todo:
+        key = str(pathlib.Path(file).parent), flags_of(commands[file], file)
+        groups.setdefault(key, []).append(file)
+    for (_, flags), files in groups.items():
+        parts = -(-len(files) // BUNDLE)
+        for part in range(parts):
+            yield flags, files[part::parts]
+
+
+class Look:
+    """Of one bundle after the other; from several threads."""
+
+    def __init__(self, tidy, build):
+        self.tidy, self.build = tidy, pathlib.Path(build).resolve()
+        self.texts = self.build / "tidy-bundles"
+        for setting in SETTINGS:
+            copy = self.texts / setting
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes((house.ROOT / setting).read_bytes())
+
+    def __call__(self, flags, files):
+        """The seconds it took, and what is found in which file."""
+        began = time.monotonic()
+        run = subprocess.run([self.tidy, "--quiet", str(self.text_of(files)), "--", *flags],
+                             capture_output=True, text=True, cwd=self.build)
+        seconds = time.monotonic() - began
+        if run.returncode == 0:
+            return seconds, {}
+        if len(files) == 1:
+            said = run.stdout if run.stdout.strip() else run.stderr
+            return seconds, {files[0]: said.replace(f"{house.ROOT}/", "")}
+        found = {}
+        for half in (files[::2], files[1::2]):
+            more_seconds, more = self(flags, half)
+            seconds += more_seconds
+            found |= more
+        return seconds, found
+
+    def text_of(self, files):
+        if len(files) == 1:
+            return house.ROOT / files[0]
+        name = hashlib.sha256("\n".join(files).encode()).hexdigest()[:12]
+        text = self.texts / ("tests" if files[0].startswith("tests/") else "") / f"{name}.cc"
+        text.write_text("".join(f'#include "{house.ROOT / file}"\n' for file in files))
+        return text
 
 
 def main():
@@ -58,12 +113,14 @@ def main():
     cache = pathlib.Path(build) / "tidy-clean"
     cache.mkdir(exist_ok=True)
     version = subprocess.run([tidy, "--version"], check=True, capture_output=True).stdout
-    setting = (house.ROOT / ".clang-tidy").read_bytes() + version
+    setting = b"".join((house.ROOT / each).read_bytes() for each in SETTINGS) + version
     with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as file:
-        commands = {command["file"]: command["command"] for command in json.load(file)}
+        commands = {str(pathlib.Path(command["file"]).relative_to(house.ROOT)): command["command"]
+                    for command in json.load(file)
+                    if pathlib.Path(command["file"]).is_relative_to(house.ROOT)}
     clean, todo = 0, []
     for file in map(str, house.files(".cc")):
-        command = commands.get(str(house.ROOT / file))
+        command = commands.get(file)
         if command is None:
             continue  # not built by this preset
         mark = cache / fingerprint(file, command, setting)
@@ -72,15 +129,18 @@ def main():
         else:
             todo.append((file, mark))
     problems, times = [], []
+    look, marks = Look(tidy, build), dict(todo)
     with ThreadPoolExecutor(house.cores()) as pool:
-        marks = dict(todo)
-        for file, seconds, found in pool.map(lambda pair: look(tidy, build, pair[0]), todo):
-            times.append((seconds, file))
-            problems += found
-            if not found:
+        looks = [(files, pool.submit(look, flags, files))
+                 for flags, files in bundles(marks, commands)]
+        for files, result in looks:
+            seconds, found = result.result()
+            times.append((seconds, f"{files[0]} and {len(files) - 1} more"))
+            problems += found.values()
+            for file in set(files) - set(found):
                 marks[file].touch()
-    for seconds, file in sorted(times, reverse=True)[:5]:
-        print(f"slowest: {seconds:.1f} s {file}")
+    for seconds, files in sorted(times, reverse=True)[:5]:
+        print(f"slowest: {seconds:.1f} s {files}")
     if clean + len(todo) == 0:
         problems.append("found no source at all: this check is broken")
     house.finish(problems, f"clang-tidy of {len(todo)} sources ({clean} known to be clean)")
