@@ -8,7 +8,6 @@
 //             part. Back-fill pauses instead: what finds no room is not taken, and whoever needs
 //             it says again what it has (daemon/node/journal.h).
 // Ownership   values; nothing here sends.
-// Source      design/mesh.md (Queues).
 #pragma once
 
 #include <array>

@@ -15,7 +15,7 @@
 //            control comes first (mesh/arrivals.h).
 // Ownership  one thread owns it and must keep calling wait(), which also answers the handshakes
 //            of new children; only wake() may come from others.
-// Source     design/mesh.md (Sockets), ZMTP 3.1, ZAP (RFC 27), CurveZMQ (RFC 26).
+// Source     ZMTP 3.1, ZAP (RFC 27), CurveZMQ (RFC 26).
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,7 @@
 
 namespace vpp::sim {
 
-/// Numbers of design/reliability.md, and what it states elsewhere.
+/// Numbers of docs/simulation.md ("What is checked, and when").
 enum class Invariant : int {
   kCountedOnce = 1,
   kPartsWithinOrder = 2,

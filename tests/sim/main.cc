@@ -173,9 +173,10 @@ void declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({1, 3}));
   app.add_flag("--lines", arguments.overrides.lines,
                "links of every kind, lan, wan and cellular, instead of LANs only");
-  app.add_option("--faults", arguments.faults,
-                 "some of design/reliability.md's, by name: a,b,c, all or none; without it each "
-                 "seed draws its own");
+  app.add_option(
+      "--faults", arguments.faults,
+      "some of the table in docs/simulation.md, by name: a,b,c, all or none; without it each "
+      "seed draws its own");
   app.add_option(
       "--workload", arguments.workloads,
       "some of dispatch, join-storm, regional-outage, rolling-upgrade, root-failover, or "

@@ -14,7 +14,7 @@
 
 namespace vpp::sim {
 
-/// The faults of the table in design/reliability.md, by the names that --faults takes.
+/// The faults of the table in docs/simulation.md, by the names that --faults takes.
 enum class Fault : std::uint8_t {
   kDrop,
   kDuplicate,
