@@ -25,16 +25,22 @@ MarketTime begin_of(const Home& home, std::size_t slot) {
 }  // namespace
 
 std::optional<Watts> ValueFollower::Course::at(MarketTime begins) const {
-  const auto index = slot_at(from, slot, net_load.size(), begins);
-  return index ? std::optional{net_load[*index]} : std::nullopt;
+  const auto index = slot_at(from, slot, charging.size(), begins);
+  return index ? std::optional{charging[*index]} : std::nullopt;
+}
+
+ValueFollower::Course ValueFollower::course_of(const Home& home, const HomePlan& plan) {
+  Course course{home.from, home.slot, plan.net_load};
+  for (std::size_t t = 0; t < home.slots.size(); ++t) course.charging[t] -= home.slots[t].net_load;
+  return course;
 }
 
 ValueFollower::Course ValueFollower::standing_for(const Home& home) const {
   // Where nothing was answered yet, a home starts from what it would do alone.
-  Course course{home.from, home.slot, plan_home(home).net_load};
+  Course course = course_of(home, plan_home(home));
   if (answered_.slot != home.slot) return course;
-  for (std::size_t t = 0; t < course.net_load.size(); ++t) {
-    if (const auto before = answered_.at(begin_of(home, t))) course.net_load[t] = *before;
+  for (std::size_t t = 0; t < course.charging.size(); ++t) {
+    if (const auto before = answered_.at(begin_of(home, t))) course.charging[t] = *before;
   }
   return course;
 }
@@ -47,7 +53,8 @@ std::vector<Pull> ValueFollower::pulls(const Home& home) const {
     const auto index = slot_at(signal_->from, signal_->slot, signal_->values.size(), begins);
     const auto towards = reference_.at(begins);
     if (index && towards) {
-      pulls[t] = {signal_->values[*index], *towards, std::max(signal_->per_kw, Price{0})};
+      pulls[t] = {signal_->values[*index], home.slots[t].net_load + *towards,
+                  std::max(signal_->per_kw, Price{0})};
     }
   }
   return pulls;
@@ -63,7 +70,7 @@ HomePlan ValueFollower::answer(const Home& home, const ValueSignal& signal, Mark
   reference_ = standing_for(home);
   signal_ = signal;
   HomePlan answer = plan(home, now);
-  answered_ = {home.from, home.slot, answer.net_load};
+  answered_ = course_of(home, answer);
   return answer;
 }
 

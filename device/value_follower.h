@@ -49,15 +49,16 @@ class ValueFollower {
   void forget() { *this = {}; }
 
  private:
-  /// Net load by time.
+  /// What the battery draws, by time: the load itself may be another when plans are made anew.
   struct Course {
     MarketTime from{};
     std::chrono::seconds slot{};
-    std::vector<Watts> net_load;
+    std::vector<Watts> charging;
     /// Nothing: another grid, or beyond the end.
     [[nodiscard]] std::optional<Watts> at(MarketTime begins) const;
   };
   [[nodiscard]] bool holds(MarketTime now) const { return signal_ && now < signal_->until; }
+  [[nodiscard]] static Course course_of(const Home& home, const HomePlan& plan);
   [[nodiscard]] Course standing_for(const Home& home) const;
   [[nodiscard]] std::vector<Pull> pulls(const Home& home) const;
 
