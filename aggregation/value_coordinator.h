@@ -44,8 +44,8 @@ class ValueCoordinator {
  public:
   struct Settings {
     Price price_max;  ///< of a MWh beyond the target, > 0
-    /// Stiffness, > 0: near the swing of prices over a day by the kW that a home moves. Too low
-    /// circles around the optimum, too high creeps towards it.
+    /// Stiffness, > 0: near `price_max` by the kW that a home moves. Too low, and the price climbs
+    /// slowly; too high, and the homes follow it slowly.
     Price per_kw;
     Duration holds{};  ///< how long a leaf that hears nothing more follows a signal
   };

@@ -48,7 +48,7 @@ struct Arguments {
   std::int64_t start_h = 169;
   double target_part = 0.6;  ///< of the peak that the homes have without batteries
   double penalty = 1.0;      ///< for a kWh beyond the target
-  double stiffness = 0.2;    ///< for a kWh, each kW away
+  double stiffness = 0.5;    ///< for a kWh, each kW away
   double sell = 0.08;
   int rounds = 60;
   int warm = 12;

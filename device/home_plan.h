@@ -14,7 +14,7 @@
 // Method     backwards over the slots: the cost of what is to come is a convex function of the
 //            stored energy, and its derivative is piecewise linear. One slot earlier is one infimal
 //            convolution, which adds energies at equal marginal cost. No grid, no iteration.
-// Cost       O(slots^2), 48 slots in about a tenth of a millisecond at -O2.
+// Cost       O(slots^2), 48 slots in about 20 us at -O2.
 #pragma once
 
 #include <chrono>
