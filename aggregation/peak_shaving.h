@@ -35,6 +35,7 @@ struct NetLoadStep {
 struct Shaving {
   Watts level;     ///< what the net load is kept under: the cap, or as near as the group comes
   Watts dispatch;  ///< discharge now, >= 0; feasible together with what is to come
+  Watts most;      ///< discharge now that leaves enough for what is to come, >= dispatch
   Watts room;      ///< what the group may draw more now without passing the cap, >= 0
   Watts over;      ///< by how much `level` passes the cap, >= 0
 };
@@ -43,5 +44,14 @@ struct Shaving {
 /// Precondition: `forecast` is not empty.
 [[nodiscard]] Shaving shave(std::span<const NetLoadStep> forecast, const DurationCurve& discharge,
                             Watts cap);
+
+struct UnderCap {
+  Watts battery;    ///< of the group, discharge > 0
+  Watts shortfall;  ///< asked less battery: what whoever asked does not get, or gets too much of
+};
+
+/// What of an order from above the cap leaves: it never charges past the cap, and it gives none of
+/// the energy that keeps the level later. The cap wins.
+[[nodiscard]] UnderCap under_cap(Watts asked, const Shaving& shaving);
 
 }  // namespace vpp::aggregation

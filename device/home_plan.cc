@@ -167,8 +167,9 @@ Slot make_slot(const Home& home, const HomeSlot& at, const Pull& pull) {
   slot.most = static_cast<double>((at.net_load + charge).count);
   slot.stored_per_w = hours * limits.charge_efficiency_permille / kPermille;
   slot.taken_per_w = hours * kPermille / limits.discharge_efficiency_permille;
-  slot.buy = static_cast<double>((at.buy + pull.value).count);
-  slot.sell = static_cast<double>((std::min(at.sell, at.buy) + pull.value).count);
+  slot.buy = static_cast<double>(at.buy.count) + static_cast<double>(pull.value.count);
+  slot.sell =
+      static_cast<double>(std::min(at.sell, at.buy).count) + static_cast<double>(pull.value.count);
   slot.towards = static_cast<double>(pull.towards.count);
   slot.per_w = static_cast<double>(pull.per_kw.count) / kWattsPerKw;
   slot.turn = cheapest(slot);

@@ -192,6 +192,52 @@ TEST_CASE("a cap that can be kept is kept with the energy it takes, and no more"
   CHECK(kept > 100);
 }
 
+TEST_CASE("an order gets what the cap does not need later, to the watt",
+          "[aggregation][peak][lp]") {
+  Rng rng{59};
+  int limited = 0;
+  for (int round = 0; round < 200; ++round) {
+    const auto slot = std::vector{300s, 900s, 3600s}[rng.below(3)];
+    const auto slot_s = static_cast<double>(slot.count());
+    const Sites sites = in_whole_slots(random_sites(rng, 1 + rng.below(7)), slot.count());
+    const Loads loads = random_loads(rng, sites, 1 + rng.below(8));
+    const auto steps = steps_of(loads, slot);
+    const Watts cap{between(rng, 0, 2 * peak_threshold(steps, curve_of(sites)).count + 5'000)};
+    const Shaving now = shave(steps, curve_of(sites), cap);
+    REQUIRE(now.most >= now.dispatch);
+    // What every slot takes, with as much as an order may have in the first one.
+    std::vector<Watts> taken{now.most};
+    for (std::size_t t = 1; t < loads.size(); ++t) {
+      taken.push_back(std::max(Watts{0}, loads[t] - now.level));
+    }
+    REQUIRE(lp_unserved(sites, taken, slot_s) < 1);
+    taken.front() += Watts{2};
+    REQUIRE(lp_unserved(sites, taken, slot_s) > 0.5 * slot_s);
+    if (now.most.count < curve_of(sites).at(slot).count / slot.count()) ++limited;
+  }
+  CHECK(limited > 30);
+}
+
+TEST_CASE("the cap wins over an order, and says by how much", "[aggregation][peak]") {
+  const auto curve = DurationCurve::of_site({Watts{4'000}, to_joules({2'000})});
+  const auto steps = steps_of(Loads{Watts{7'000}, Watts{9'000}}, 1h);
+  // An hour at 9 kW takes 1 of the 2 kWh; one may go now.
+  const Shaving shaving = shave(steps, curve, Watts{8'000});
+  CHECK(shaving.over == Watts{0});
+  CHECK(under_cap(Watts{3'000}, shaving).battery == Watts{1'000});
+  CHECK(under_cap(Watts{3'000}, shaving).shortfall == Watts{2'000});
+  CHECK(under_cap(Watts{500}, shaving).battery == Watts{500});
+  CHECK(under_cap(Watts{500}, shaving).shortfall == Watts{0});
+  // Charging stops at the cap.
+  CHECK(under_cap(Watts{-3'000}, shaving).battery == Watts{-1'000});
+  CHECK(under_cap(Watts{-3'000}, shaving).shortfall == Watts{-2'000});
+  // A load beyond the cap is shaved, whatever is asked.
+  const Shaving beyond =
+      shave(steps_of(Loads{Watts{9'000}, Watts{7'000}}, 1h), curve, Watts{8'000});
+  CHECK(under_cap(Watts{-3'000}, beyond).battery == Watts{1'000});
+  CHECK(under_cap(Watts{0}, beyond).shortfall == Watts{-1'000});
+}
+
 /// The daemon's loop: solved when a slot begins, carried out every minute, energies as they come.
 TEST_CASE("ticks of a minute hold a slot's level but for what equalisation takes",
           "[aggregation][peak]") {
