@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "aggregation/peak_shaving.h"
+#include "aggregation/split.h"
 #include "aggregation/value_coordinator.h"
 #include "config/rng.h"
 #include "device/home_plan.h"
@@ -246,10 +247,100 @@ Payments pay(const Street& street, const std::vector<HomePlan>& alone,
   return out;
 }
 
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// What all homes draw together without batteries.
+std::vector<Watts> idle_load(const std::vector<Home>& homes) {
+  aggregation::PlannedLoad idle;
+  for (const Home& home : homes) {
+    HomePlan rest;
+    for (const auto& slot : home.slots) rest.net_load.push_back(slot.net_load);
+    idle += aggregation::planned_load(rest);
+  }
+  return idle.net_load;
+}
+
+/// All batteries full.
+std::vector<device::Capability> full_sites(const std::vector<Home>& homes) {
+  std::vector<device::Capability> sites;
+  for (const Home& home : homes) {
+    const Joules usable{(home.capacity.count * (1000 - home.limits.reserve_permille) / 1000) *
+                        home.limits.discharge_efficiency_permille / 1000};
+    sites.push_back({home.limits.discharge_max, usable});
+  }
+  return sites;
+}
+
+std::vector<aggregation::NetLoadStep> steps_of(std::span<const Watts> loads) {
+  std::vector<aggregation::NetLoadStep> steps;
+  for (const Watts load : loads) steps.push_back({load, 1h});
+  return steps;
+}
+
+/// The highest net load of the slots when the closed form, solved again every hour, shaves it by
+/// what is forecast then. `forecast(t)`: the loads from slot t on, the first as measured.
+template <class Forecast>
+Watts shaved_peak(const std::vector<Watts>& actual, std::vector<device::Capability> sites,
+                  const Forecast& forecast) {
+  constexpr std::int64_t kSlotS = 3600;
+  Watts peak = actual.front();
+  for (std::size_t t = 0; t < actual.size(); ++t) {
+    const auto curve = aggregation::DurationCurve::of_sites(sites);
+    const Watts asked = aggregation::shave(steps_of(forecast(t)), curve, Watts{0}).dispatch;
+    auto in_units = sites;
+    for (auto& site : in_units) site.energy = {site.energy.count / kSlotS};
+    const auto left = static_cast<std::int64_t>(actual.size() - t);
+    const aggregation::Split split = aggregation::split_slot(asked.count, in_units, left);
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+      sites[i].energy -= Joules{split.shares[i].count * kSlotS};
+    }
+    peak = t == 0 ? actual[t] - (asked - split.shortfall)
+                  : std::max(peak, actual[t] - (asked - split.shortfall));
+  }
+  return peak;
+}
+
+/// One day, batteries full when it begins and not charged again.
+struct Shaved {
+  Watts before;
+  Watts threshold;  ///< the closed form with the right forecast
+  Watts right;      ///< what comes of it, hour by hour
+  Watts yesterday;  ///< the forecast is the day before
+  Watts flat;       ///< the forecast is the load of now
+};
+
+Shaved shave_a_day(Arguments arguments, const Place& place) {
+  constexpr std::int64_t kDayH = 24;
+  arguments.slots = kDayH;
+  const auto homes = make_homes(arguments, place, arguments.start_h + kDayH);
+  const auto sites = full_sites(homes);
+  const auto actual = idle_load(homes);
+  const auto yesterday = idle_load(make_homes(arguments, place, arguments.start_h));
+  const auto curve = aggregation::DurationCurve::of_sites(sites);
+  Shaved out;
+  out.before = peak_of(actual);
+  out.threshold = aggregation::peak_threshold(steps_of(actual), curve);
+  const auto tail = [](const std::vector<Watts>& loads, std::size_t t) {
+    return std::vector<Watts>(loads.begin() + static_cast<std::ptrdiff_t>(t), loads.end());
+  };
+  out.right = shaved_peak(actual, sites, [&](std::size_t t) { return tail(actual, t); });
+  out.yesterday = shaved_peak(actual, sites, [&](std::size_t t) {
+    auto loads = tail(yesterday, t);
+    loads.front() = actual[t];
+    return loads;
+  });
+  out.flat = shaved_peak(actual, sites, [&](std::size_t t) {
+    return std::vector<Watts>(actual.size() - t, actual[t]);
+  });
+  return out;
+}
+
 struct Result {
   Watts peak_idle;   ///< without batteries
   Watts peak_alone;  ///< each home on its own
-  Watts threshold;   ///< what the batteries could do if they were full, by the closed form
+  Shaved shaved;     ///< by the closed form alone
   Watts target;
   double alone_gap = 0;
   Run cold;
@@ -259,23 +350,6 @@ struct Result {
   double plan_us = 0;  ///< one home's plan
   double lp_s = 0;
 };
-
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
-/// The closed form over the homes' load without batteries, were all batteries full now.
-Watts closed_form(const std::vector<Home>& homes, const std::vector<Watts>& idle) {
-  aggregation::DurationCurve curve;
-  for (const Home& home : homes) {
-    const Joules usable{(home.capacity.count * (1000 - home.limits.reserve_permille) / 1000) *
-                        home.limits.discharge_efficiency_permille / 1000};
-    curve += aggregation::DurationCurve::of_site({home.limits.discharge_max, usable});
-  }
-  std::vector<aggregation::NetLoadStep> steps;
-  for (const Watts load : idle) steps.push_back({load, 1h});
-  return aggregation::peak_threshold(steps, curve);
-}
 
 void run_warm(const Arguments& arguments, const Place& place, Street& street,
               aggregation::ValueCoordinator& coordinator, Result& result) {
@@ -296,20 +370,15 @@ Result measure(const Arguments& arguments, const Place& place) {
   Result result;
   Street street{make_homes(arguments, place, arguments.start_h), arguments};
   std::vector<HomePlan> alone;
-  aggregation::PlannedLoad idle;
   aggregation::PlannedLoad sum;
   const auto start = std::chrono::steady_clock::now();
   for (const Home& home : street.homes()) alone.push_back(device::plan_home(home));
   result.plan_us = seconds_since(start) * 1e6 / static_cast<double>(alone.size());
-  for (std::size_t i = 0; i < alone.size(); ++i) {
-    sum += aggregation::planned_load(alone[i]);
-    HomePlan rest;
-    for (const auto& slot : street.homes()[i].slots) rest.net_load.push_back(slot.net_load);
-    idle += aggregation::planned_load(rest);
-  }
-  result.peak_idle = peak_of(idle.net_load);
+  for (const HomePlan& plan : alone) sum += aggregation::planned_load(plan);
+  const std::vector<Watts> idle = idle_load(street.homes());
+  result.peak_idle = peak_of(idle);
   result.peak_alone = peak_of(sum.net_load);
-  result.threshold = closed_form(street.homes(), idle.net_load);
+  result.shaved = shave_a_day(arguments, place);
   result.target = {
       std::llround(static_cast<double>(result.peak_idle.count) * arguments.target_part)};
 
@@ -334,8 +403,12 @@ Result measure(const Arguments& arguments, const Place& place) {
 void print_text(const Result& result) {
   std::cout << "peak: " << kw(result.peak_idle) << " kW without batteries, "
             << kw(result.peak_alone) << " kW each home on its own, " << kw(peak_of(result.cold.sum))
-            << " kW together (target " << kw(result.target) << ", closed form for full batteries "
-            << kw(result.threshold) << ")\n";
+            << " kW together (target " << kw(result.target) << " kW)\n";
+  const Shaved& day = result.shaved;
+  std::cout << "closed form, one day from full batteries: " << kw(day.before) << " kW before, "
+            << kw(day.threshold) << " the threshold; hour by hour " << kw(day.right)
+            << " by the right forecast, " << kw(day.yesterday) << " by the day before, "
+            << kw(day.flat) << " by the load of now\n";
   std::cout << "best together " << money(result.cold.best) << ", alone " << 100 * result.alone_gap
             << " % above it\n";
   std::cout << "rounds to 5 %: " << result.cold.within(0.05)
@@ -373,8 +446,13 @@ void print_json(const Arguments& arguments, const Result& result) {
        {{"without_batteries", kw(result.peak_idle)},
         {"alone", kw(result.peak_alone)},
         {"together", kw(peak_of(result.cold.sum))},
-        {"target", kw(result.target)},
-        {"closed_form_when_full", kw(result.threshold)}}},
+        {"target", kw(result.target)}}},
+      {"closed_form_kw",
+       {{"before", kw(result.shaved.before)},
+        {"threshold", kw(result.shaved.threshold)},
+        {"right_forecast", kw(result.shaved.right)},
+        {"day_before", kw(result.shaved.yesterday)},
+        {"load_of_now", kw(result.shaved.flat)}}},
       {"cost", {{"best", money(result.cold.best)}, {"alone_gap", result.alone_gap}}},
       {"rounds_to",
        {{"5_percent", result.cold.within(0.05)}, {"1_percent", result.cold.within(0.01)}}},
