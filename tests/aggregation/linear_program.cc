@@ -86,4 +86,17 @@ double lp_scale_max(const std::vector<device::Capability>& sites, const std::vec
   return program.maximise();
 }
 
+double lp_peak_threshold(const std::vector<device::Capability>& sites,
+                         const std::vector<Watts>& net_load, double slot_s) {
+  Program program{sites, net_load.size(), slot_s};
+  std::vector<std::pair<int, double>> level;
+  for (std::size_t t = 0; t < net_load.size(); ++t) {
+    program.row_lower.push_back(static_cast<double>(net_load[t].count) / 1000);
+    program.row_upper.push_back(1e9);
+    level.emplace_back(static_cast<int>(sites.size() + t), 1.0);
+  }
+  program.add_column(1e9, -1, level);
+  return -program.maximise() * 1000;
+}
+
 }  // namespace vpp::aggregation::testing

@@ -17,4 +17,8 @@ double lp_unserved(const std::vector<device::Capability>& sites, const std::vect
 double lp_scale_max(const std::vector<device::Capability>& sites, const std::vector<Watts>& request,
                     double slot_s);
 
+/// The lowest level, in watts and not below 0, that the net load can be kept under.
+double lp_peak_threshold(const std::vector<device::Capability>& sites,
+                         const std::vector<Watts>& net_load, double slot_s);
+
 }  // namespace vpp::aggregation::testing
