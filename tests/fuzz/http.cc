@@ -18,18 +18,11 @@
 #include <vector>
 
 #include "config/check.h"
-#include "daemon/driver/documents.h"
 #include "daemon/driver/http_server.h"
 #include "tests/fuzz/fuzz_input.h"
 
 using namespace vpp;
 using namespace vpp::driver;
-
-// The documents of the daemon are not what is fuzzed here.
-std::string driver::error_document(std::string_view code, std::string_view what,
-                                   std::string_view hint) {
-  return std::string{code} + ": " + std::string{what} + "; " + std::string{hint} + "\n";
-}
 
 namespace {
 
