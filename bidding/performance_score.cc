@@ -73,13 +73,14 @@ class Scoring {
 
   [[nodiscard]] WindowScore window(std::size_t begin) const {
     const Samples signal = signal_.subspan(begin, kScoreWindow);
+    // No lag shows where the signal hardly moves: the highest slope score would be noise.
+    const bool by_sum = options_.lag_rule == LagRule::kDelayAndCorrelation || hardly_moves(signal);
     WindowScore out;
     double best = -1;
     for (std::size_t lag = 0; lag <= kScoreLagMax; ++lag) {
       const double delay = delay_of(lag);
       const double correlation =
           correlation_of(signal, response_.subspan(begin + lag, kScoreWindow));
-      const bool by_sum = options_.lag_rule == LagRule::kDelayAndCorrelation;
       const double merit = by_sum ? delay + correlation : correlation;
       if (merit <= best + kRounding) continue;
       best = merit;
@@ -100,13 +101,16 @@ class Scoring {
                    static_cast<double>(most.count());
   }
 
+  [[nodiscard]] bool hardly_moves(Samples signal) const {
+    return deviation(signal) < options_.hardly_moves * mean_ || is_constant(signal);
+  }
+
   [[nodiscard]] double correlation_of(Samples signal, Samples response) const {
-    const double moves = deviation(signal);
     double out = 0;
-    if (moves < options_.hardly_moves * mean_ || is_constant(signal)) {
+    if (hardly_moves(signal)) {
       out = 1 - std::abs(slope(signal) - slope(response)) / mean_;
     } else if (!is_constant(response)) {
-      out = covariance(signal, response) / moves / deviation(response);
+      out = covariance(signal, response) / deviation(signal) / deviation(response);
     }
     return std::clamp(out, 0.0, 1.0);
   }

@@ -8,7 +8,8 @@
 //             Where the signal hardly moves: 1 - |difference of both slopes|, as change over the
 //             window by regression, in units of the signal's mean magnitude.
 // Precision   1 - mean |response - signal| / normaliser, at the same time, not below 0.
-// Lag         one of 0, 10, ..., 300 s, by `lag_rule`; of equals the shortest. A response that
+// Lag         one of 0, 10, ..., 300 s, by `lag_rule`; of equals the shortest. Where the signal
+//             hardly moves none shows, and the sum of both scores decides. A response that
 //             correlates at no lag has none: its delay and its correlation count 0.
 // Units       any, the same for both; results from 0 to 1. Sign as everywhere.
 // Cost        O(windows * lags * samples).

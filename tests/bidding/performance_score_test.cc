@@ -82,7 +82,7 @@ struct Naive {
     }
     const long double vx = std::max(0.0L, sxx / 30 - sx / 30 * (sx / 30));
     const long double vy = std::max(0.0L, syy / 30 - sy / 30 * (sy / 30));
-    if (std::sqrt(vx) < 0.01L * mean_of_all()) {
+    if (hardly_moves(t)) {
       const long double slope_x = (30 * stx - 435 * sx) / (30.0L * 8555 - 435.0L * 435) * 30;
       const long double slope_y = (30 * sty - 435 * sy) / (30.0L * 8555 - 435.0L * 435) * 30;
       return std::clamp(1 - std::abs(slope_x - slope_y) / mean_of_all(), 0.0L, 1.0L);
@@ -91,10 +91,20 @@ struct Naive {
     return std::max(0.0L, (sxy / 30 - sx / 30 * (sy / 30)) / std::sqrt(vx * vy));
   }
 
+  [[nodiscard]] bool hardly_moves(std::size_t t) const {
+    long double sum = 0, squares = 0;
+    for (std::size_t i = t; i < t + 30; ++i) {
+      sum += x[i];
+      squares += static_cast<long double>(x[i]) * x[i];
+    }
+    const long double variance = std::max(0.0L, squares / 30 - sum / 30 * (sum / 30));
+    return std::sqrt(variance) < 0.01L * mean_of_all();
+  }
+
   [[nodiscard]] ScoreParts window(std::size_t t) const {
     std::optional<std::size_t> best;
     const auto merit = [&](std::size_t lag) {
-      const bool by_sum = options.lag_rule == LagRule::kDelayAndCorrelation;
+      const bool by_sum = options.lag_rule == LagRule::kDelayAndCorrelation || hardly_moves(t);
       return correlation(t, lag) + (by_sum ? delay(lag) : 0);
     };
     for (std::size_t lag = 0; lag <= 30; ++lag) {
@@ -217,6 +227,15 @@ TEST_CASE("where the signal holds still, a response must hold still, too", "[bid
   const auto score = score_of(x, drifting);
   CHECK(score.windows[0].lag == 0s);
   CHECK(score.windows[0].parts.correlation == Approx(1 - 15.0 / 50));
+}
+
+// A plant held at the most it had been awarded, to the watt, was told of lags of minutes.
+TEST_CASE("where the signal holds still, noise of the response is no lag", "[bidding][score]") {
+  Rng rng{14};
+  const Series x(391, 50);
+  Series y = x;
+  for (double& value : y) value += 0.01 * random_unit(rng);
+  for (const auto& window : score_of(x, y).windows) CHECK(window.lag == 0s);
 }
 
 TEST_CASE("a window in which the signal is zero is met by zero alone", "[bidding][score]") {

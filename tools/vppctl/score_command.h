@@ -2,9 +2,9 @@
 //
 // Files     CSV with a header, columns seconds,value in any order: one sample per line, seconds
 //           rising, decimals allowed. Both by the same clock and in the same unit.
-// Sampling  every 10 s from the later of both beginnings to the earlier of both ends: the newest
-//           value by then, as a meter that is polled. A value holds until the next; gaps beyond a
-//           minute are told.
+// Sampling  every 10 s from the signal's first sample on, as far as both files go: the newest value
+//           by then, as a meter that is polled. A value holds until the next; gaps beyond a minute
+//           are told.
 // Score     bidding/performance_score.h says what is computed.
 #pragma once
 

@@ -117,7 +117,10 @@ std::vector<double> sampled(const Samples& samples, double from_s, std::size_t c
 
 void bring_together(const Samples& signal, const Samples& response, ScoreInput& input,
                     CsvErrors& errors) {
-  input.from_s = std::max(signal.seconds.front(), response.seconds.front());
+  // In step with the signal: when it was sampled decides how old the response may be.
+  const double behind_s = response.seconds.front() - signal.seconds.front();
+  const double steps = std::ceil(std::max(0.0, behind_s - kSameTimeS) / kStepS);
+  input.from_s = signal.seconds.front() + steps * kStepS;
   const double until_s = std::min(signal.seconds.back(), response.seconds.back());
   const double span_s = until_s - input.from_s;
   const double least_s = kStepS * static_cast<double>(kSamplesMin - 1);
