@@ -5,8 +5,9 @@
   bench/regulation.py --leaves 60 --for 15 -o json
 
 Two responses are scored against the signal that was sent: what the batteries' own books say they
-moved, and what the root measured. Market time runs as fast as ours; homes are idle, so that what a
-battery moves it moves for the plant. Needs ../shared/data/agc and the preset `release` (--build).
+moved, and what the root measured; `exact_2s` is the signal itself, two seconds late. Market time
+runs as fast as ours; homes are idle, so that what a battery moves it moves for the plant. Needs
+../shared/data/agc and the preset `release` (--build).
 """
 
 import argparse
@@ -93,13 +94,13 @@ def follow(plant, options):
     award = min(capacity["up"]["power_w"], capacity["down"]["power_w"]) * options.award_pct // 100
     say(f"{options.minutes} minutes of {options.day}, award {award / 1000:.1f} kW")
     sent = []
-    begin = time.time()
+    begin = time.time() + 1  # the sampler runs by then
     sampler = Sampler(plant, begin)
     sampler.start()
     for number, part in enumerate(signal_of(options.day, options.minutes * 60 // EVERY_S)):
         time.sleep(max(0, begin + number * EVERY_S - time.time()))
         power = round(part * award)
-        sent.append((time.time() - begin, power))
+        sent.append((number * EVERY_S, power))  # as the market meant it
         plant.root.post("/v1/orders", {"key": f"agc-{number}", "power_w": power,
                                        "duration_s": ORDER_S})
     time.sleep(max(0, begin + options.minutes * 60 - time.time()))
@@ -142,12 +143,15 @@ def main(arguments):
                   "aggregators": options.aggregators, "deaf": options.deaf,
                   "minutes": options.minutes, "award_w": award, "orders": len(sent),
                   "by_batteries": score(options, kept, sent, sampler.moved, "batteries"),
-                  "by_root": score(options, kept, sent, sampler.measured, "root")}
+                  "by_root": score(options, kept, sent, sampler.measured, "root"),
+                  "exact_2s": score(options, kept, sent,
+                                    [(at + 2, power) for at, power in [(-2, sent[0][1]), *sent]],
+                                    "exact")}
     if options.output == "json":
         print(json.dumps(result))
         return
     print(f"{'RESPONSE':<12}  SCORE   DELAY  CORRELATION  PRECISION  WINDOWS")
-    for name in ("by_batteries", "by_root"):
+    for name in ("by_batteries", "by_root", "exact_2s"):
         one = result[name]
         print(f"{name:<12} {one['score']:6.4f}  {one['delay']:6.4f}  {one['correlation']:11.4f}  "
               f"{one['precision']:9.4f}  {len(one['windows']):7}")

@@ -46,8 +46,10 @@ struct Options {
   std::int64_t ignore_permille = 50;
   std::int64_t come_and_go_permille = 20;
   std::int64_t award_permille = 0;  ///< of all homes' power; 0: what they hold for the evening
-  std::size_t days = 0;             ///< 0: all
-  std::uint64_t seed = 1;
+  std::size_t first = 0;            ///< day, from 0
+  std::size_t every = 1;            ///< days
+  std::size_t days = 0;             ///< at most; 0: all
+  std::uint64_t seed = 1;           ///< of the file's first day; each next has the next
   std::size_t jobs = std::max(1U, std::thread::hardware_concurrency());
 };
 
@@ -145,11 +147,15 @@ DayResult score_of(const SignalDay& day, const std::vector<sim::RegulationHome>&
 std::vector<DayResult> follow_all(const std::vector<SignalDay>& days,
                                   const std::vector<sim::RegulationHome>& ratings,
                                   const Options& options) {
-  std::vector<DayResult> out(days.size());
+  std::vector<std::size_t> wanted;
+  for (std::size_t i = options.first; i < days.size(); i += options.every) {
+    if (options.days == 0 || wanted.size() < options.days) wanted.push_back(i);
+  }
+  std::vector<DayResult> out(wanted.size());
   std::atomic<std::size_t> next{0};
   const auto work = [&] {
-    for (std::size_t i = next++; i < days.size(); i = next++) {
-      out[i] = score_of(days[i], ratings, options, options.seed + i);
+    for (std::size_t i = next++; i < wanted.size(); i = next++) {
+      out[i] = score_of(days[wanted[i]], ratings, options, options.seed + wanted[i]);
       std::cerr << fmt::format("{} {:.4f}\n", out[i].date, out[i].score.parts.score);
     }
   };
@@ -229,8 +235,11 @@ int run(const Options& options) {
     std::cerr << "bench_regulation: " << (days ? ratings.error() : days.error()) << '\n';
     return 2;
   }
-  if (options.days > 0) days->resize(std::min(options.days, days->size()));
   const auto results = follow_all(*days, *ratings, options);
+  if (results.empty()) {
+    std::cerr << "bench_regulation: --first is beyond the file's days\n";
+    return 2;
+  }
   options.output == "json" ? print_json(results, options) : print_table(results);
   return 0;
 }
@@ -255,8 +264,11 @@ int main(int argc, char** argv) {
   app.add_option("--award", o.award_permille,
                  "permille of all homes' power; 0: what they hold for the evening")
       ->check(CLI::Range(0, 1'000));
-  app.add_option("--days", o.days, "only the first so many");
-  app.add_option("--seed", o.seed, "of the first day; each next has the next");
+  app.add_option("--first", o.first, "day to begin with, from 0");
+  app.add_option("--every", o.every, "only each so many-th day from there")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--days", o.days, "so many at the most");
+  app.add_option("--seed", o.seed, "of the file's first day; each next has the next");
   app.add_option("--jobs", o.jobs, "threads")->check(CLI::Range(1, 64));
   try {
     app.parse(argc, argv);

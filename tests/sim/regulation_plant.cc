@@ -283,8 +283,8 @@ void RegulationPlant::poll(std::size_t index) {
     power_ -= leaf.power;
     settle(leaf);
     leaf.power = Watts{0};
-  } else if (leaf.away == Away::kNo) {
-    set_power(leaf, leaf.power);
+  } else if (leaf.away == Away::kNo && leaf.power != Watts{0}) {
+    set_power(leaf, leaf.power);  // until it is empty or full
   }
   if (leaf.away != Away::kDevice) {
     const auto state = state_of(leaf);

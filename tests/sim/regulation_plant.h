@@ -3,7 +3,8 @@
 //
 // Cadence    as the nodes have it: the root ticks every second and at once for a new order, an
 //            aggregator when it is told; a leaf writes what it hears at once, polls its battery
-//            every second and reports what it read; aggregators report five times a second.
+//            every second and reports what it read; aggregators report twice a second (nodes: up to
+//            ten times).
 // Delays     every hop takes kHop; a battery does what it is told after a time of its own; a
 //            reading waits kGather before it goes up.
 // Homes      a battery follows within its power and its energy, losses taken off. Of the others,
@@ -61,7 +62,7 @@ class RegulationPlant {
   static constexpr Duration kHop{50};
   static constexpr Duration kGather{100};
   static constexpr Duration kPoll{1000};
-  static constexpr Duration kGroupReport{200};
+  static constexpr Duration kGroupReport{500};
 
   RegulationPlant(const std::vector<RegulationHome>& homes, const RegulationOptions& options,
                   Rng rng);
