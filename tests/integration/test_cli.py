@@ -1,5 +1,6 @@
 """What people meet: config errors, exit codes, documents."""
 
+import math
 import os
 import pathlib
 import pty
@@ -107,6 +108,30 @@ class Ctl(PlantCase):
             self.assertEqual(plan["unserved_wh"], 0)
             for step in plan["steps"]:
                 self.assertEqual(sum(step["set_points"].values()), 1500)
+
+    def test_score_tells_how_a_response_followed_a_signal(self):
+        with tempfile.TemporaryDirectory() as directory:
+            signal = pathlib.Path(directory) / "signal.csv"
+            response = pathlib.Path(directory) / "response.csv"
+            values = [math.sin(2 * math.pi * i / 60) for i in range(391)]
+
+            def rows(series):
+                return "seconds,value\n" + "".join(f"{10 * i},{v}\n" for i, v in enumerate(series))
+            signal.write_text(rows(values))
+            response.write_text(rows([values[0], *values[:-1]]))
+            score = ("score", "--signal", signal, "--response", response)
+            done = run(BIN / "vppctl", *score, "-o", "json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertAlmostEqual(json.loads(done.stdout)["score"], 0.954103, places=6)
+            self.assertIn("0.954103", run(BIN / "vppctl", *score).stdout)
+            allowed = json.loads(run(BIN / "vppctl", *score, "--latency", "10s", "-o",
+                                     "json").stdout)
+            self.assertEqual(allowed["delay"], 1)
+            response.write_text("seconds,value\n0,much\n")
+            done = run(BIN / "vppctl", *score)
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("response.csv:2:3: value 'much'", done.stderr)
+            self.assertEqual(run(BIN / "vppctl", *score, "--latency", "10").returncode, 2)
 
 
 class Watch(PlantCase):

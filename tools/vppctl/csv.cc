@@ -1,6 +1,9 @@
 #include "tools/vppctl/csv.h"
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
 #include <iterator>
 
 #include "config/suggest.h"
@@ -124,6 +127,16 @@ std::vector<std::string> CsvErrors::lines() const {
     out.push_back(file_ + ": " + std::to_string(count_ - kErrorsShown) + " more errors");
   }
   return out;
+}
+
+std::optional<std::string> read_file(const std::string& path, CsvErrors& errors) {
+  std::ifstream file{path, std::ios::binary};
+  std::string text{std::istreambuf_iterator<char>{file}, {}};
+  if (!file.is_open() || file.bad()) {
+    errors.add("cannot be read", "is the path right? " + std::string{std::strerror(errno)});
+    return std::nullopt;
+  }
+  return text;
 }
 
 CsvTable parse_csv(std::string_view text, const CsvColumns& columns, CsvErrors& errors) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,9 @@ class CsvErrors {
   std::vector<std::string> lines_;
   std::size_t count_ = 0;
 };
+
+/// The whole file; nothing if it cannot be read, which is an error then.
+[[nodiscard]] std::optional<std::string> read_file(const std::string& path, CsvErrors& errors);
 
 /// Which columns a file has and must have.
 struct CsvColumns {

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
@@ -15,6 +16,7 @@
 #include "tools/vppctl/format.h"
 #include "tools/vppctl/node_command.h"
 #include "tools/vppctl/plan_command.h"
+#include "tools/vppctl/score_command.h"
 #include "tools/vppctl/tree_watch.h"
 
 namespace {
@@ -42,7 +44,8 @@ struct Options {
   std::string watch_most;
   SignArguments sign;
   PlanArguments plan;
-  std::string plan_step;
+  ScoreArguments score;
+  std::string score_latency = "0s";
 };
 
 using Verb = std::function<int(const Session&, Options&)>;
@@ -83,6 +86,14 @@ int drain_node(const Session& session, Options& o) {
   o.drain.most = *most;
   o.drain.dry_run = o.dry_run;
   return nodes_drain(session, o.drain);
+}
+
+int score_files(const Session& session, Options& o) {
+  const auto latency = parse_duration(o.score_latency);
+  if (!latency) return fail(session, {Exit::kUsage, "--latency: " + latency.error(), "e.g. 10s"});
+  o.score.latency = std::chrono::floor<std::chrono::seconds>(*latency);
+  o.score.json = session.json;
+  return run_score(o.score, session.out, session.err);
 }
 
 void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
@@ -205,6 +216,18 @@ void add_offline(CLI::App& app, Options& o, Chosen& chosen) {
   plan->add_option("--fleet", o.plan.fleet, "CSV: id,power_w,energy_wh[,parent]")->required();
   plan->add_option("--request", o.plan.request, "CSV: power_w, one line per step")->required();
   plan->add_option("--step", o.plan.step, "length of a step, e.g. 5m")->required();
+  CLI::App* score =
+      leaf(app, "score", "how well a response followed a regulation signal, from files", chosen,
+           [](const Session& s, Options& options) { return score_files(s, options); });
+  score->add_option("--signal", o.score.signal, "CSV: seconds,value")->required();
+  score->add_option("--response", o.score.response, "CSV: seconds,value")->required();
+  score->add_option("--method", o.score.method,
+                    "the lag: where the correlation is highest (correlation), or the sum of delay "
+                    "and correlation (sum)");
+  score->add_option("--normaliser", o.score.normaliser,
+                    "what an error is measured against: the signal's mean magnitude in the window "
+                    "or series, or its peak");
+  score->add_option("--latency", o.score_latency, "of the lag, what is free, e.g. 10s");
 }
 
 std::vector<std::string> sockets_of(const Options& o) {
@@ -239,6 +262,7 @@ int main(int argc, char** argv) {
       "  vppctl tree --watch --socket ROOT/control.sock --socket AGG/control.sock\n"
       "  vppctl doctor --config /etc/vpp/vppd.toml\n"
       "  vppctl dispatch send --power 200kW --duration 30m --dry-run\n"
+      "  vppctl score --signal signal.csv --response response.csv\n"
       "Exit codes: 0 ok, 1 failure, 2 usage, 3 daemon unreachable, 4 degraded,\n"
       "  5 refused or not confirmed, 6 time-out");
   app.set_version_flag("--version", std::string{"vppctl "} + std::string{vpp::kVersion});

@@ -2,12 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <string_view>
@@ -28,16 +24,6 @@ constexpr std::array<std::string_view, 1> kRequestColumns{"power_w"};
 /// stay whole in 63 bits.
 constexpr std::int64_t kPowerMaxW = limits::kGroupPowerMax.count;
 constexpr std::int64_t kEnergyMaxWh = kPowerMaxW * 24 * 7;
-
-std::optional<std::string> read_file(const std::string& path, CsvErrors& errors) {
-  std::ifstream file{path, std::ios::binary};
-  std::string text{std::istreambuf_iterator<char>{file}, {}};
-  if (!file.is_open() || file.bad()) {
-    errors.add("cannot be read", "is the path right? " + std::string{std::strerror(errno)});
-    return std::nullopt;
-  }
-  return text;
-}
 
 constexpr double kReadableMax = 1e15;  ///< thousandths of it still fit into 63 bits
 
