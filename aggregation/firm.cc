@@ -20,7 +20,7 @@ constexpr double kBins = 2'000;     ///< of the fleet: half a per mille each
 constexpr double kBinsOfBlock = 4;  ///< smaller ones would lose much more than they have
 constexpr double kDeviations = 8;   ///< beyond, a normal is 0 or 1
 constexpr double kProbabilityMin = 1e-15;
-constexpr double kRounding = 1e-6;  ///< ten equal sites are ten, not nine
+constexpr double kPrecision = 1e-7;  ///< of a quantile; it is rounded down
 
 double joules(Int128 millijoules) {
   return static_cast<double>(millijoules) / kMilli;
@@ -59,7 +59,8 @@ class Outcome {
     double low = 0;  // to deliver less than nothing is impossible
     double high = most_ + kDeviations * deviation;
     if (below(high, deviation) <= shortfall) return whole(high);
-    while (high - low > 0.5) {
+    const double enough = std::max(0.5, high * kPrecision);
+    while (high - low > enough) {
       const double middle = std::midpoint(low, high);
       (below(middle, deviation) <= shortfall ? low : high) = middle;
     }
@@ -78,6 +79,7 @@ class Outcome {
   [[nodiscard]] double below(double energy, double deviation) const {
     double sum = 0;
     for (std::size_t i = probability_.size(); i-- > 0;) {
+      if (probability_[i] < kProbabilityMin) continue;
       const double above = energy - (most_ - static_cast<double>(i) * bin_);
       if (above <= -kDeviations * deviation) break;  // from here on more is left
       const bool surely = above >= kDeviations * deviation;
@@ -99,9 +101,7 @@ struct Residual {
   double variance = 0;
 
   /// So many equal, independent sites would vary as much.
-  [[nodiscard]] double sites() const {
-    return std::max(1.0, std::floor(mean * (nominal - mean) / variance + kRounding));
-  }
+  [[nodiscard]] double sites() const { return std::max(1.0, mean * (nominal - mean) / variance); }
   [[nodiscard]] bool is_binomial() const {
     return variance > 0 && mean < nominal && sites() < kSitesForNormal;
   }
@@ -120,10 +120,15 @@ BlockAt at(const Block& block, std::size_t point) {
           static_cast<double>((kCertain - up).count) / static_cast<double>(kCertain.count)};
 }
 
+/// As many equal sites as there can be, and one smaller one, that have the same sum and variance.
 void add_binomial(Outcome& outcome, const Residual& residual) {
   const double sites = residual.sites();
+  const double equal = std::floor(sites);
   const double failing = 1 - residual.mean / residual.nominal;
-  for (double i = 0; i < sites; ++i) outcome.add_loss(residual.nominal / sites, failing);
+  const double root = std::sqrt(std::max(0.0, equal * ((equal + 1) / sites - 1)));
+  const double large = residual.nominal * (equal + root) / (equal * (equal + 1));
+  for (double i = 0; i < equal; ++i) outcome.add_loss(large, failing);
+  outcome.add_loss(std::max(0.0, residual.nominal - equal * large), failing);
 }
 
 Joules quantile_at(std::size_t point, Joules nominal, std::span<const Block> blocks,

@@ -5,7 +5,8 @@
 // fleet) is a block of its own: the losses of all blocks are convolved, each rounded up to one of
 // 2,000 bins of the fleet. What varies inside the blocks, and in the rest, is added as a normal
 // residual. Of the sum the quantile is taken, at each grid point on its own. A residual as wide as
-// that of few sites is no normal: below kSitesForNormal equal sites' worth it is a binomial.
+// that of few sites is no normal: below kSitesForNormal equal sites' worth it is that of such
+// sites.
 //
 // Meaning    at each duration by itself, less than Omega_firm(s) is delivered with a probability of
 //            at most `shortfall`, as far as the moments are true; not at all durations at once.

@@ -40,6 +40,14 @@ std::int64_t exact_quantile(const std::vector<std::pair<double, std::int64_t>>& 
   return outcomes.back().first;
 }
 
+/// As a parent learns of them.
+Moments over_the_wire(const std::vector<SiteReliability>& sites, const DurationCurve& nominal) {
+  const auto moments = Moments::of_sites(sites);
+  return Moments::from_wire(nominal, moments.mean_to_wire(nominal),
+                            moments.deviation_to_wire(nominal))
+      .value();
+}
+
 bool is_curve(const DurationCurve& curve) {
   return DurationCurve::from_wire(kGridId, curve.points()) == curve;
 }
@@ -81,7 +89,7 @@ TEST_CASE("few sites in one group are promised no more than all their outcomes a
     const std::vector<SiteReliability> sites(count, site);
     DurationCurve nominal;
     for (const auto& each : sites) nominal += DurationCurve::of_site(each.capability);
-    const std::vector<Block> groups{{kCertain, Moments::of_sites(sites)}};
+    const std::vector<Block> groups{{kCertain, over_the_wire(sites, nominal)}};
     const std::vector<std::pair<double, std::int64_t>> coins(count, {rate / 1000.0, 5000 * 3600});
     for (const PerMillion shortfall : {kOnePercent, kFivePercent}) {
       const auto exact = exact_quantile(coins, static_cast<double>(shortfall.count) / 1e6);
@@ -93,6 +101,27 @@ TEST_CASE("few sites in one group are promised no more than all their outcomes a
       REQUIRE(direct.points()[11].count <= exact);
       REQUIRE(direct.points()[11].count >= exact - nominal.points()[11].count / 50);
     }
+  }
+}
+
+TEST_CASE("two sites in one group, of unlike size: the smaller one is what is left",
+          "[aggregation][firm]") {
+  Rng rng{7};
+  for (int round = 0; round < 10; ++round) {
+    std::vector<SiteReliability> sites;
+    std::vector<std::pair<double, std::int64_t>> coins;
+    DurationCurve nominal;
+    for (int i = 0; i < 2; ++i) {
+      const std::int64_t power = between(rng, 2'000, 10'000);
+      sites.push_back({{Watts{power}, Joules{power * 7'200}}, 900});
+      coins.emplace_back(0.9, power * 3'600);
+      nominal += DurationCurve::of_site(sites.back().capability);
+    }
+    const std::vector<Block> groups{{kCertain, over_the_wire(sites, nominal)}};
+    const auto firm = firm_curve(nominal, groups, {}, kFivePercent);
+    const auto exact = exact_quantile(coins, 0.05);
+    REQUIRE(firm.points()[11].count <= exact + nominal.points()[11].count / 1'000);
+    REQUIRE(firm.points()[11].count >= exact - nominal.points()[11].count / 500);
   }
 }
 
