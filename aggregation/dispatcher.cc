@@ -222,6 +222,15 @@ bool Dispatcher::doubted(NodeId child) const {
   return it != trust_.end() && it->second.doubted_at.has_value();
 }
 
+std::int32_t Dispatcher::does_permille(const ChildState& child, Direction direction) const {
+  const auto it = trust_.find(child.id);
+  const std::int64_t able = full_power(child, direction).count;
+  if (it == trust_.end() || !it->second.doubted_at || able <= 0) return 1000;
+  const std::int64_t sign = direction == Direction::kDischarge ? 1 : -1;
+  const std::int64_t does = std::clamp(it->second.limit.count * sign, std::int64_t{0}, able);
+  return static_cast<std::int32_t>(does * 1000 / able);
+}
+
 Watts Dispatcher::tolerance_of(Watts asked) const {
   const std::int64_t relative = std::abs(asked.count) / 1000 * options_.tolerance_permille;
   return std::max(options_.tolerance, Watts{relative});

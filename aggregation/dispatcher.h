@@ -95,6 +95,10 @@ class Dispatcher {
 
   [[nodiscard]] bool doubted(NodeId child) const;
 
+  /// The part of what it can do by its own account that it does when asked, in permille: all of it,
+  /// unless it is doubted. A child that can do nothing does all of that.
+  [[nodiscard]] std::int32_t does_permille(const ChildState& child, Direction direction) const;
+
  private:
   struct Trust {
     std::array<Watts, DispatcherOptions::kLagMax> asked{};  ///< newest first; 0 before the order

@@ -378,6 +378,27 @@ TEST_CASE("idle forgets what was asked and keeps who was doubted", "[aggregation
   CHECK(fleet.tick(Watts{9'000}).shares[0].power == Watts{0});
 }
 
+TEST_CASE("a child does all of what it can, unless it is doubted: then what it was seen to do",
+          "[aggregation][dispatcher]") {
+  const device::Capability able{Watts{5'000}, Joules{36'000'000}};
+  Fleet fleet;
+  for (int i = 0; i < 2; ++i) fleet.members.push_back(home(5000, 60));
+  fleet.members[1].responds = false;
+  fleet.members[1].stuck = Watts{2'000};
+  const auto does = [&](std::size_t i, Direction direction) {
+    return fleet.dispatcher.does_permille({.id = Fleet::id_of(i),
+                                           .flexibility = SiteFlexibility{able, able},
+                                           .measured = std::nullopt,
+                                           .measured_since = {}},
+                                          direction);
+  };
+  CHECK(does(1, Direction::kDischarge) == 1000);
+  for (int i = 0; i < 10; ++i) (void)fleet.tick(Watts{7'000});
+  CHECK(does(0, Direction::kDischarge) == 1000);
+  CHECK(does(1, Direction::kDischarge) == 400);
+  CHECK(does(1, Direction::kCharge) == 0);
+}
+
 TEST_CASE("a child that left is forgotten, and one that came gets its part at once",
           "[aggregation][dispatcher]") {
   Fleet fleet;

@@ -31,7 +31,7 @@ ALLOWED = re.compile("|".join(f"(?:{pattern})$" for pattern in (
     # Arithmetic: libm and what the compiler calls for 128 bits.
     r"__(u?div|u?mod|mul|udivmod)ti[34]", r"__(fix|float)\w+",
     r"l?l?l?round[fl]?", r"(floor|ceil|trunc)[fl]?",
-    r"(sqrt|exp|log|pow|fabs|fmod|hypot|rint|nearbyint)[fl]?", r"ll?rint[fl]?",
+    r"(sqrt|exp|log|pow|erfc|fabs|fmod|hypot|rint|nearbyint)[fl]?", r"ll?rint[fl]?",
 )))
 
 
