@@ -15,15 +15,15 @@
 namespace vpp::aggregation {
 namespace {
 
-constexpr double kMilli = 1000;     ///< millijoules in a joule
-constexpr double kBins = 2'000;     ///< of the fleet: half a per mille each
-constexpr double kBinsOfBlock = 4;  ///< smaller ones would lose much more than they have
-constexpr double kDeviations = 8;   ///< beyond, a normal is 0 or 1
+constexpr double kMillijoules = 1000;  ///< in a joule
+constexpr double kBins = 2'000;        ///< of the fleet: half a per mille each
+constexpr double kBinsOfBlock = 4;     ///< smaller ones would lose much more than they have
+constexpr double kDeviations = 8;      ///< beyond, a normal is 0 or 1
 constexpr double kProbabilityMin = 1e-15;
 constexpr double kPrecision = 1e-7;  ///< of a quantile; it is rounded down
 
 double joules(Int128 millijoules) {
-  return static_cast<double>(millijoules) / kMilli;
+  return static_cast<double>(millijoules) / kMillijoules;
 }
 
 double normal_below(double deviations) {
@@ -116,7 +116,7 @@ struct BlockAt {
 BlockAt at(const Block& block, std::size_t point) {
   const PerMillion up = std::clamp(block.availability, PerMillion{0}, kCertain);
   return {joules(block.inside.mean_mj(point)),
-          static_cast<double>(block.inside.variance_mj2(point)) / kMilli / kMilli,
+          static_cast<double>(block.inside.variance_mj2(point)) / kMillijoules / kMillijoules,
           static_cast<double>((kCertain - up).count) / static_cast<double>(kCertain.count)};
 }
 
@@ -134,7 +134,7 @@ void add_binomial(Outcome& outcome, const Residual& residual) {
 Joules quantile_at(std::size_t point, Joules nominal, std::span<const Block> blocks,
                    const Moments& rest, double shortfall) {
   Residual residual{static_cast<double>(nominal.count), joules(rest.mean_mj(point)),
-                    static_cast<double>(rest.variance_mj2(point)) / kMilli / kMilli};
+                    static_cast<double>(rest.variance_mj2(point)) / kMillijoules / kMillijoules};
   double span = 0;
   for (const Block& block : blocks) {
     const BlockAt here = at(block, point);

@@ -9,10 +9,10 @@ namespace vpp::aggregation {
 namespace {
 
 constexpr std::int64_t kPermille = 1000;
-constexpr std::int64_t kMilli = 1000;  ///< millijoules in a joule
+constexpr std::int64_t kMillisPerJoule = 1000;  ///< millijoules in a joule
 
 constexpr Int128 mean_max_at(std::size_t point) {
-  return Int128{limits::kGroupPowerMax.count} * kGrid[point].count() * kMilli;
+  return Int128{limits::kGroupPowerMax.count} * kGrid[point].count() * kMillisPerJoule;
 }
 
 constexpr Int128 variance_max_at(std::size_t point) {
@@ -140,10 +140,10 @@ std::expected<Moments, CurveError> Moments::from_wire(const DurationCurve& nomin
     for (const Joules value : {mean[i], deviation[i]}) {
       if (value < Joules{0} || value > most) return std::unexpected{CurveError::kOutOfRange};
     }
-    const Int128 deviation_mj = Int128{deviation[i].count} * kMilli;
-    out.mean_[i] = Int128{mean[i].count} * kMilli;
+    const Int128 deviation_mj = Int128{deviation[i].count} * kMillisPerJoule;
+    out.mean_[i] = Int128{mean[i].count} * kMillisPerJoule;
     // Beyond half of the nominal energy it is rounding, or a lie: no variable varies more.
-    const Int128 half_mj = Int128{most.count} * kMilli / 2;
+    const Int128 half_mj = Int128{most.count} * kMillisPerJoule / 2;
     const Int128 capped = std::min(deviation_mj, half_mj);
     out.variance_[i] = capped * capped;
   }
@@ -166,7 +166,7 @@ Moments Moments::behind(PerMillion availability) const {
 std::vector<Joules> Moments::mean_to_wire(const DurationCurve& nominal) const {
   std::vector<Joules> out;
   for (std::size_t i = 0; i < kGridPoints; ++i) {
-    const Joules mean{static_cast<std::int64_t>(mean_[i] / kMilli)};
+    const Joules mean{static_cast<std::int64_t>(mean_[i] / kMillisPerJoule)};
     out.push_back(std::min(mean, nominal.points()[i]));
   }
   return out;
@@ -175,7 +175,7 @@ std::vector<Joules> Moments::mean_to_wire(const DurationCurve& nominal) const {
 std::vector<Joules> Moments::deviation_to_wire(const DurationCurve& nominal) const {
   std::vector<Joules> out;
   for (std::size_t i = 0; i < kGridPoints; ++i) {
-    const Joules deviation{(root_up(variance_[i]) + kMilli - 1) / kMilli};
+    const Joules deviation{(root_up(variance_[i]) + kMillisPerJoule - 1) / kMillisPerJoule};
     out.push_back(std::min(deviation, nominal.points()[i]));
   }
   return out;
