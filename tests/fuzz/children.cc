@@ -159,10 +159,15 @@ class Model {
     if (is_leaf(id)) return true;
     for (const Attachment& one : report.evicted) {
       const auto named = kid.names.find(one.node);
-      if (named == kid.names.end() || named->second >= one.session) continue;
+      if (named == kid.names.end()) continue;
+      // Named by a newer session it is there by that one, and older ones are left out all the same.
+      const bool gone = named->second < one.session;
+      answered(id, [&](const Which& asked) {
+        return asked.first == one.node && (gone || asked.second <= one.session);
+      });
+      if (!gone) continue;
       kid.names.erase(named);
       kid.brought.erase(one.node);
-      answered(id, [&](const Which& asked) { return asked.first == one.node; });
     }
     kid.more = report.more;
     return true;
@@ -198,6 +203,11 @@ class Model {
         const auto at = known.find(one.first);
         // Forgotten by way of another branch, or of the parent, which then asked.
         if (at == known.end()) return true;
+        // The very session is a child here: no honest node has two parents in one, and of a clone
+        // the one that speaks for itself is believed.
+        const auto here = kids.find(one.first);
+        const bool child = here != kids.end() && here->second.attached;
+        if (child && here->second.session == one.second) return true;
         return at->second <= one.second && (root_ || said_.contains(one));
       });
     }
