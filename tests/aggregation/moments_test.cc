@@ -80,7 +80,7 @@ TEST_CASE("the order and the grouping of merges make no difference", "[aggregati
 }
 
 /// Every outcome of sites in regions, each behind its uplink, and of one uplink above all of them.
-struct Tree {
+struct OutageTree {
   std::vector<std::vector<std::pair<double, double>>> regions;  // rate, energy
   std::vector<double> up;
   double top = 1;
@@ -122,7 +122,7 @@ TEST_CASE("moments up a tree of uplinks equal those of all its outcomes",
   Rng rng{4};
   for (int round = 0; round < 40; ++round) {
     const std::size_t point = rng.below(kGridPoints);
-    Tree tree;
+    OutageTree tree;
     Moments sum;
     for (int r = 0; r < 3; ++r) {
       const auto sites = random_fleet(rng, 1 + rng.below(3));

@@ -17,10 +17,10 @@ using namespace vpp::bidding;
 
 namespace {
 
-constexpr MarketTime kStart{std::chrono::days{17'000}};
+constexpr MarketTime kFirstDay{std::chrono::days{17'000}};
 
 MarketTime hour(int n) {
-  return kStart + n * 1h;
+  return kFirstDay + n * 1h;
 }
 
 PricePoint point(MarketTime from, Duration length, std::int64_t price) {
@@ -35,7 +35,7 @@ struct Minutes {
       : price(static_cast<std::size_t>(minutes)) {
     for (const auto& [from, p] : series) {
       for (MarketTime at = from; at < p.until; at += 1min) {
-        const auto index = (at - kStart) / 1min;
+        const auto index = (at - kFirstDay) / 1min;
         if (index >= 0 && index < minutes) price[static_cast<std::size_t>(index)] = p.price.count;
       }
     }
@@ -59,15 +59,15 @@ TEST_CASE("a mean is weighted by time and known only where all of it is", "[bidd
   PriceSeries series;
   for (int i = 0; i < 40; ++i) {
     const auto length = std::chrono::minutes{5 * (1 + static_cast<int>(rng.below(12)))};
-    const auto from = kStart + std::chrono::minutes{5 * static_cast<int>(rng.below(120))};
+    const auto from = kFirstDay + std::chrono::minutes{5 * static_cast<int>(rng.below(120))};
     merge(series, {point(from, length, static_cast<std::int64_t>(rng.below(2000)) - 1000)});
   }
   const Minutes naive{series, 800};
   for (int i = 0; i < 100; ++i) {
     const auto from = static_cast<std::int64_t>(rng.below(700));
     const auto until = from + 1 + static_cast<std::int64_t>(rng.below(60));
-    const auto got = mean_price(series, kStart + std::chrono::minutes{from},
-                                kStart + std::chrono::minutes{until});
+    const auto got = mean_price(series, kFirstDay + std::chrono::minutes{from},
+                                kFirstDay + std::chrono::minutes{until});
     const auto want = naive.mean(from, until);
     REQUIRE(got.has_value() == want.has_value());
     if (got) CHECK(got->count == *want);
@@ -78,7 +78,7 @@ TEST_CASE("known prices never overlap, whatever comes", "[bidding][forecast]") {
   Rng rng{GENERATE(range(1U, 30U))};
   PriceSeries series;
   for (int i = 0; i < 60; ++i) {
-    const auto from = kStart + std::chrono::minutes{rng.below(600)};
+    const auto from = kFirstDay + std::chrono::minutes{rng.below(600)};
     merge(series, {point(from, std::chrono::minutes{rng.below(120)}, 1)});
     for (auto it = series.begin(); it != series.end(); ++it) {
       REQUIRE(it->first == it->second.from);

@@ -7,8 +7,8 @@ using namespace vpp::node;
 
 namespace {
 
-const NodeId kParent{1, 1};
-const NodeId kOther{1, 2};
+const NodeId kObeyed{1, 1};
+const NodeId kStranger{1, 2};
 constexpr bool kRooted = true;
 constexpr bool kAlone = false;
 
@@ -17,19 +17,19 @@ constexpr bool kAlone = false;
 TEST_CASE("a node goes on with what a parent told it that has lost its root",
           "[node][allegiance]") {
   Allegiance allegiance;
-  CHECK_FALSE(allegiance.broken(kParent, kAlone));
-  allegiance.told(kParent, false);
+  CHECK_FALSE(allegiance.broken(kObeyed, kAlone));
+  allegiance.told(kObeyed, false);
   CHECK_FALSE(allegiance.broken({}, kRooted));
   CHECK_FALSE(allegiance.broken({}, kAlone));
-  CHECK(allegiance.obeys(kParent, kAlone));
+  CHECK(allegiance.obeys(kObeyed, kAlone));
 }
 
 TEST_CASE("it lets go once when it has asked others and nobody leads it to a root",
           "[node][allegiance]") {
   Allegiance allegiance;
-  (void)allegiance.broken(kParent, kAlone);
-  allegiance.told(kParent, false);
-  CHECK_FALSE(allegiance.broken(kOther, kRooted));  // a hand-over: the parent still counts it
+  (void)allegiance.broken(kObeyed, kAlone);
+  allegiance.told(kObeyed, false);
+  CHECK_FALSE(allegiance.broken(kStranger, kRooted));  // a hand-over: the parent still counts it
   CHECK(allegiance.broken({}, kAlone));
   CHECK_FALSE(allegiance.broken({}, kAlone));
 }
@@ -39,25 +39,25 @@ TEST_CASE("it lets go once when it has asked others and nobody leads it to a roo
 TEST_CASE("whoever goes on by itself is not obeyed any more by a node that has asked others",
           "[node][allegiance]") {
   Allegiance allegiance;
-  (void)allegiance.broken(kParent, kAlone);
+  (void)allegiance.broken(kObeyed, kAlone);
   SECTION("it was told something before") {
-    allegiance.told(kParent, false);
-    CHECK(allegiance.broken(kOther, kAlone));
+    allegiance.told(kObeyed, false);
+    CHECK(allegiance.broken(kStranger, kAlone));
   }
   SECTION("it was told nothing before") {
-    CHECK_FALSE(allegiance.broken(kOther, kAlone));
+    CHECK_FALSE(allegiance.broken(kStranger, kAlone));
   }
-  CHECK_FALSE(allegiance.obeys(kParent, kAlone));
-  CHECK(allegiance.obeys(kParent, kRooted));  // which knows where it lives
-  CHECK(allegiance.obeys(kOther, kAlone));    // taken in
+  CHECK_FALSE(allegiance.obeys(kObeyed, kAlone));
+  CHECK(allegiance.obeys(kObeyed, kRooted));   // which knows where it lives
+  CHECK(allegiance.obeys(kStranger, kAlone));  // taken in
 }
 
 TEST_CASE("an order that comes while others are asked does not make that undone",
           "[node][allegiance]") {
   Allegiance allegiance;
-  (void)allegiance.broken(kParent, kAlone);
-  allegiance.told(kParent, false);
-  CHECK_FALSE(allegiance.broken(kOther, kRooted));
-  allegiance.told(kParent, false);
+  (void)allegiance.broken(kObeyed, kAlone);
+  allegiance.told(kObeyed, false);
+  CHECK_FALSE(allegiance.broken(kStranger, kRooted));
+  allegiance.told(kObeyed, false);
   CHECK(allegiance.broken({}, kAlone));
 }

@@ -13,8 +13,8 @@ using nlohmann::json;
 namespace {
 
 /// The API with a node's loop that answers at once from a snapshot.
-struct Bench {
-  explicit Bench(Role role = Role::kRoot)
+struct ControlApiBench {
+  explicit ControlApiBench(Role role = Role::kRoot)
       : api{{.role = role,
              .config_file = "f.toml",
              .config_toml = "x = 1",
@@ -66,7 +66,7 @@ constexpr const char* kOrder = R"({"key":"k","power_w":1000,"duration_s":60})";
 }  // namespace
 
 TEST_CASE("every route answers with its document", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   for (const char* path :
        {"/v1/status", "/v1/tree", "/v1/nodes", "/v1/nodes/node-2", "/v1/capacity", "/v1/drain",
         "/v1/orders", "/v1/orders/7", "/v1/bids", "/v1/bids/bid-1", "/v1/market/prices",
@@ -80,7 +80,7 @@ TEST_CASE("every route answers with its document", "[driver][api]") {
 }
 
 TEST_CASE("what does not exist is 404 with a document", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   for (const char* path : {"/", "/v1", "/v1/nope", "/v1/nodes/", "/v1/nodes/x", "/v1/orders/99",
                            "/v1/orders/x", "/v1/orders/-1", "/v1/bids/x", "/v1/status/"}) {
     CAPTURE(path);
@@ -93,7 +93,7 @@ TEST_CASE("what does not exist is 404 with a document", "[driver][api]") {
 }
 
 TEST_CASE("a drain is asked, told and undone; who has none to drain refuses", "[driver][api]") {
-  Bench bench{Role::kAggregator};
+  ControlApiBench bench{Role::kAggregator};
   const json on = json::parse(bench.request("POST", "/v1/drain", R"({"on":true})").body);
   CHECK(on["draining"] == true);
   CHECK(on["attached"] == 2);
@@ -111,7 +111,7 @@ TEST_CASE("a drain is asked, told and undone; who has none to drain refuses", "[
 }
 
 TEST_CASE("over TCP there is health and metrics, and nothing else", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   CHECK(bench.request("GET", "/healthz", "", false).status == 200);
   CHECK(bench.request("GET", "/metrics", "", false).status == 200);
   CHECK(bench.request("GET", "/v1/status", "", false).status == 404);
@@ -120,7 +120,7 @@ TEST_CASE("over TCP there is health and metrics, and nothing else", "[driver][ap
 }
 
 TEST_CASE("an order is sent once it parses, and its reply is what the node said", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   bench.next_reply.order = bench.snapshot.status.orders[0];
   const HttpResponse booked = bench.request("POST", "/v1/orders", kOrder);
   CHECK(booked.status == 200);
@@ -138,7 +138,7 @@ TEST_CASE("an order is sent once it parses, and its reply is what the node said"
 }
 
 TEST_CASE("a dry run sends nothing", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   const HttpResponse dry = bench.request(
       "POST", "/v1/orders", R"({"key":"k","power_w":1000,"duration_s":60,"dry_run":true})");
   CHECK(dry.status == 200);
@@ -147,7 +147,7 @@ TEST_CASE("a dry run sends nothing", "[driver][api]") {
 }
 
 TEST_CASE("cancelling tells unknown orders from those that are over", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   bench.next_reply.refused = "over";
   CHECK(bench.status("POST", "/v1/orders/7/cancel") == 409);
   CHECK(bench.status("POST", "/v1/orders/8/cancel") == 404);
@@ -155,7 +155,7 @@ TEST_CASE("cancelling tells unknown orders from those that are over", "[driver][
 }
 
 TEST_CASE("only a root has orders, bids and a market", "[driver][api]") {
-  Bench bench{Role::kLeaf};
+  ControlApiBench bench{Role::kLeaf};
   bench.snapshot = test::leaf_snapshot();
   CHECK(bench.status("GET", "/v1/status") == 200);
   CHECK(bench.status("GET", "/v1/orders") == 422);
@@ -165,7 +165,7 @@ TEST_CASE("only a root has orders, bids and a market", "[driver][api]") {
 }
 
 TEST_CASE("health is 503 when something is an error", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   bench.snapshot.vitals.store_problem = "no space left";
   const HttpResponse response = bench.request("GET", "/healthz");
   CHECK(response.status == 503);
@@ -173,7 +173,7 @@ TEST_CASE("health is 503 when something is an error", "[driver][api]") {
 }
 
 TEST_CASE("a node that does not keep up turns requests away", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   int busy = 0;
   for (std::size_t i = 0; i < NodeQueue::kQuestionsMax + 3; ++i) {
     bench.api.handle({"GET", "/v1/status", {}, "", true},
@@ -184,7 +184,7 @@ TEST_CASE("a node that does not keep up turns requests away", "[driver][api]") {
 }
 
 TEST_CASE("events are asked for by age and number", "[driver][api]") {
-  Bench bench;
+  ControlApiBench bench;
   bench.query = {{"follow", "1"}, {"since_ms", "1000"}, {"after", "5"}};
   const auto events = bench.request("GET", "/v1/events").events;
   REQUIRE(events.has_value());

@@ -13,7 +13,7 @@ using namespace std::chrono_literals;
 namespace {
 
 /// Shared between the test and a driver that lives on the device thread.
-struct Bench {
+struct DeviceLoopBench {
   std::mutex mutex;
   std::condition_variable changed;
   bool blocked = false;  ///< read() does not come back
@@ -39,7 +39,7 @@ struct Bench {
 
 class FakeBattery : public device::SiteDriver {
  public:
-  explicit FakeBattery(Bench& bench) : bench_{bench} {}
+  explicit FakeBattery(DeviceLoopBench& bench) : bench_{bench} {}
 
   std::expected<device::Nameplate, std::string> connect() override {
     const std::scoped_lock lock{bench_.mutex};
@@ -96,7 +96,7 @@ class FakeBattery : public device::SiteDriver {
   [[nodiscard]] bool connected() const override { return connected_; }
 
  private:
-  Bench& bench_;
+  DeviceLoopBench& bench_;
   bool connected_ = false;
   bool active_ = false;
   Watts power_;
@@ -107,7 +107,7 @@ Now now() {
 }
 
 struct Running {
-  Bench bench;
+  DeviceLoopBench bench;
   DeviceLoop loop{DeviceLoopOptions{.limits = {}, .poll = 20ms, .release_max = 2s},
                   std::make_unique<FakeBattery>(bench), now(), [] { return Clock::protocol(); },
                   [this] { bench.change([&] { ++bench.reports; }); }};
@@ -133,7 +133,7 @@ struct Running {
 
 TEST_CASE("an order reaches the device, and stopping releases it", "[driver][device]") {
   Running running;
-  Bench& bench = running.bench;
+  DeviceLoopBench& bench = running.bench;
   bench.await([&] { return bench.reports >= 2; });
   running.order(Watts{3'000});
   bench.await([&] { return running.wrote(Watts{3'000}); });
@@ -157,7 +157,7 @@ TEST_CASE("the newest status is reported once", "[driver][device]") {
 TEST_CASE("a device that hangs does not hold the node's loop; the newest order wins afterwards",
           "[driver][device]") {
   Running running;
-  Bench& bench = running.bench;
+  DeviceLoopBench& bench = running.bench;
   bench.await([&] { return bench.reports >= 2; });
   bench.change([&] { bench.blocked = true; });
   bench.await([&] { return bench.waiting == 1; });
@@ -178,7 +178,7 @@ TEST_CASE("a node that never fetches its reports does not hold the device thread
 
 TEST_CASE("a device that went away is reported, and found again", "[driver][device]") {
   Running running;
-  Bench& bench = running.bench;
+  DeviceLoopBench& bench = running.bench;
   bench.await([&] { return bench.reports >= 2; });
   const auto await_connected = [&](bool wanted) {
     for (;;) {
@@ -202,7 +202,7 @@ TEST_CASE("a device that went away is reported, and found again", "[driver][devi
 
 TEST_CASE("stopping does not wait for ever for a device that hangs", "[driver][device]") {
   // The driver outlives the loop on its detached thread; so does the bench.
-  static Bench bench;
+  static DeviceLoopBench bench;
   bench.blocked = true;
   auto loop = std::make_unique<DeviceLoop>(
       DeviceLoopOptions{.limits = {}, .poll = 20ms, .release_max = 0ms, .driver_max = 1ms},

@@ -46,9 +46,9 @@ class FakeMember final : public bidding::HttpPoster {
   Script& script_;
 };
 
-class Bench {
+class EtcdClientBench {
  public:
-  explicit Bench(std::size_t members = 1) : scripts(members) {
+  explicit EtcdClientBench(std::size_t members = 1) : scripts(members) {
     std::vector<std::unique_ptr<bidding::HttpPoster>> posters;
     for (Script& script : scripts) posters.push_back(std::make_unique<FakeMember>(script));
     client = std::make_unique<EtcdClient>(EtcdOptions{"/k", "root-1"}, std::move(posters));
@@ -76,7 +76,7 @@ std::string why(const T& outcome) {
 }  // namespace
 
 TEST_CASE("an absent key is claimed, and the term is the revision that made it", "[driver][etcd]") {
-  Bench bench;
+  EtcdClientBench bench;
   for (const char* body : {kNoKey, kGranted, kClaimed}) bench.answers(body);
   const auto outcome = bench.ask(node::ClaimKey{});
   const auto& claimed = std::get<node::KeyClaimed>(outcome);
@@ -95,21 +95,21 @@ TEST_CASE("an absent key is claimed, and the term is the revision that made it",
 }
 
 TEST_CASE("a key that is held is only looked at", "[driver][etcd]") {
-  Bench bench;
+  EtcdClientBench bench;
   bench.answers(kHeld);
   CHECK(std::get<node::KeyTaken>(bench.ask(node::ClaimKey{})).holder == "root-1");
   CHECK(bench.scripts[0].asked.size() == 1);
 }
 
 TEST_CASE("who loses the race gives its lease back", "[driver][etcd]") {
-  Bench bench;
+  EtcdClientBench bench;
   for (const char* body : {kNoKey, kGranted, kLost, kNoKey}) bench.answers(body);
   CHECK(std::get<node::KeyTaken>(bench.ask(node::ClaimKey{})).holder == "root-1");
   CHECK(bench.scripts[0].asked.back().first == "/v3/lease/revoke");
 }
 
 TEST_CASE("a lease is kept alive, or gone", "[driver][etcd]") {
-  Bench bench;
+  EtcdClientBench bench;
   bench.answers(kKept);
   bench.answers(kGone);
   CHECK(std::get<node::KeptAlive>(bench.ask(node::KeepAlive{77})).ttl == 3s);
@@ -117,7 +117,7 @@ TEST_CASE("a lease is kept alive, or gone", "[driver][etcd]") {
 }
 
 TEST_CASE("an error of etcd's is told in its own words", "[driver][etcd]") {
-  Bench bench;
+  EtcdClientBench bench;
   bench.answers(R"({"error":"etcdserver: no leader","code":14})", 503);
   CHECK(why(bench.ask(node::ClaimKey{})) == "HTTP 503: etcdserver: no leader");
 }
@@ -125,7 +125,7 @@ TEST_CASE("an error of etcd's is told in its own words", "[driver][etcd]") {
 TEST_CASE("whatever comes back is an answer or a failure in one line", "[driver][etcd]") {
   Rng rng{3};
   for (int i = 0; i < 3'000; ++i) {
-    Bench bench;
+    EtcdClientBench bench;
     for (std::string body : {kNoKey, kGranted, kClaimed, kLost, kKept, kHeld}) {
       if (rng.below(2) == 0) body.resize(rng.below(body.size()));
       if (rng.below(2) == 0 && !body.empty()) {
@@ -144,10 +144,10 @@ TEST_CASE("values of another type are failures, not surprises", "[driver][etcd]"
                            R"({"result":{"ID":"77","TTL":"x"}})", R"({"kvs":7})", R"({"kvs":[7]})",
                            R"({"ID":"99999999999999999999","TTL":"3"})"}) {
     CAPTURE(body);
-    Bench keep;
+    EtcdClientBench keep;
     keep.answers(body);
     CHECK_FALSE(why(keep.ask(node::KeepAlive{77})).empty());
-    Bench claim;
+    EtcdClientBench claim;
     claim.answers(kNoKey);
     claim.answers(body);
     CHECK_FALSE(why(claim.ask(node::ClaimKey{})).empty());
@@ -155,7 +155,7 @@ TEST_CASE("values of another type are failures, not surprises", "[driver][etcd]"
 }
 
 TEST_CASE("a member that fails is followed by the next", "[driver][etcd]") {
-  Bench bench{3};
+  EtcdClientBench bench{3};
   bench.scripts[2].answers.emplace_back(bidding::HttpResponse{200, kKept});
   CHECK(why(bench.ask(node::KeepAlive{77})) == "no answer in time");
   CHECK(why(bench.ask(node::KeepAlive{77})) == "no answer in time");

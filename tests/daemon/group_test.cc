@@ -23,7 +23,7 @@ using mesh::testing::leaf;
 const OrderId kOrder{7};
 
 /// An aggregator's group of two leaves, `n` on connection `n`: each follows what it was told.
-struct Bench {
+struct GroupBench {
   Now now{Instant{1'000s}, MarketTime{456'000h}, 1};
   Group group;
   std::map<mesh::ConnectionId, std::optional<Watts>> told;  ///< in the newest tick
@@ -31,7 +31,7 @@ struct Bench {
   mesh::Stamp heard = 0;
   std::uint64_t sequence = 0;
 
-  Bench() : group{mesh::testing::ChildrenBench::options_of(Role::kAggregator), {}, Rng{1}} {
+  GroupBench() : group{mesh::testing::ChildrenBench::options_of(Role::kAggregator), {}, Rng{1}} {
     stand({kSelf, kRoot});
     for (const std::uint64_t n : {1U, 2U}) join(n);
   }
@@ -111,7 +111,7 @@ struct Bench {
 
 TEST_CASE("a group that is cut off releases the site that its new parent does not know to be there",
           "[node][group]") {
-  Bench bench;
+  GroupBench bench;
   bench.cleared({1, 2});
   bench.group.children().announce_all(bench.now);  // to a new parent
   bench.cleared({1});                              // of the other no word yet
@@ -129,7 +129,7 @@ TEST_CASE("a group that is cut off releases the site that its new parent does no
 }
 
 TEST_CASE("a release is said again until whoever hears it has answered", "[node][group]") {
-  Bench bench;
+  GroupBench bench;
   bench.cleared({1, 2});
   bench.tick(Watts{4'000});
   CHECK_FALSE(bench.group.keep_up(bench.now));

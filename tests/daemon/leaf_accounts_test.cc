@@ -11,13 +11,14 @@ using namespace vpp::node;
 namespace {
 
 /// A leaf without a parent, and its device thread's reports.
-struct Bench {
+struct LeafAccountsBench {
   Now now{Instant{1000s}, MarketTime{456'000h}, 1};
   Node leaf;
   std::optional<SiteAccounts> durable;
   int writes = 0;
 
-  explicit Bench(const Recovered& recovered = {}) : leaf{options(), Rng{7}, now, recovered} {}
+  explicit LeafAccountsBench(const Recovered& recovered = {})
+      : leaf{options(), Rng{7}, now, recovered} {}
 
   static NodeOptions options() {
     NodeOptions out;
@@ -44,7 +45,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("a leaf keeps its accounts once a minute while an order runs", "[node][accounts]") {
-  Bench bench;
+  LeafAccountsBench bench;
   for (int second = 0; second < 600; ++second) {
     bench.report(OrderId{3}, {{OrderId{3}, Joules{1'000 * second}}});
     bench.now.protocol += 1s;
@@ -56,7 +57,7 @@ TEST_CASE("a leaf keeps its accounts once a minute while an order runs", "[node]
 
 TEST_CASE("a leaf keeps its accounts when an order ends, with its last joules",
           "[node][accounts]") {
-  Bench bench;
+  LeafAccountsBench bench;
   bench.report(OrderId{3}, {{OrderId{3}, Joules{0}}});
   bench.now.protocol += 10s;
   bench.report(OrderId{3}, {{OrderId{3}, Joules{10'000}}});
@@ -74,7 +75,7 @@ TEST_CASE("a leaf keeps its accounts when an order ends, with its last joules",
 TEST_CASE("an account that was recovered is not written again", "[node][accounts]") {
   Recovered recovered;
   recovered.site.accounts = {{OrderId{3}, Joules{5'000}}};
-  Bench bench{recovered};
+  LeafAccountsBench bench{recovered};
   bench.report(kNoOrder, recovered.site.accounts);
   CHECK(bench.writes == 0);
   bench.report(OrderId{4}, {{OrderId{3}, Joules{5'000}}, {OrderId{4}, Joules{0}}});

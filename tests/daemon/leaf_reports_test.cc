@@ -17,7 +17,7 @@ const NodeId kParent{2, 1};
 
 /// A leaf under a parent that told it how far its children spread:
 /// beacons come each second, the device says what it was told.
-struct Bench {
+struct LeafReportsBench {
   Now now{Instant{1'000s}, MarketTime{456'000h}, 1};
   Node leaf;
   mesh::LinkId link = 0;
@@ -29,7 +29,7 @@ struct Bench {
   LinkKind kind;
   std::vector<mesh::Stamp> echoed = {};  ///< by its reports
 
-  explicit Bench(Duration spread, LinkKind line = LinkKind::kLan)
+  explicit LeafReportsBench(Duration spread, LinkKind line = LinkKind::kLan)
       : leaf{options(line), Rng{7}, now, was_here()}, kind{line} {
     leaf.advance(now);
     link = leaf.take_effects().open.at(0).link;
@@ -131,7 +131,7 @@ struct Bench {
 
 TEST_CASE("a new order is acknowledged at once, and reported soon where siblings are few",
           "[node][leaf]") {
-  Bench bench{80ms};  // of 100 siblings
+  LeafReportsBench bench{80ms};  // of 100 siblings
   bench.run(3s);
   const Instant told = bench.now.protocol;
   bench.reports.clear();
@@ -144,7 +144,7 @@ TEST_CASE("a new order is acknowledged at once, and reported soon where siblings
 
 TEST_CASE("thousands of siblings let their parent hear what all acknowledge before they report",
           "[node][leaf]") {
-  Bench bench{4s};  // of 5,000 siblings
+  LeafReportsBench bench{4s};  // of 5,000 siblings
   bench.run(3s);
   for (int phase = 0; phase < 10; ++phase) {  // whenever the regular report would be due
     bench.run(110ms);
@@ -162,7 +162,7 @@ TEST_CASE("thousands of siblings let their parent hear what all acknowledge befo
 
 TEST_CASE("however fast orders follow one another, a leaf reports well within its lease",
           "[node][leaf]") {
-  Bench bench{8s};  // of 10,000 siblings
+  LeafReportsBench bench{8s};  // of 10,000 siblings
   bench.run(3s);
   bench.reports.clear();
   for (int i = 0; i < 100; ++i) {
@@ -177,7 +177,7 @@ TEST_CASE("however fast orders follow one another, a leaf reports well within it
 
 TEST_CASE("where data is paid for, a leaf with nothing to say answers every fifth beacon",
           "[node][leaf][lines]") {
-  Bench bench{80ms, LinkKind::kCellular};
+  LeafReportsBench bench{80ms, LinkKind::kCellular};
   bench.run(10s);
   bench.reports.clear();
   bench.echoed.clear();
@@ -194,7 +194,7 @@ TEST_CASE("where data is paid for, a leaf with nothing to say answers every fift
 
 TEST_CASE("where data is paid for, power that changes is told seldom, and an order at once",
           "[node][leaf][lines]") {
-  Bench bench{80ms, LinkKind::kCellular};
+  LeafReportsBench bench{80ms, LinkKind::kCellular};
   bench.run(10s);
   bench.reports.clear();
   for (int i = 0; i < 100; ++i) {

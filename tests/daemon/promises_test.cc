@@ -15,12 +15,12 @@ constexpr MarketTime kMarket{Duration{1'000'000'000}};
 constexpr Instant kBegin{100s};
 
 /// One child of a parent that tells it something every second.
-struct Bench {
+struct PromisesBench {
   Promises promises;
   mesh::ChildView child;
   Instant now = kBegin;
 
-  Bench() {
+  PromisesBench() {
     child.id = NodeId{1, 1};
     child.attached = child.counted = true;
   }
@@ -48,7 +48,7 @@ struct Bench {
 
 TEST_CASE("a child in contact reserves nothing, one out of contact what it was asked",
           "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000});
   bench.see();
   CHECK(bench.reserved(Watts{10'000}) == 0);
@@ -60,7 +60,7 @@ TEST_CASE("a child in contact reserves nothing, one out of contact what it was a
 }
 
 TEST_CASE("who missed what came later is taken at its own word", "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000});
   for (int i = 0; i < 12; ++i) {  // a long time of shares that are lost
     bench.now += 1s;
@@ -78,7 +78,7 @@ TEST_CASE("who missed what came later is taken at its own word", "[node][promise
 }
 
 TEST_CASE("a promise ends when it expires, drift of two clocks allowed for", "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000});
   bench.lose();
   bench.now = kBegin + 30s;
@@ -88,7 +88,7 @@ TEST_CASE("a promise ends when it expires, drift of two clocks allowed for", "[n
 }
 
 TEST_CASE("a child that lives elsewhere reserves nothing", "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000});
   bench.lose();
   bench.see(Promises::Lives::kMoved);
@@ -97,7 +97,7 @@ TEST_CASE("a child that lives elsewhere reserves nothing", "[node][promises]") {
 
 TEST_CASE("nobody knows which share came last: the most of the last lease counts",
           "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{9'000});
   bench.now += 60s;
   bench.tell(Watts{4'000});
@@ -108,7 +108,7 @@ TEST_CASE("nobody knows which share came last: the most of the last lease counts
 }
 
 TEST_CASE("a release counts once the child says that it follows nothing", "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000});
   bench.now += 1s;
   bench.tell(std::nullopt);
@@ -129,7 +129,7 @@ TEST_CASE("a release counts once the child says that it follows nothing", "[node
 }
 
 TEST_CASE("steps told ahead are reserved while they would run", "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000}, {{OrderId{2}, Watts{-500}, kMarket + 1h, kMarket + 2h}});
   bench.lose();
   CHECK(bench.reserved(Watts{-10'000}, kMarket + 90min) == -500);
@@ -140,7 +140,7 @@ TEST_CASE("steps told ahead are reserved while they would run", "[node][promises
 // Seed 20001898: a site whose order had ended waited for the next; the release that it never heard
 // was taken for heard.
 TEST_CASE("who waits for a step ahead has not let go of it", "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000}, {{OrderId{2}, Watts{-500}, kMarket + 1h, kMarket + 2h}});
   bench.now += 1s;
   bench.tell(std::nullopt);
@@ -155,7 +155,7 @@ TEST_CASE("who waits for a step ahead has not let go of it", "[node][promises]")
 // Seed 6220: a branch lost a site, then moved; its new parent had told it nothing.
 TEST_CASE("what a branch reserves for its lost sites is reserved for it where it is not counted",
           "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   mesh::GroupSummary group;
   group.reserved = Watts{-5'000};
   bench.child.role = Role::kAggregator;
@@ -205,7 +205,7 @@ TEST_CASE("what a branch reserves for its lost sites is reserved for it where it
 }
 
 TEST_CASE("a parent is told what lost children may deliver from now on", "[node][promises]") {
-  Bench bench;
+  PromisesBench bench;
   bench.tell(Watts{3'000}, {{OrderId{2}, Watts{-4'000}, kMarket + 1h, kMarket + 2h}});
   const auto outstanding = [&](Watts asked) {
     return bench.promises.outstanding(bench.now, kMarket, asked).count;

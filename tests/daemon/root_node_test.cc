@@ -10,9 +10,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-const NodeId kSelf{0, 1};
-const NodeId kOther{0, 2};
-const NodeId kThird{0, 3};
+const NodeId kMe{0, 1};
+const NodeId kOtherRoot{0, 2};
+const NodeId kThirdRoot{0, 3};
 constexpr mesh::ConnectionId kFromOther = 5;
 constexpr mesh::ConnectionId kFromChild = 6;
 
@@ -30,11 +30,11 @@ std::vector<T> of_kind(const std::vector<mesh::SendDown>& down, mesh::Connection
   return out;
 }
 
-class Bench {
+class RootNodeBench {
  public:
-  explicit Bench(std::vector<Endpoint> others = {{"tcp://other:1", {}}}) {
+  explicit RootNodeBench(std::vector<Endpoint> others = {{"tcp://other:1", {}}}) {
     NodeOptions options;
-    options.self = kSelf;
+    options.self = kMe;
     options.role = Role::kRoot;
     options.name = "root-1";
     options.bidding.enabled = false;
@@ -82,10 +82,10 @@ class Bench {
   /// Our own link to the other root is proven, so that it is known.
   void link() {
     step(mesh::LinkOpened{link_to_other});
-    step(mesh::FromParent{link_to_other, kOther, mesh::HelloAck{}});
+    step(mesh::FromParent{link_to_other, kOtherRoot, mesh::HelloAck{}});
   }
   void follows(std::uint64_t promised, mesh::JournalRank held) {
-    step(mesh::FromChild{kFromOther, peer(kOther, Role::kRoot),
+    step(mesh::FromChild{kFromOther, peer(kOtherRoot, Role::kRoot),
                          mesh::Follow{.promised = promised, .held = held}});
   }
   void child_joins() {
@@ -117,7 +117,7 @@ class Bench {
 }  // namespace
 
 TEST_CASE("a candidate answers probes without a path and takes no orders", "[node][root]") {
-  Bench bench;
+  RootNodeBench bench;
   bench.step(mesh::FromChild{kFromChild, std::nullopt, mesh::Probe{1}});
   const auto answers = of_kind<mesh::ProbeAck>(bench.effects.down, kFromChild);
   REQUIRE(answers.size() == 1);
@@ -133,7 +133,7 @@ TEST_CASE("a candidate answers probes without a path and takes no orders", "[nod
 
 TEST_CASE("an order is answered once the standby holds it, and not dispatched before",
           "[node][root]") {
-  Bench bench;
+  RootNodeBench bench;
   bench.win(7);
   CHECK(std::ranges::count(bench.effects.persist, Record{TermRecord{7}}) == 1);
   bench.link();
@@ -184,7 +184,7 @@ TEST_CASE("an order is answered once the standby holds it, and not dispatched be
 }
 
 TEST_CASE("a root that is not in the config is nobody's standby", "[node][root]") {
-  Bench bench;
+  RootNodeBench bench;
   bench.win(7);
   bench.follows(9, {9, 9});
   CHECK(bench.node->status(bench.now()).term == 7);
@@ -194,14 +194,14 @@ TEST_CASE("a root that is not in the config is nobody's standby", "[node][root]"
 // Seed 20006080: the last word of a root that died was that its journal is the longest; the new
 // leader waited for that for ever.
 TEST_CASE("the journal of a root that cannot be reached is not waited for", "[node][root]") {
-  Bench bench{{{"tcp://other:1", {}}, {"tcp://third:1", {}}}};
+  RootNodeBench bench{{{"tcp://other:1", {}}, {"tcp://third:1", {}}}};
   bench.win(7);
   bench.link();
   bench.step(mesh::LinkOpened{bench.link_to_last});
-  bench.step(mesh::FromParent{bench.link_to_last, kThird, mesh::HelloAck{}});
+  bench.step(mesh::FromParent{bench.link_to_last, kThirdRoot, mesh::HelloAck{}});
   const auto third_follows = [&] {
     bench.step(
-        mesh::FromChild{8, peer(kThird, Role::kRoot), mesh::Follow{.promised = 7, .held = {}}});
+        mesh::FromChild{8, peer(kThirdRoot, Role::kRoot), mesh::Follow{.promised = 7, .held = {}}});
   };
   SECTION("its word came after its link was lost") {
     bench.step(mesh::LinkLost{bench.link_to_other});

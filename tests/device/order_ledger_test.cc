@@ -12,7 +12,7 @@ namespace {
 constexpr Watts kPower{3'000};
 
 /// A battery at constant power, read every second while market time runs 60 times as fast.
-struct Bench {
+struct OrderLedgerBench {
   OrderLedger ledger;
   Now now{Instant{1000s}, MarketTime{456'000h}, 60};
   SiteOrder order{OrderId{7}, kPower, now.market, now.market + 10min, now.protocol + 1h};
@@ -32,7 +32,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("an account does not depend on what market time the node believes", "[device]") {
-  Bench bench;
+  OrderLedgerBench bench;
   bench.measure();
   bench.ledger.running(bench.now, bench.order);
   bench.pass(1s);
@@ -43,7 +43,7 @@ TEST_CASE("an account does not depend on what market time the node believes", "[
 }
 
 TEST_CASE("what is delivered past the end of an order is not accounted", "[device]") {
-  Bench bench;
+  OrderLedgerBench bench;
   bench.measure();
   bench.ledger.running(bench.now, bench.order);
   bench.pass(9s);
@@ -57,7 +57,7 @@ TEST_CASE("what is delivered past the end of an order is not accounted", "[devic
 // Seed 20001391: order 6 began before order 5. A site that had nine orders dropped 6, one that had
 // eight kept it, and the root, which keeps the highest numbers, summed the one without the other.
 TEST_CASE("of too many accounts the highest numbers stay, whichever began first", "[device]") {
-  Bench bench;
+  OrderLedgerBench bench;
   for (const std::uint64_t order : {6U, 5U, 7U, 8U, 9U, 10U, 11U, 12U, 13U}) {
     bench.order.order = OrderId{order};
     bench.ledger.running(bench.now, bench.order);

@@ -11,7 +11,7 @@ using namespace vpp::device;
 
 namespace {
 
-std::int64_t between(Rng& rng, std::int64_t least, std::int64_t most) {
+std::int64_t pick(Rng& rng, std::int64_t least, std::int64_t most) {
   return least + static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(most - least) + 1));
 }
 
@@ -24,31 +24,31 @@ struct Case {
 
 Case random_case(Rng& rng) {
   Case c;
-  c.limits.reserve_permille = static_cast<std::int32_t>(between(rng, 0, 1000));
-  c.limits.full_permille = static_cast<std::int32_t>(between(rng, 500, 1000));
-  c.limits.discharge_max = Watts{between(rng, 0, 8000)};
-  c.limits.charge_max = Watts{between(rng, 0, 8000)};
-  if (rng.below(2) == 0) c.limits.export_max = Watts{between(rng, 0, 6000)};
-  if (rng.below(2) == 0) c.limits.import_max = Watts{between(rng, 0, 6000)};
-  c.limits.ramp_w_per_s = between(rng, 1, 20'000);
-  c.limits.charge_efficiency_permille = static_cast<std::int32_t>(between(rng, 700, 1000));
-  c.limits.discharge_efficiency_permille = static_cast<std::int32_t>(between(rng, 700, 1000));
-  if (rng.below(8) != 0) c.nameplate.discharge_max = Watts{between(rng, 0, 7000)};
-  if (rng.below(8) != 0) c.nameplate.charge_max = Watts{between(rng, 0, 7000)};
+  c.limits.reserve_permille = static_cast<std::int32_t>(pick(rng, 0, 1000));
+  c.limits.full_permille = static_cast<std::int32_t>(pick(rng, 500, 1000));
+  c.limits.discharge_max = Watts{pick(rng, 0, 8000)};
+  c.limits.charge_max = Watts{pick(rng, 0, 8000)};
+  if (rng.below(2) == 0) c.limits.export_max = Watts{pick(rng, 0, 6000)};
+  if (rng.below(2) == 0) c.limits.import_max = Watts{pick(rng, 0, 6000)};
+  c.limits.ramp_w_per_s = pick(rng, 1, 20'000);
+  c.limits.charge_efficiency_permille = static_cast<std::int32_t>(pick(rng, 700, 1000));
+  c.limits.discharge_efficiency_permille = static_cast<std::int32_t>(pick(rng, 700, 1000));
+  if (rng.below(8) != 0) c.nameplate.discharge_max = Watts{pick(rng, 0, 7000)};
+  if (rng.below(8) != 0) c.nameplate.charge_max = Watts{pick(rng, 0, 7000)};
   if (rng.below(8) != 0) {
-    const std::int64_t capacity = between(rng, 1, 60'000'000);
-    const std::int64_t a = between(rng, 0, capacity);
-    const std::int64_t b = between(rng, 0, capacity);
+    const std::int64_t capacity = pick(rng, 1, 60'000'000);
+    const std::int64_t a = pick(rng, 0, capacity);
+    const std::int64_t b = pick(rng, 0, capacity);
     c.state = SiteState{Joules{std::min(a, b)}, Joules{std::max(a, b)}, Joules{capacity}, {}};
     if (rng.below(4) != 0) {
-      const std::int64_t load = between(rng, -8000, 8000);
-      c.state->net_load = NetLoad{Watts{load}, Watts{load + between(rng, 0, 2000)}};
+      const std::int64_t load = pick(rng, -8000, 8000);
+      c.state->net_load = NetLoad{Watts{load}, Watts{load + pick(rng, 0, 2000)}};
     }
   }
-  c.input = {.asked = Watts{between(rng, -12'000, 12'000)},
-             .previous = Watts{between(rng, -9000, 9000)},
-             .elapsed = Duration{between(rng, 0, 5000)},
-             .horizon = Duration{between(rng, 1, 300'000)}};
+  c.input = {.asked = Watts{pick(rng, -12'000, 12'000)},
+             .previous = Watts{pick(rng, -9000, 9000)},
+             .elapsed = Duration{pick(rng, 0, 5000)},
+             .horizon = Duration{pick(rng, 1, 300'000)}};
   if (rng.below(20) == 0) c.input.asked = Watts{INT64_MAX};
   if (rng.below(20) == 0) c.input.asked = Watts{-INT64_MAX};
   return c;

@@ -9,27 +9,27 @@ using namespace vpp::device;
 
 namespace {
 
-std::int64_t between(Rng& rng, std::int64_t least, std::int64_t most) {
+std::int64_t drawn(Rng& rng, std::int64_t least, std::int64_t most) {
   return least + static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(most - least) + 1));
 }
 
 SiteLimits random_limits(Rng& rng) {
   SiteLimits limits;
-  limits.reserve_permille = static_cast<std::int32_t>(between(rng, 50, 600));
-  limits.discharge_max = Watts{between(rng, 0, 6000)};
-  limits.charge_max = Watts{between(rng, 0, 6000)};
-  if (rng.below(2) == 0) limits.export_max = Watts{between(rng, 0, 5000)};
-  if (rng.below(2) == 0) limits.import_max = Watts{between(rng, 0, 5000)};
-  limits.ramp_w_per_s = between(rng, 50, 100'000);
+  limits.reserve_permille = static_cast<std::int32_t>(drawn(rng, 50, 600));
+  limits.discharge_max = Watts{drawn(rng, 0, 6000)};
+  limits.charge_max = Watts{drawn(rng, 0, 6000)};
+  if (rng.below(2) == 0) limits.export_max = Watts{drawn(rng, 0, 5000)};
+  if (rng.below(2) == 0) limits.import_max = Watts{drawn(rng, 0, 5000)};
+  limits.ramp_w_per_s = drawn(rng, 50, 100'000);
   return limits;
 }
 
 SiteOrder random_order(Rng& rng, const Now& now) {
   return {.order = OrderId{rng.below(20) + 1},
-          .power = Watts{between(rng, -20'000, 20'000)},
-          .from = now.market + Duration{between(rng, -60'000, 60'000)},
-          .until = now.market + Duration{between(rng, -30'000, 900'000)},
-          .expires = now.protocol + Duration{between(rng, -1000, 60'000)}};
+          .power = Watts{drawn(rng, -20'000, 20'000)},
+          .from = now.market + Duration{drawn(rng, -60'000, 60'000)},
+          .until = now.market + Duration{drawn(rng, -30'000, 900'000)},
+          .expires = now.protocol + Duration{drawn(rng, -1000, 60'000)}};
 }
 
 template <class T, class Spoil>
@@ -44,13 +44,13 @@ void maybe(Rng& rng, Reading<T>& reading, std::uint64_t one_in, const Spoil& spo
 }
 
 Telemetry garbled(Rng& rng, Telemetry telemetry) {
-  maybe(rng, telemetry.battery, 9, [&] { return Watts{between(rng, -900'000, 900'000)}; });
-  maybe(rng, telemetry.site, 9, [&] { return Watts{between(rng, -900'000, 900'000)}; });
+  maybe(rng, telemetry.battery, 9, [&] { return Watts{drawn(rng, -900'000, 900'000)}; });
+  maybe(rng, telemetry.site, 9, [&] { return Watts{drawn(rng, -900'000, 900'000)}; });
   maybe(rng, telemetry.soc_permille, 9,
-        [&] { return static_cast<std::int32_t>(between(rng, -70'000, 70'000)); });
-  maybe(rng, telemetry.stored, 9, [&] { return Joules{between(rng, -1, INT32_MAX) * 1000}; });
-  maybe(rng, telemetry.injected, 9, [&] { return Joules{between(rng, 0, INT32_MAX)}; });
-  maybe(rng, telemetry.set_point, 9, [&] { return Watts{between(rng, -9000, 9000)}; });
+        [&] { return static_cast<std::int32_t>(drawn(rng, -70'000, 70'000)); });
+  maybe(rng, telemetry.stored, 9, [&] { return Joules{drawn(rng, -1, INT32_MAX) * 1000}; });
+  maybe(rng, telemetry.injected, 9, [&] { return Joules{drawn(rng, 0, INT32_MAX)}; });
+  maybe(rng, telemetry.set_point, 9, [&] { return Watts{drawn(rng, -9000, 9000)}; });
   if (rng.below(10) == 0) telemetry.set_point_active = !telemetry.set_point_active;
   if (rng.below(10) == 0) telemetry = Telemetry{};
   return telemetry;
@@ -87,11 +87,11 @@ TEST_CASE("whatever orders, readings and times come, no write leaves the envelop
   const SiteLimits limits = random_limits(rng);
   SiteBench bench{limits,
                   {},
-                  static_cast<std::int32_t>(between(rng, 1, 1000)),
-                  rng.below(2) == 0 ? 1 : between(rng, 1, 100)};
+                  static_cast<std::int32_t>(drawn(rng, 1, 1000)),
+                  rng.below(2) == 0 ? 1 : drawn(rng, 1, 100)};
   for (int i = 0; i < 400; ++i) {
-    bench.home = {Watts{between(rng, 0, 4000)}, Watts{between(rng, 0, 6000)}};
-    bench.pass(Duration{between(rng, 0, 3000)});
+    bench.home = {Watts{drawn(rng, 0, 4000)}, Watts{drawn(rng, 0, 6000)}};
+    bench.pass(Duration{drawn(rng, 0, 3000)});
     if (rng.below(3) != 0) bench.controller.plant_heard(bench.now);
     if (rng.below(6) == 0) {
       bench.controller.set_order(bench.now, random_order(rng, bench.now));
@@ -99,7 +99,7 @@ TEST_CASE("whatever orders, readings and times come, no write leaves the envelop
     if (rng.below(40) == 0) bench.controller.set_order(bench.now, std::nullopt);
     if (rng.below(60) == 0) bench.controller.disconnected(bench.now);
     if (rng.below(20) == 0) bench.controller.connected(bench.battery.nameplate());
-    if (rng.below(50) == 0) bench.now.market += Duration{between(rng, -3'600'000, 3'600'000)};
+    if (rng.below(50) == 0) bench.now.market += Duration{drawn(rng, -3'600'000, 3'600'000)};
     bench.device_listens = rng.below(12) != 0;
     const Telemetry telemetry = garbled(rng, bench.battery.telemetry(bench.now.protocol));
     const SiteEffects effects = bench.round(telemetry);
@@ -121,13 +121,13 @@ TEST_CASE("with honest readings the owner's reserve is never touched",
   limits.ramp_w_per_s = 100'000;
   battery::BatteryRating rating;
   rating.reserve_permille = limits.reserve_permille;
-  const auto soc = static_cast<std::int32_t>(between(rng, limits.reserve_permille + 1, 999));
+  const auto soc = static_cast<std::int32_t>(drawn(rng, limits.reserve_permille + 1, 999));
   SiteBench bench{limits, rating, soc, rng.below(2) == 0 ? 1 : 60};
   const Joules reserve{to_joules(rating.capacity).count * limits.reserve_permille / 1000};
   for (int i = 0; i < 600; ++i) {
-    if (rng.below(10) == 0) bench.home = {Watts{between(rng, 0, 3000)}, Watts{0}};
-    bench.pass(Duration{between(rng, 1, 1900)});
-    if (rng.below(5) == 0) bench.order(Watts{between(rng, 0, 9000)}, 24h);
+    if (rng.below(10) == 0) bench.home = {Watts{drawn(rng, 0, 3000)}, Watts{0}};
+    bench.pass(Duration{drawn(rng, 1, 1900)});
+    if (rng.below(5) == 0) bench.order(Watts{drawn(rng, 0, 9000)}, 24h);
     bench.controller.plant_heard(bench.now);
     (void)bench.round();
     CAPTURE(i, bench.now.speed);

@@ -11,8 +11,8 @@ namespace {
 constexpr Duration kAgeMax = 10s;
 
 /// A battery of 10 kWh and 5 kW, read every second.
-struct Bench {
-  Bench() {
+struct StorageWatchBench {
+  StorageWatchBench() {
     nameplate.discharge_max = Watts{5000};
     nameplate.charge_max = Watts{5000};
     nameplate.energy_max = WattHours{10'000};
@@ -36,7 +36,7 @@ struct Bench {
 }  // namespace
 
 TEST_CASE("a plausible state of charge is believed and becomes joules", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   CHECK_FALSE(bench.believed());
   bench.tell(420);
   REQUIRE(bench.believed());
@@ -45,7 +45,7 @@ TEST_CASE("a plausible state of charge is believed and becomes joules", "[device
 }
 
 TEST_CASE("exactly zero out of the blue is not believed, ever", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   for (int i = 0; i < 100; ++i) bench.tell(0);
   CHECK_FALSE(bench.believed());
   bench.tell(500);
@@ -55,13 +55,13 @@ TEST_CASE("exactly zero out of the blue is not believed, ever", "[device][storag
 }
 
 TEST_CASE("a battery that ran down to zero is believed", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   for (int soc = 40; soc >= 0; --soc) bench.tell(soc, Watts{5000}, 7s);
   CHECK(bench.believed());
 }
 
 TEST_CASE("a jump beyond physics is doubted until it proves consistent", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   bench.tell(500);
   bench.tell(900);
   CHECK_FALSE(bench.believed());
@@ -75,7 +75,7 @@ TEST_CASE("a jump beyond physics is doubted until it proves consistent", "[devic
 }
 
 TEST_CASE("values that leap about never become believable", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   bench.tell(500);
   for (int i = 0; i < 40; ++i) {
     bench.tell(i % 2 == 0 ? 900 : 100);
@@ -84,7 +84,7 @@ TEST_CASE("values that leap about never become believable", "[device][storage]")
 }
 
 TEST_CASE("a value that stands still while energy flows is not believed", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   bench.tell(500);
   int rounds = 0;
   for (; rounds < 1000 && bench.believed(); ++rounds) bench.tell(500, Watts{5000});
@@ -94,7 +94,7 @@ TEST_CASE("a value that stands still while energy flows is not believed", "[devi
 }
 
 TEST_CASE("not implemented and out of range are unknown at once", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   bench.tell(500);
   bench.tell(std::nullopt);
   CHECK_FALSE(bench.believed());
@@ -109,7 +109,7 @@ TEST_CASE("not implemented and out of range are unknown at once", "[device][stor
 }
 
 TEST_CASE("an old value is no ground for a promise", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   bench.tell(500);
   bench.now.protocol += kAgeMax;
   CHECK(bench.believed());
@@ -119,7 +119,7 @@ TEST_CASE("an old value is no ground for a promise", "[device][storage]") {
 }
 
 TEST_CASE("market time at speed sixty makes room for faster change", "[device][storage]") {
-  Bench bench;
+  StorageWatchBench bench;
   bench.now.speed = 60;
   bench.tell(500);
   bench.tell(492, Watts{5000});  // 5 kW for a minute are 83 Wh

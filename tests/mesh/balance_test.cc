@@ -16,7 +16,7 @@ using namespace vpp::mesh;
 
 namespace {
 
-NodeId group(std::uint64_t number) {
+NodeId branch(std::uint64_t number) {
   return {2, number};
 }
 
@@ -34,7 +34,7 @@ struct Siblings {
 
   std::optional<Balance::Request> look() {
     std::vector<Balance::Load> loads;
-    for (std::size_t i = 0; i < sites.size(); ++i) loads.push_back({group(i), sites[i]});
+    for (std::size_t i = 0; i < sites.size(); ++i) loads.push_back({branch(i), sites[i]});
     return balance.look(now, loads);
   }
   /// Looks each second; what was asked, which is carried out.
@@ -67,7 +67,7 @@ TEST_CASE("siblings are levelled only after ten minutes without a break", "[mesh
   CHECK(pair.run(1s).empty());
   pair.sites = {40, 2};
   CHECK(pair.run(10min).empty());
-  CHECK(pair.look() == Balance::Request{group(0), group(1), 19});
+  CHECK(pair.look() == Balance::Request{branch(0), branch(1), 19});
 }
 
 TEST_CASE("what is not far apart is left as it is", "[mesh][balance]") {
@@ -116,7 +116,7 @@ TEST_CASE("where asking was in vain nothing is asked for half an hour, elsewhere
   Siblings three{{60, 20, 0}, 0};
   const auto asked = three.run(10min + Balance::kRound * 4);
   REQUIRE(asked.size() == 3);  // each pair that is apart once, the widest first
-  CHECK(asked[0] == Balance::Request{group(0), group(2), 30});
-  CHECK(asked[1] == Balance::Request{group(0), group(1), 20});
-  CHECK(asked[2] == Balance::Request{group(1), group(2), 10});
+  CHECK(asked[0] == Balance::Request{branch(0), branch(2), 30});
+  CHECK(asked[1] == Balance::Request{branch(0), branch(1), 20});
+  CHECK(asked[2] == Balance::Request{branch(1), branch(2), 10});
 }

@@ -7,11 +7,10 @@
 #include <vector>
 
 #include "mesh/children.h"
+#include "tests/mesh/names_fixture.h"
 
 namespace vpp::mesh::testing {
 
-inline constexpr NodeId kSelf{5, 5};
-inline constexpr NodeId kRoot{9, 9};
 inline constexpr Watts kRated{5'000};
 inline constexpr Joules kContent{36'000'000};
 

@@ -12,18 +12,18 @@ using namespace vpp::mesh;
 
 namespace {
 
-constexpr NodeId kSelf{1, 1};
-constexpr NodeId kRoot{9, 9};
+constexpr NodeId kChooser{1, 1};
+constexpr NodeId kTop{9, 9};
 
 Seeker seeker(Role role = Role::kLeaf) {
-  return {.self = kSelf, .role = role, .region = "north", .term = 5};
+  return {.self = kChooser, .role = role, .region = "north", .term = 5};
 }
 
 ProbeAck answer(std::size_t path_length, std::uint64_t term = 5) {
   ProbeAck ack{
       .nonce = 1, .term = term, .path = {}, .children = 0, .free_slots = 100, .region = {}};
   for (std::size_t i = 1; i < path_length; ++i) ack.path.push_back({2, i});
-  if (path_length > 0) ack.path.push_back(kRoot);
+  if (path_length > 0) ack.path.push_back(kTop);
   return ack;
 }
 
@@ -54,7 +54,7 @@ TEST_CASE("an answer is no offer when it leads nowhere, back, or too deep", "[me
   CHECK(unfit(seeker(), answer(0)) == Unfit::kNoRoot);
   CHECK(unfit(seeker(), answer(2, 4)) == Unfit::kOldTerm);
   ProbeAck loop = answer(3);
-  loop.path[1] = kSelf;
+  loop.path[1] = kChooser;
   CHECK(unfit(seeker(), loop) == Unfit::kLoop);
   ProbeAck full = answer(2);
   full.free_slots = 0;
@@ -88,14 +88,16 @@ TEST_CASE("a leaf gains nothing by going right below the root", "[mesh][choice]"
 }
 
 TEST_CASE("a move is worth it only for a rung, never for comfort", "[mesh][choice]") {
-  constexpr std::size_t kSeeds = 3;
-  CHECK(worth_moving(seeker(), {3, 0}, {answer(2), 2}, kSeeds));        // shorter
-  CHECK_FALSE(worth_moving(seeker(), {3, 0}, {answer(2), 3}, kSeeds));  // shorter, but no seed
-  CHECK(worth_moving(seeker(), {3, 0}, {answer(4, 6), 2}, kSeeds));     // newer root
-  CHECK(worth_moving(seeker(), {3, 1}, {answer(3), 0}, kSeeds));        // more wanted, same rank
-  CHECK_FALSE(worth_moving(seeker(), {3, 1}, {answer(4), 0}, kSeeds));  // more wanted, but deeper
-  CHECK_FALSE(worth_moving(seeker(), {3, 0}, {answer(3), 1}, kSeeds));  // less wanted
-  CHECK_FALSE(worth_moving(seeker(), {3, 5}, {answer(3), 4}, kSeeds));  // an alternate, no seed
+  constexpr std::size_t kSeedsNamed = 3;
+  CHECK(worth_moving(seeker(), {3, 0}, {answer(2), 2}, kSeedsNamed));        // shorter
+  CHECK_FALSE(worth_moving(seeker(), {3, 0}, {answer(2), 3}, kSeedsNamed));  // shorter, but no seed
+  CHECK(worth_moving(seeker(), {3, 0}, {answer(4, 6), 2}, kSeedsNamed));     // newer root
+  CHECK(worth_moving(seeker(), {3, 1}, {answer(3), 0}, kSeedsNamed));  // more wanted, same rank
+  CHECK_FALSE(
+      worth_moving(seeker(), {3, 1}, {answer(4), 0}, kSeedsNamed));  // more wanted, but deeper
+  CHECK_FALSE(worth_moving(seeker(), {3, 0}, {answer(3), 1}, kSeedsNamed));  // less wanted
+  CHECK_FALSE(
+      worth_moving(seeker(), {3, 5}, {answer(3), 4}, kSeedsNamed));  // an alternate, no seed
 }
 
 // A leaf took the parent in its own region, as the ladder says, and left it ten seconds later for a

@@ -9,13 +9,12 @@
 #include <vector>
 
 #include "mesh/uplink.h"
+#include "tests/mesh/names_fixture.h"
 
 namespace vpp::mesh::testing {
 
-inline constexpr NodeId kSelf{5, 5};  // as in children_fixture.h: one program holds both
 inline constexpr NodeId kFirst{2, 1};
 inline constexpr NodeId kSecond{2, 2};
-inline constexpr NodeId kRoot{9, 9};
 
 inline Endpoint endpoint_of(NodeId id) {
   return {"tcp://node" + std::to_string(id.low) + ":7000", {}};

@@ -20,16 +20,16 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 /// A directory of its own, gone at the end.
-struct Files {
+struct ScoreFiles {
   std::filesystem::path directory;
-  Files() {
+  ScoreFiles() {
     std::string name = (std::filesystem::temp_directory_path() / "vpp-score-XXXXXX").string();
     REQUIRE(mkdtemp(name.data()) != nullptr);
     directory = name;
   }
-  ~Files() { std::filesystem::remove_all(directory); }
-  Files(const Files&) = delete;
-  Files& operator=(const Files&) = delete;
+  ~ScoreFiles() { std::filesystem::remove_all(directory); }
+  ScoreFiles(const ScoreFiles&) = delete;
+  ScoreFiles& operator=(const ScoreFiles&) = delete;
 
   [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
     const auto path = directory / name;
@@ -38,14 +38,15 @@ struct Files {
   }
 };
 
-struct Result {
+struct ScoreResult {
   int code;
   std::string out;
   std::string err;
 };
 
-Result run(const std::string& signal, const std::string& response, ScoreArguments arguments = {}) {
-  const Files files;
+ScoreResult run_files(const std::string& signal, const std::string& response,
+                      ScoreArguments arguments = {}) {
+  const ScoreFiles files;
   std::ostringstream out;
   std::ostringstream err;
   arguments.signal = files.write("signal.csv", signal);
@@ -63,7 +64,7 @@ Result run(const std::string& signal, const std::string& response, ScoreArgument
 Json document(const std::string& signal, const std::string& response,
               ScoreArguments arguments = {}) {
   arguments.json = true;
-  const auto result = run(signal, response, arguments);
+  const auto result = run_files(signal, response, arguments);
   REQUIRE(result.err.empty());
   REQUIRE(result.code == 0);
   return Json::parse(result.out);
@@ -142,8 +143,8 @@ TEST_CASE("an allowance and the rule for the lag are options", "[score]") {
 
 TEST_CASE("every error of both files is told in one go", "[score]") {
   const auto result =
-      run("seconds,value\n0,1\n1,nan\n1,x\n0,5\n2,\n3,inf\n4,1e16\n", "time,value\n0,1\n",
-          {.signal = {}, .response = {}, .method = "best", .normaliser = "none"});
+      run_files("seconds,value\n0,1\n1,nan\n1,x\n0,5\n2,\n3,inf\n4,1e16\n", "time,value\n0,1\n",
+                {.signal = {}, .response = {}, .method = "best", .normaliser = "none"});
   CHECK(result.code == 2);
   CHECK(result.out.empty());
   CHECK(result.err ==
@@ -160,15 +161,15 @@ TEST_CASE("every error of both files is told in one go", "[score]") {
 }
 
 TEST_CASE("too little in common, no signal, no rows and no file are errors", "[score]") {
-  CHECK(run(sine(), "seconds,value\n3500,1\n3900,1\n").err ==
+  CHECK(run_files(sine(), "seconds,value\n3500,1\n3900,1\n").err ==
         "response.csv:1:1: 400 s in common with the signal, 590 s are needed; hint: a window of 5 "
         "minutes, and 5 more for its lag; are both by the same clock?\n");
-  CHECK(run(sine(), "seconds,value\n1e9,1\n2e9,1\n").err.find(": 0 s in common") !=
+  CHECK(run_files(sine(), "seconds,value\n1e9,1\n2e9,1\n").err.find(": 0 s in common") !=
         std::string::npos);
-  CHECK(run(sine(10, 0, 0, 0), sine()).err ==
+  CHECK(run_files(sine(10, 0, 0, 0), sine()).err ==
         "signal.csv:1:1: the signal is zero in every window; hint: there was nothing to follow; is "
         "it the right file?\n");
-  CHECK(run(sine(), "seconds,value\n").err == "response.csv:1:1: no sample in the file\n");
+  CHECK(run_files(sine(), "seconds,value\n").err == "response.csv:1:1: no sample in the file\n");
   std::ostringstream out;
   std::ostringstream err;
   CHECK(run_score({.signal = "/nonexistent/x.csv", .response = "/nonexistent/y.csv"}, out, err) ==
@@ -178,7 +179,7 @@ TEST_CASE("too little in common, no signal, no rows and no file are errors", "[s
 }
 
 TEST_CASE("what is held for long or ignored is said", "[score]") {
-  const auto result = run("seconds,value,unit\n0,1,W\n100,2,W\n600,3,W\n1000,4,W\n", sine());
+  const auto result = run_files("seconds,value,unit\n0,1,W\n100,2,W\n600,3,W\n1000,4,W\n", sine());
   CHECK(result.code == 0);
   CHECK(result.err ==
         "vppctl score: column 'unit' of signal.csv is ignored\n"
@@ -187,7 +188,7 @@ TEST_CASE("what is held for long or ignored is said", "[score]") {
 }
 
 TEST_CASE("people see the parts first, then the windows", "[score]") {
-  const auto result = run(sine(), sine(10, 10));
+  const auto result = run_files(sine(), sine(10, 10));
   CHECK(result.code == 0);
   const std::string head =
       "SCORE        0.954103\n"
