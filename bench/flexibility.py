@@ -97,7 +97,8 @@ def plot(path, title, rows, ours):
         f"set terminal svg size 760,{70 + 26 * len(rows)} font 'sans,12' background '#ffffff'",
         f"set output '{path}'", f'set title "{title}"', "set style fill solid", "unset key",
         "set boxwidth 0.7", "set border 1", "set xtics nomirror", "set yrange [-0.7:*]",
-        "set xrange [0:*]", "set offsets 0,0,0.5,0", "set format x '%g %%'", "set grid x",
+        f"set xrange [0:{118 * max(value for _, value in rows)}]", "set ytics nomirror scale 0",
+        "set offsets 0,0,0.5,0", "set format x '%g %%'", "set grid x",
         "$rows << EOD", *lines, "EOD",
         "plot $rows using (0.5*$2):1:(0.5*$2):(0.35):3:ytic(4) with boxxy linecolor rgb variable, "
         "$rows using 2:1:(sprintf(' %.3g %%', $2)) with labels left"])
