@@ -214,7 +214,7 @@ std::map<std::string, Policy> rivals(Rng& rng, const Fleet& fleet) {
   std::vector<std::size_t> order(fleet.sites.size());
   std::iota(order.begin(), order.end(), 0);
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[rng.below(i)]);
-  const auto weighted = [](auto weight) -> Policy {
+  const auto weighted = [](const auto& weight) -> Policy {
     return [weight](double request, const std::vector<double>& able, const Sites& sites) {
       std::vector<double> weights(sites.size());
       for (std::size_t i = 0; i < sites.size(); ++i) weights[i] = weight(sites, i);
