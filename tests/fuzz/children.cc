@@ -261,6 +261,7 @@ class Model {
   /// Everybody who was asked has answered or is gone, unless the hold is over; the parent has said
   /// so; and everybody below a branch is known.
   [[nodiscard]] bool may_be_cleared(NodeId id, Session session, bool held) const {
+    if (cloned(id, session)) return true;
     if (held && !moves_.at({id, session}).empty()) return false;
     if (!is_leaf(id) && !kids.at(id).introduced) return false;
     return root_ || said_.contains({id, session});
@@ -274,6 +275,15 @@ class Model {
  private:
   using Which = std::pair<NodeId, Session>;
   static constexpr Stamp kNoStamp = -1;
+
+  /// A branch names it by the very session in which it is a child here: no honest node has two
+  /// parents in one session, and nothing is promised of clones.
+  [[nodiscard]] bool cloned(NodeId id, Session session) const {
+    return std::ranges::any_of(kids, [&](const auto& one) {
+      const auto named = one.second.names.find(id);
+      return one.second.attached && named != one.second.names.end() && named->second == session;
+    });
+  }
 
   [[nodiscard]] std::set<NodeId> who_named(const Which& which) const {
     std::set<NodeId> out;
