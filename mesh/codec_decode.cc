@@ -166,6 +166,10 @@ Coverage get(wire::Coverage::Reader in) {
   return {in.getEnrolled(), in.getOnline(), in.getStale(), in.getOffline()};
 }
 
+Expectation get(wire::Expectation::Reader in) {
+  return {get_curve(in.getMeanJ()), get_curve(in.getDeviationJ())};
+}
+
 GroupSummary get(wire::GroupSummary::Reader in) {
   return {.grid_id = in.getGridId(),
           .discharge = get_curve(in.getDischargeJ()),
@@ -178,7 +182,9 @@ GroupSummary get(wire::GroupSummary::Reader in) {
           .oldest = from_ms(in.getOldestMs()),
           .newest = from_ms(in.getNewestMs()),
           .receipts = get_receipts(in.getReceipts()),
-          .reserved = {in.getReservedW()}};
+          .reserved = {in.getReservedW()},
+          .discharge_expected = get(in.getDischargeExpected()),
+          .charge_expected = get(in.getChargeExpected())};
 }
 
 std::variant<SiteSummary, GroupSummary> get(wire::Report::Summary::Reader in) {

@@ -126,6 +126,15 @@ void put(const Coverage& coverage, wire::Coverage::Builder out) {
   out.setOffline(coverage.offline);
 }
 
+bool is_told(const Expectation& m) {
+  return !m.mean.empty() || !m.deviation.empty();
+}
+
+void put(const Expectation& m, wire::Expectation::Builder out) {
+  put_list(m.mean, [&](unsigned n) { return out.initMeanJ(n); });
+  put_list(m.deviation, [&](unsigned n) { return out.initDeviationJ(n); });
+}
+
 void put(const GroupSummary& m, wire::GroupSummary::Builder out) {
   out.setGridId(m.grid_id);
   put_list(m.discharge, [&](unsigned n) { return out.initDischargeJ(n); });
@@ -139,6 +148,8 @@ void put(const GroupSummary& m, wire::GroupSummary::Builder out) {
   out.setNewestMs(to_ms(m.newest));
   put_list(m.receipts, [&](unsigned n) { return out.initReceipts(n); });
   out.setReservedW(m.reserved.count);
+  if (is_told(m.discharge_expected)) put(m.discharge_expected, out.initDischargeExpected());
+  if (is_told(m.charge_expected)) put(m.charge_expected, out.initChargeExpected());
 }
 
 void put(const Report& m, wire::Frame::Builder frame) {

@@ -159,6 +159,10 @@ void check(Limits& l, const GroupSummary& m) {
   l.market(m.newest);
   l.receipts(m.receipts);
   l.watts(m.reserved, "reserved power out of range");
+  for (const auto* expected : {&m.discharge_expected, &m.charge_expected}) {
+    l.curve(expected->mean);
+    l.curve(expected->deviation);
+  }
 }
 
 void check(Limits& l, const Report& m) {

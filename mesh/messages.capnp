@@ -123,6 +123,11 @@ struct Coverage {
   offline @3 :UInt32;
 }
 
+struct Expectation {
+  meanJ @0 :List(Int64);
+  deviationJ @1 :List(Int64);
+}
+
 struct GroupSummary {
   gridId @0 :UInt16;
   dischargeJ @1 :List(Int64);
@@ -136,6 +141,8 @@ struct GroupSummary {
   newestMs @9 :Int64;
   receipts @10 :List(Receipt);
   reservedW @11 :Int64;
+  dischargeExpected @12 :Expectation;   # absent: not told
+  chargeExpected @13 :Expectation;
 }
 
 struct Report {

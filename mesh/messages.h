@@ -73,9 +73,9 @@ struct Receipt {
 
 /// One site, one direction, at the connection point, losses taken off. Zero when unknown.
 struct SiteDirection {
-  Watts power;    ///< >= 0
-  Joules energy;  ///< >= 0
-  std::uint16_t response_permille = 1000;
+  Watts power;                             ///< >= 0
+  Joules energy;                           ///< >= 0
+  std::uint16_t response_permille = 1000;  ///< no more than the site claims of itself
   friend bool operator==(const SiteDirection&, const SiteDirection&) = default;
 };
 
@@ -101,6 +101,14 @@ struct Coverage {
   friend bool operator==(const Coverage&, const Coverage&) = default;
 };
 
+/// Mean and deviation of a group's energy at each point of the grid, as `aggregation/moments.h` has
+/// them for the wire. Empty: not told, as by nodes of before.
+struct Expectation {
+  std::vector<Joules> mean;
+  std::vector<Joules> deviation;
+  friend bool operator==(const Expectation&, const Expectation&) = default;
+};
+
 struct GroupSummary {
   std::uint16_t grid_id = 0;
   std::vector<Joules> discharge;  ///< duration curve on the grid, 48 points
@@ -115,6 +123,9 @@ struct GroupSummary {
   std::vector<Receipt> receipts;
   /// What sites out of contact were told and may still do, be it more than `asked`: kept free.
   Watts reserved;
+  /// While this node can be reached: how likely that is its parent knows.
+  Expectation discharge_expected;
+  Expectation charge_expected;
   friend bool operator==(const GroupSummary&, const GroupSummary&) = default;
 };
 

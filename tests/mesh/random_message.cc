@@ -133,6 +133,13 @@ SiteSummary site(Rng& rng) {
   return m;
 }
 
+Expectation expectation(Rng& rng) {
+  Expectation m;
+  if (coin(rng)) m.mean = curve(rng);
+  if (coin(rng)) m.deviation = curve(rng);
+  return m;
+}
+
 GroupSummary group(Rng& rng) {
   GroupSummary m;
   m.grid_id = static_cast<std::uint16_t>(rng.next());
@@ -147,6 +154,8 @@ GroupSummary group(Rng& rng) {
   m.oldest = market(rng);
   m.newest = market(rng);
   m.receipts = receipts(rng);
+  m.discharge_expected = expectation(rng);
+  m.charge_expected = expectation(rng);
   return m;
 }
 

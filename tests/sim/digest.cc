@@ -62,6 +62,10 @@ void feed(Digest& out, const mesh::GroupSummary& group) {
   out.add(group.asked.count);
   out.add(group.shortfall.count);
   feed(out, group.receipts);
+  for (const auto* expected : {&group.discharge_expected, &group.charge_expected}) {
+    for (const Joules energy : expected->mean) out.add(energy.count);
+    for (const Joules energy : expected->deviation) out.add(energy.count);
+  }
 }
 
 void feed(Digest& out, const mesh::Probe& m) {
