@@ -94,11 +94,17 @@ struct DispatchConfig {
   friend bool operator==(const DispatchConfig&, const DispatchConfig&) = default;
 };
 
+/// [capacity]: how sure the root is to be of what it promises.
+struct CapacityConfig {
+  std::int32_t confidence_permille = 950;  ///< of promises, that are kept
+  friend bool operator==(const CapacityConfig&, const CapacityConfig&) = default;
+};
+
 /// [market]: where the root bids.
 struct MarketConfig {
   std::string url;                    ///< "http://host:port" or "https://..."
   Price price_min{0};                 ///< never bid below
-  std::int32_t firm_permille = 1000;  ///< share of the firm capability that is offered
+  std::int32_t firm_permille = 1000;  ///< share of the firm capacity that is offered
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 
@@ -125,6 +131,7 @@ struct AggregatorConfig {
 struct RootConfig {
   ListenConfig listen;
   DispatchConfig dispatch;
+  CapacityConfig capacity;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
   std::optional<EtcdConfig> etcd;      ///< nothing: lease = "static", the only root
   std::vector<Endpoint> peers;         ///< every other root

@@ -37,6 +37,7 @@ class Checker {
   void device(const DeviceConfig& device);
   void site(const SiteConfig& site);
   void dispatch(const DispatchConfig& dispatch);
+  void capacity(const CapacityConfig& capacity);
   void market(const MarketConfig& market);
   void time(const TimeConfig& time);
 
@@ -180,6 +181,14 @@ void Checker::etcd(const EtcdConfig& etcd) {
   label("etcd.key", etcd.key);
 }
 
+void Checker::capacity(const CapacityConfig& capacity) {
+  constexpr std::int64_t kLeast = 500;  // below it is no promise
+  constexpr std::int64_t kMost = 999;   // nobody is certain
+  if (capacity.confidence_permille < kLeast || capacity.confidence_permille > kMost) {
+    add("capacity.confidence_pct", "is out of range", "50 to 99.9");
+  }
+}
+
 void Checker::market(const MarketConfig& market) {
   url("market.url", market.url);
   constexpr std::int64_t kPriceMax = 1'000'000;  // per MWh: 50 times the highest cap of a market
@@ -241,6 +250,7 @@ void Checker::role(const AggregatorConfig& group) {
 void Checker::role(const RootConfig& root) {
   listen(root.listen);
   dispatch(root.dispatch);
+  capacity(root.capacity);
   if (root.market) market(*root.market);
   if (root.etcd) etcd(*root.etcd);
   if (!root.etcd && !root.peers.empty()) {

@@ -129,6 +129,8 @@ void print(Printer& out, const RootConfig& root) {
   out.whole("copies", root.journal_copies);
   out.section("[dispatch]");
   out.whole("cut_off_hold_s", root.dispatch.cut_off_hold / std::chrono::seconds{1});
+  out.section("[capacity]");
+  out.pct("confidence_pct", root.capacity.confidence_permille);
   if (!root.market) return;
   out.section("[market]");
   out.text("url", root.market->url);

@@ -100,6 +100,11 @@ void read(TomlSection section, DispatchConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, CapacityConfig& into) {
+  section.take_pct("confidence_pct", into.confidence_permille);
+  section.finish();
+}
+
 void read(TomlSection section, MarketConfig& into) {
   constexpr std::string_view kHint = "\"http://host:port\"";
   section.take_required("url", into.url, kHint);
@@ -301,6 +306,7 @@ RoleConfig FileReader::read_all() {
   read_section("device", need({Role::kLeaf}, Need::kRequired), leaf.device);
   read_section("site", need({Role::kLeaf}, Need::kOptional), leaf.site);
   read_section("dispatch", need({Role::kRoot}, Need::kOptional), root.dispatch);
+  read_section("capacity", need({Role::kRoot}, Need::kOptional), root.capacity);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;
   read_lease(role, root);
   top_.finish();

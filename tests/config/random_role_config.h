@@ -76,6 +76,7 @@ inline LeafConfig random_leaf(Rng& rng) {
 inline RootConfig random_root(Rng& rng) {
   RootConfig root;
   root.listen = random_listen(rng);
+  root.capacity.confidence_permille = static_cast<std::int32_t>(500 + rng.below(500));
   root.dispatch.cut_off_hold = std::chrono::seconds{5 + rng.below(896)};
   if (rng.below(3) != 0) {
     const auto price = static_cast<std::int64_t>(rng.below(2'000'000'000'001)) - 1'000'000'000'000;
