@@ -20,11 +20,11 @@ constexpr std::int64_t kMillisPerSecond = 1000;
 
 }  // namespace
 
-FirmCurve::FirmCurve(const aggregation::DurationCurve& nominal, std::int32_t permille)
-    : nominal_{nominal}, permille_{std::clamp(permille, 0, 1000)} {}
+FirmCurve::FirmCurve(const aggregation::DurationCurve& firm, std::int32_t permille)
+    : firm_{firm}, permille_{std::clamp(permille, 0, 1000)} {}
 
 Joules FirmCurve::at(milliseconds duration) const {
-  return {nominal_.at(duration).count * permille_ / 1000};
+  return {firm_.at(duration).count * permille_ / 1000};
 }
 
 std::vector<Joules> FirmCurve::points() const {

@@ -31,16 +31,16 @@ struct Commitment {
   friend bool operator==(const Commitment&, const Commitment&) = default;
 };
 
-/// What is bid on: part of the nominal curve.
+/// What is bid on: part of what the plant delivers with the confidence configured.
 class FirmCurve {
  public:
   /// `permille` is clamped to [0, 1000].
-  FirmCurve(const aggregation::DurationCurve& nominal, std::int32_t permille);
+  FirmCurve(const aggregation::DurationCurve& firm, std::int32_t permille);
   [[nodiscard]] Joules at(std::chrono::milliseconds duration) const;
   [[nodiscard]] std::vector<Joules> points() const;
 
  private:
-  aggregation::DurationCurve nominal_;
+  aggregation::DurationCurve firm_;
   std::int64_t permille_;
 };
 

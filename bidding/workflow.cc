@@ -258,6 +258,10 @@ void Workflow::fetch(const Now& now) {
   if (fetch_gates_.due <= now.market) send(now, fetch_gates_, FetchGates{});
 }
 
+bool Workflow::decides(const Now& now) const {
+  return std::ranges::any_of(decide_at_, [&](const auto& at) { return at.second <= now.market; });
+}
+
 void Workflow::decide_gates(const Now& now, const PlantState& plant) {
   for (const Gate& gate : gates_) {
     const auto at = decide_at_.find(gate.from);
@@ -265,7 +269,7 @@ void Workflow::decide_gates(const Now& now, const PlantState& plant) {
     const DecideInput input{now.market,         gate,
                             options_.price_min, options_.horizon,
                             &ledger_.prices(),  commitments(plant)};
-    const auto decided = decide(input, FirmCurve{plant.discharge, options_.firm_permille});
+    const auto decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
     if (decided && record(*decided)) {
       decide_at_.erase(at);
     } else {  // prices may still come, batteries may still join

@@ -34,7 +34,7 @@ namespace vpp::bidding {
 struct WorkflowOptions {
   bool enabled = true;               ///< false: no new bids; what was won is still delivered
   Price price_min;                   ///< degradation and other cost: never sells below
-  std::int32_t firm_permille = 900;  ///< of the nominal curve; learned from issue to issue
+  std::int32_t firm_permille = 900;  ///< of the firm curve, what is offered
   Duration decide_before = std::chrono::minutes{2};   ///< market time before a gate closes
   Duration settle_after = std::chrono::minutes{3};    ///< market time after delivery ended
   Duration receipts_wait = std::chrono::minutes{10};  ///< market time more, while none is known
@@ -43,7 +43,7 @@ struct WorkflowOptions {
 
 /// What the plant can do and did, as the root knows it now.
 struct PlantState {
-  aggregation::DurationCurve discharge;  ///< nominal, of the sites counted
+  aggregation::DurationCurve firm;  ///< discharge, of the sites counted; needed if decides()
   std::uint32_t sites_counted = 0;
   std::uint32_t sites_enrolled = 0;
   std::map<OrderId, Joules> delivered;  ///< receipts, summed over the sites counted
@@ -80,6 +80,9 @@ class Workflow {
 
   /// Fires what is due. Call at next_deadline() or later; earlier is a no-op.
   void advance(const Now& now, const PlantState& plant);
+
+  /// Whether advance() will look at what the plant can do.
+  [[nodiscard]] bool decides(const Now& now) const;
 
   /// In market time: gates, retries, settlements. Later than now after advance(now).
   [[nodiscard]] MarketTime next_deadline() const;

@@ -230,30 +230,39 @@ std::string drain_document(const Snapshot& snapshot) {
   return text(out);
 }
 
-std::string capacity_document(const Snapshot& snapshot) {
+namespace {
+
+Json capacity_side(const aggregation::DurationCurve& nominal,
+                   const aggregation::DurationCurve* firm) {
   constexpr std::array kHorizons{300s, 900s, 3'600s, 14'400s};
-  const std::int32_t permille = snapshot.vitals.firm_permille;
-  const auto side = [&](const aggregation::DurationCurve& curve) {
-    Json horizons = Json::array();
-    for (const auto horizon : kHorizons) {
-      const Watts power = held_power(curve, horizon);
-      horizons.push_back({{"duration_s", horizon.count()},
-                          {"power_w", power.count},
-                          {"firm_w", firm(power, permille).count}});
-    }
-    Json points = Json::array();
-    for (const auto at : aggregation::kGrid) {
-      points.push_back({{"duration_s", at.count()}, {"energy_wh", watt_hours(curve.at(at))}});
-    }
-    return Json{{"horizons", std::move(horizons)}, {"curve", std::move(points)}};
-  };
-  const auto flexibility = flexibility_of(snapshot.status);
-  const bool leaf = snapshot.status.role == Role::kLeaf;
+  Json horizons = Json::array();
+  for (const auto horizon : kHorizons) {
+    horizons.push_back(
+        {{"duration_s", horizon.count()},
+         {"power_w", held_power(nominal, horizon).count},
+         {"firm_w", firm != nullptr ? Json(held_power(*firm, horizon).count) : Json()}});
+  }
+  Json points = Json::array();
+  for (const auto at : aggregation::kGrid) {
+    points.push_back({{"duration_s", at.count()},
+                      {"energy_wh", watt_hours(nominal.at(at))},
+                      {"firm_wh", firm != nullptr ? watt_hours(firm->at(at)) : Json()}});
+  }
+  return {{"horizons", std::move(horizons)}, {"curve", std::move(points)}};
+}
+
+}  // namespace
+
+std::string capacity_document(const Snapshot& snapshot) {
+  const node::NodeStatus& status = snapshot.status;
+  const auto nominal = flexibility_of(status);
+  const auto firm = firm_flexibility_of(status);
   Json out = document("capacity");
-  out["coverage"] = leaf ? Json() : coverage_part(snapshot.status.group.coverage);
-  out["firm_permille"] = permille;
-  out["up"] = flexibility ? side(flexibility->up) : Json();
-  out["down"] = flexibility ? side(flexibility->down) : Json();
+  out["coverage"] = status.role == Role::kLeaf ? Json() : coverage_part(status.group.coverage);
+  out["firm_permille"] = snapshot.vitals.firm_permille;
+  out["shortfall_ppm"] = firm ? Json(status.shortfall_level.count) : Json();
+  out["up"] = nominal ? capacity_side(nominal->up, firm ? &firm->up : nullptr) : Json();
+  out["down"] = nominal ? capacity_side(nominal->down, firm ? &firm->down : nullptr) : Json();
   return text(out);
 }
 

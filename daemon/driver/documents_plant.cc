@@ -133,7 +133,11 @@ std::string dry_run_document(const Snapshot& snapshot, const node::SendOrder& co
     would["feasible"] = unserved == Joules{0};
     would["held_w"] = sign * std::min(most, wanted).count;
     would["unserved_wh"] = watt_hours(unserved);
-    would["firm_w"] = sign * (most.count * snapshot.vitals.firm_permille / 1000);
+  }
+  if (const auto firm = firm_flexibility_of(snapshot.status)) {
+    const bool up = command.power.count >= 0;
+    const Watts held = held_power(up ? firm->up : firm->down, command.duration);
+    would["firm_w"] = up ? held.count : -held.count;
   }
   Json out = document("dry_run");
   out["would"] = std::move(would);

@@ -35,22 +35,24 @@ Json unknown_part(const node::NodeStatus& status, Watts mesh::ChildView::* cap) 
 
 Json capacity_part(const Snapshot& snapshot) {
   const auto flexibility = flexibility_of(snapshot.status);
-  const auto side = [&](const aggregation::DurationCurve* curve, Watts mesh::ChildView::* cap) {
+  const auto firm = firm_flexibility_of(snapshot.status);
+  using Curve = aggregation::DurationCurve;
+  const auto side = [&](Curve Flexibility::* way, Watts mesh::ChildView::* cap) {
     std::optional<Watts> power;
     std::optional<Joules> energy;
     std::optional<Watts> promised;
-    if (curve != nullptr) {
-      power = held_power(*curve, kShortest);
-      promised = firm(*power, snapshot.vitals.firm_permille);
-      energy = curve->at(kLongest);
+    if (flexibility) {
+      power = held_power((*flexibility).*way, kShortest);
+      energy = ((*flexibility).*way).at(kLongest);
     }
+    if (firm) promised = held_power((*firm).*way, kShortest);
     return Json{{"power_w", watts(power)},
                 {"firm_w", watts(promised)},
                 {"energy_wh", watt_hours(energy)},
                 {"unknown_w", unknown_part(snapshot.status, cap)}};
   };
-  return {{"up", side(flexibility ? &flexibility->up : nullptr, &mesh::ChildView::discharge_max)},
-          {"down", side(flexibility ? &flexibility->down : nullptr, &mesh::ChildView::charge_max)}};
+  return {{"up", side(&Flexibility::up, &mesh::ChildView::discharge_max)},
+          {"down", side(&Flexibility::down, &mesh::ChildView::charge_max)}};
 }
 
 Json age_of(MarketTime at, const Now& now) {

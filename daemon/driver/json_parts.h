@@ -66,10 +66,6 @@ inline Json coverage_part(const mesh::Coverage& coverage) {
           {"offline", coverage.offline}};
 }
 
-inline Watts firm(Watts power, std::int32_t permille) {
-  return {power.count * permille / 1000};
-}
-
 constexpr auto kShortest = std::chrono::milliseconds{std::chrono::minutes{5}};
 constexpr auto kLongest = std::chrono::milliseconds{aggregation::kGrid.back()};
 

@@ -34,6 +34,7 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   }
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
     out.cut_off_hold = root->dispatch.cut_off_hold;
+    out.shortfall = {(1000 - root->capacity.confidence_permille) * 1000};
   }
   out.bidding.enabled = false;
   if (const auto* root = std::get_if<RootConfig>(&config.of_role); root && root->market) {

@@ -5,6 +5,8 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/node/firm.h"
+
 namespace vpp::driver {
 
 std::optional<Flexibility> flexibility_of(const node::NodeStatus& status) {
@@ -18,6 +20,15 @@ std::optional<Flexibility> flexibility_of(const node::NodeStatus& status) {
   const auto down = DurationCurve::from_wire(status.group.grid_id, status.group.charge);
   if (!up || !down) return std::nullopt;
   return Flexibility{*up, *down};
+}
+
+std::optional<Flexibility> firm_flexibility_of(const node::NodeStatus& status) {
+  if (status.role == Role::kLeaf || status.rates.size() != status.children.size()) {
+    return std::nullopt;
+  }
+  const auto [discharge, charge] =
+      node::firm_of(status.children, status.rates, status.shortfall_level);
+  return Flexibility{discharge, charge};
 }
 
 Watts held_power(const aggregation::DurationCurve& curve, std::chrono::milliseconds duration) {
@@ -52,11 +63,13 @@ void hide_moved(node::NodeStatus& status) {
     if (kept != i) {
       status.children[kept] = std::move(status.children[i]);
       if (i < status.asked.size()) status.asked[kept] = status.asked[i];
+      if (i < status.rates.size()) status.rates[kept] = status.rates[i];
     }
     ++kept;
   }
   status.children.resize(kept);
   if (status.asked.size() > kept) status.asked.resize(kept);
+  if (status.rates.size() > kept) status.rates.resize(kept);
 }
 
 std::string_view to_string(NodeState state) {

@@ -45,7 +45,7 @@ struct Vitals {
   using Market = MarketVitals;
   std::optional<Market> market;  ///< root with a market
 
-  std::int32_t firm_permille = 1000;  ///< of the power, what is promised
+  std::int32_t firm_permille = 1000;  ///< of the firm capacity, what is offered
   std::int64_t cert_not_before_ms = 0;
   std::int64_t cert_not_after_ms = 0;      ///< 0: unknown
   std::uint64_t requests_dropped = 0;      ///< for a full queue
@@ -66,6 +66,9 @@ struct Flexibility {
 
 /// Of what is counted below, or of the leaf's own site. Nothing: unknown.
 [[nodiscard]] std::optional<Flexibility> flexibility_of(const node::NodeStatus& status);
+
+/// What of it is firm, at the node's level. Nothing: unknown, or a leaf, which knows no rates.
+[[nodiscard]] std::optional<Flexibility> firm_flexibility_of(const node::NodeStatus& status);
 
 /// Constant power that can be held for all of `duration`, rounded down; duration > 0.
 [[nodiscard]] Watts held_power(const aggregation::DurationCurve& curve,

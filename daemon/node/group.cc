@@ -6,6 +6,7 @@
 
 #include "config/limits.h"
 #include "config/planted_bug.h"
+#include "daemon/node/firm.h"
 
 namespace vpp::node {
 namespace {
@@ -35,6 +36,18 @@ Curves curves_of(const mesh::SiteSummary& site) {
           DurationCurve::of_site(capability_of(site.charge))};
 }
 
+/// One direction of what the children are expected to deliver.
+struct Expected {
+  std::vector<aggregation::SiteReliability> sites;
+  aggregation::Moments groups;
+
+  [[nodiscard]] mesh::Expectation of(const DurationCurve& nominal) const {
+    aggregation::Moments all = aggregation::Moments::of_sites(sites);
+    all += groups;
+    return {all.mean_to_wire(nominal), all.deviation_to_wire(nominal)};
+  }
+};
+
 bool is_release(const mesh::Dispatch& form) {
   return !form.share && form.ahead.empty();
 }
@@ -55,7 +68,8 @@ std::vector<mesh::Receipt> newest(const std::map<OrderId, Joules>& sums) {
 /// Adds children one by one to the summary that goes up.
 class Summing {
  public:
-  explicit Summing(const mesh::Children& children) : children_{children} {}
+  Summing(const mesh::Children& children, const Reliability& reliability)
+      : children_{children}, reliability_{reliability} {}
 
   void add(const mesh::ChildView& child) {
     if (child.moved) return;
@@ -72,6 +86,8 @@ class Summing {
     out_.grid_id = aggregation::kGridId;
     out_.discharge.assign(sum_.discharge.points().begin(), sum_.discharge.points().end());
     out_.charge.assign(sum_.charge.points().begin(), sum_.charge.points().end());
+    out_.discharge_expected = discharge_.of(sum_.discharge);
+    out_.charge_expected = charge_.of(sum_.charge);
     out_.receipts = newest(receipts_);
     return std::move(out_);
   }
@@ -93,6 +109,11 @@ class Summing {
     const Curves curves = curves_of(site);
     sum_.discharge += curves.discharge;
     sum_.charge += curves.charge;
+    if (!site.stale) {
+      const ChildRates rates = reliability_.of(child.id);
+      discharge_.sites.push_back(site_of(site.discharge, rates));
+      charge_.sites.push_back(site_of(site.charge, rates));
+    }
     if (site.order != kNoOrder) out_.measured += site.measured.value_or(Watts{0});
     out_.stored += site.stored.value_or(Joules{0});
     add_receipts(receipts_, site.receipts);
@@ -113,6 +134,9 @@ class Summing {
     if (group.coverage.online > 0) age(group.oldest, group.newest);
     sum_.discharge += curves->discharge;
     sum_.charge += curves->charge;
+    const aggregation::PerMillion up = reliability_.of(child.id).availability;
+    discharge_.groups += moments_of(group, Direction::kDischarge, curves->discharge).behind(up);
+    charge_.groups += moments_of(group, Direction::kCharge, curves->charge).behind(up);
     out_.measured += group.measured;
     out_.stored += group.stored;
     add_receipts(receipts_, group.receipts);
@@ -133,8 +157,11 @@ class Summing {
   }
 
   const mesh::Children& children_;
+  const Reliability& reliability_;
   mesh::GroupSummary out_;
   Curves sum_;
+  Expected discharge_;
+  Expected charge_;
   std::map<OrderId, Joules> receipts_;
   bool aged_ = false;
 };
@@ -146,7 +173,7 @@ Group::Group(const mesh::ChildrenOptions& options, const aggregation::Dispatcher
     : children_{options, rng}, dispatcher_{dispatch} {}
 
 mesh::GroupSummary Group::summary(const Now& now) const {
-  Summing summing{children_};
+  Summing summing{children_, reliability_};
   for (const auto& child : children_.view(now)) summing.add(child);
   mesh::GroupSummary out = summing.finish();
   out.asked = target_;
@@ -182,7 +209,12 @@ aggregation::ChildState Group::state_of(const mesh::ChildView& child) {
   return state;
 }
 
+void Group::watch(const Now& now) {
+  if (reliability_.look_due(now.protocol)) reliability_.look(now.protocol, children_.view(now));
+}
+
 bool Group::keep_up(const Now& now) {
+  watch(now);
   if (target_ != Watts{0} || promises_.empty()) return false;
   bool again = false;
   for (const auto& child : children_.view(now)) {
@@ -199,12 +231,24 @@ Promises::Lives Group::lives(const mesh::ChildView& child) const {
   return emptied ? Promises::Lives::kAllBelowMoved : Promises::Lives::kHere;
 }
 
+namespace {
+
+bool is_silent(const mesh::ChildView& child) {
+  if (child.role != Role::kLeaf || child.moved || child.left) return false;
+  if (!child.attached) return true;
+  const auto* site = child.summary ? std::get_if<mesh::SiteSummary>(&*child.summary) : nullptr;
+  return site != nullptr && site->stale;
+}
+
+}  // namespace
+
 Group::Below Group::look(const Now& now) {
   Below below;
   for (auto& child : children_.view(now)) {
     const bool unknown = !children_.rooted() && !children_.known_above(child.id);
     child.counted = child.counted && !unknown;
     promises_.seen(now.protocol, child, lives(child));
+    if (is_silent(child)) below.silent.push_back(child.id);
     if (child.counted) {
       below.counted.push_back(state_of(child));
     } else if (child.attached) {
@@ -216,6 +260,7 @@ Group::Below Group::look(const Now& now) {
 }
 
 Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
+  watch(now);
   const Below below = look(now);
   mesh::Dispatch form = asked;
   form.share = std::nullopt;
@@ -225,8 +270,10 @@ Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
   asked_.clear();
   if (asked.share) {
     shortfall_ = split_now(now, asked, below, forms);
+    learn(now, asked, below);
   } else {
     dispatcher_.idle();
+    reliability_.idle();
     shortfall_ = Watts{0};
     waiting_for_ = kNoOrder;
   }
@@ -263,6 +310,18 @@ Watts Group::split_now(const Now& now, const mesh::Dispatch& asked, const Below&
     out[i].share = plan.shares[i].power + Watts{planted(Bug::kWattGained) ? 1 : 0};
   }
   return plan.shortfall;
+}
+
+/// How well sites do what they are asked.
+void Group::learn(const Now& now, const mesh::Dispatch& asked, const Below& below) {
+  const Direction direction = *asked.share < Watts{0} ? Direction::kCharge : Direction::kDischarge;
+  std::vector<Reliability::Doing> doing;
+  for (const auto& child : below.counted) {
+    if (!std::holds_alternative<aggregation::SiteFlexibility>(child.flexibility)) continue;
+    const bool idle = asked_[child.id] == Watts{0} && !dispatcher_.doubted(child.id);
+    if (!idle) doing.push_back({child.id, dispatcher_.does_permille(child, direction)});
+  }
+  reliability_.ordered(now.protocol, asked.order, doing, below.silent);
 }
 
 /// The same share or release again, too soon for a line whose beacons are slower than the control
@@ -311,6 +370,7 @@ void Group::fill(NodeStatus& out, const Now& now) const {
   out.children = children_.view(now);
   out.draining = children_.draining();
   out.asked = asked_of(out.children);
+  out.rates = rates_of(out.children);
   out.counters = children_.counters();
   if (children_.located_count() <= kLocatedShown) out.located = children_.located();
 }
@@ -322,6 +382,13 @@ std::vector<Watts> Group::asked_of(const std::vector<mesh::ChildView>& view) con
     const auto it = asked_.find(child.id);
     out.push_back(it == asked_.end() ? Watts{0} : it->second);
   }
+  return out;
+}
+
+std::vector<ChildRates> Group::rates_of(const std::vector<mesh::ChildView>& view) const {
+  std::vector<ChildRates> out;
+  out.reserve(view.size());
+  for (const auto& child : view) out.push_back(reliability_.of(child.id));
   return out;
 }
 

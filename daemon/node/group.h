@@ -22,6 +22,7 @@
 #include "daemon/node/membership_news.h"
 #include "daemon/node/node.h"
 #include "daemon/node/promises.h"
+#include "daemon/node/reliability.h"
 #include "mesh/children.h"
 
 namespace vpp::node {
@@ -58,6 +59,7 @@ class Group {
   void fill(NodeStatus& out, const Now& now) const;
 
   [[nodiscard]] std::vector<Watts> asked_of(const std::vector<mesh::ChildView>& view) const;
+  [[nodiscard]] std::vector<ChildRates> rates_of(const std::vector<mesh::ChildView>& view) const;
 
   /// Children whose newest report was no valid curve, since the last call.
   [[nodiscard]] std::vector<NodeId> take_invalid();
@@ -65,15 +67,18 @@ class Group {
  private:
   struct Below {
     std::vector<aggregation::ChildState> counted;
-    std::vector<NodeId> held;  ///< attached, but not to be counted yet
-    std::vector<NodeId> kept;  ///< likewise, but they do only what this node or, on the way, the
-                               ///< former parent told them
+    std::vector<NodeId> held;    ///< attached, but not to be counted yet
+    std::vector<NodeId> kept;    ///< likewise, but they do only what this node or, on the way, the
+                                 ///< former parent told them
+    std::vector<NodeId> silent;  ///< sites that are lost or whose values are too old
   };
   [[nodiscard]] Below look(const Now& now);
   [[nodiscard]] Promises::Lives lives(const mesh::ChildView& child) const;
   [[nodiscard]] aggregation::ChildState state_of(const mesh::ChildView& child);
   [[nodiscard]] Watts split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
                                 std::vector<mesh::Dispatch>& out);
+  void watch(const Now& now);
+  void learn(const Now& now, const mesh::Dispatch& asked, const Below& below);
   void send(const Now& now, NodeId child, const mesh::Dispatch& form);
   [[nodiscard]] bool needless(const Now& now, NodeId child, const mesh::Dispatch& form,
                               const mesh::ChildLine& line);
@@ -82,6 +87,7 @@ class Group {
   aggregation::Dispatcher dispatcher_;
   MembershipNews news_;
   Promises promises_;
+  Reliability reliability_;
   struct Renewed {
     mesh::Session session = 0;
     Instant at{};

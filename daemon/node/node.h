@@ -13,11 +13,13 @@
 
 #include "aggregation/dispatcher.h"
 #include "aggregation/order.h"
+#include "aggregation/response.h"
 #include "bidding/workflow.h"
 #include "config/ids.h"
 #include "config/limits.h"
 #include "config/rng.h"
 #include "config/time.h"
+#include "daemon/node/reliability.h"
 #include "daemon/node/root_lease.h"
 #include "device/site.h"
 #include "mesh/children.h"
@@ -42,6 +44,9 @@ struct RootOptions {
   JournalCodec codec;           ///< needed with peers
 };
 
+/// A promise in twenty may be broken.
+inline constexpr aggregation::PerMillion kShortfallDefault{50'000};
+
 struct NodeOptions {
   NodeId self;
   Role role = Role::kLeaf;
@@ -56,6 +61,8 @@ struct NodeOptions {
   RootOptions root;
   /// Root: how long those below go on with what they were told when they hear nothing newer.
   Duration cut_off_hold = limits::kCutOffHold;
+  /// Root: part of its promises that may be broken.
+  aggregation::PerMillion shortfall = kShortfallDefault;
 };
 
 // --- what is durable -------------------------------------------------------------------------
@@ -241,7 +248,10 @@ struct NodeStatus {
   std::vector<mesh::ChildView> children;
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.
   std::optional<std::vector<mesh::Located>> located;
-  std::vector<Watts> asked;  ///< newest share per child, same order; 0 when none
+  std::vector<Watts> asked;       ///< newest share per child, same order; 0 when none
+  std::vector<ChildRates> rates;  ///< what was learned of each child, same order
+  /// Root: at which probability of a shortfall it promises, calibrated by what was delivered.
+  aggregation::PerMillion shortfall_level = kShortfallDefault;
   mesh::ChildrenCounters counters;
   std::optional<Watts> target;  ///< what this node is to deliver now; nothing: no order
   OrderId order;

@@ -7,6 +7,7 @@
 
 #include "config/limits.h"
 #include "config/planted_bug.h"
+#include "daemon/node/firm.h"
 
 namespace vpp::node {
 namespace {
@@ -259,11 +260,18 @@ void RootNode::say_shortfall(Watts asked, Watts shortfall) {
              " W cannot be placed");
 }
 
+aggregation::PerMillion RootNode::shortfall_level() const {
+  return calibrated(workflow_.bids(), options_.shortfall);
+}
+
 bidding::PlantState RootNode::plant(const Now& now) const {
   const mesh::GroupSummary sum = group_.summary(now);
   bidding::PlantState plant;
-  const auto curve = aggregation::DurationCurve::from_wire(sum.grid_id, sum.discharge);
-  if (curve) plant.discharge = *curve;
+  if (workflow_.decides(now)) {
+    const auto children = group_.children().view(now);
+    plant.firm =
+        firm_of(children, group_.rates_of(children), shortfall_level(), Direction::kDischarge);
+  }
   plant.sites_counted = sum.coverage.online;
   plant.sites_enrolled = sum.coverage.enrolled;
   for (const auto& receipt : sum.receipts) plant.delivered[receipt.order] = receipt.delivered;
@@ -336,6 +344,7 @@ NodeStatus RootNode::status(const Now& now) const {
   out.tick = tick_;
   for (const auto& [id, order] : orders_.all()) out.orders.push_back(order);
   out.bids = workflow_.bids();
+  out.shortfall_level = calibrated(out.bids, options_.shortfall);
   for (const auto& [from, price] : workflow_.prices()) out.prices.push_back(price);
   if (out.prices.size() > kPricesShown) {
     out.prices.erase(out.prices.begin(), out.prices.end() - kPricesShown);

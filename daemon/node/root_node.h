@@ -59,6 +59,7 @@ class RootNode final : public RoleNode {
   [[nodiscard]] mesh::Dispatch form(const Now& now,
                                     const std::optional<aggregation::Order>& active) const;
   void say_shortfall(Watts asked, Watts shortfall);
+  [[nodiscard]] aggregation::PerMillion shortfall_level() const;
   [[nodiscard]] bidding::PlantState plant(const Now& now) const;
   void run_workflow(const Now& now);
   void collect_children(const Now& now);

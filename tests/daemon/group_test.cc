@@ -128,6 +128,37 @@ TEST_CASE("a group that is cut off releases the site that its new parent does no
   CHECK(bench.words() == "2000 2000");
 }
 
+TEST_CASE("what a group expects of its sites goes up beside what they could do", "[node][group]") {
+  Bench bench;
+  bench.cleared({1, 2});
+  const auto mean_of_nominal = [&] {
+    const mesh::GroupSummary sum = bench.group.summary(bench.now);
+    REQUIRE(sum.discharge_expected.mean.size() == aggregation::kGridPoints);
+    REQUIRE(sum.discharge_expected.deviation[0] > Joules{0});
+    return static_cast<double>(sum.discharge_expected.mean[0].count) /
+           static_cast<double>(sum.discharge[0].count);
+  };
+  bench.tick(std::nullopt);
+  CHECK(mean_of_nominal() == Approx(0.9));
+  for (int second = 0; second < 60; ++second) bench.tick(Watts{4'000});
+  bench.tick(std::nullopt);
+  CHECK(mean_of_nominal() == Approx(0.909));  // each has followed one order
+}
+
+TEST_CASE("a site that does not do what it is asked is expected to do less", "[node][group]") {
+  Bench bench;
+  bench.cleared({1, 2});
+  bench.tick(Watts{4'000});
+  for (int second = 0; second < 60; ++second) {
+    bench.does[2] = Watts{0};
+    bench.tick(Watts{4'000});
+  }
+  bench.tick(std::nullopt);
+  const auto rates = bench.group.rates_of(bench.group.children().view(bench.now));
+  CHECK(rates[0].response_permille == 909);
+  CHECK(rates[1].response_permille < 850);
+}
+
 TEST_CASE("a release is said again until whoever hears it has answered", "[node][group]") {
   GroupBench bench;
   bench.cleared({1, 2});

@@ -58,6 +58,7 @@ inline driver::Snapshot root_snapshot() {
   leaf.summary = site;
   status.children = {group, leaf};
   status.asked = {Watts{3'500}, Watts{2'500}};
+  status.rates.assign(2, {.response_permille = 900, .availability = {990'000}});
   aggregation::Order order;
   order.id = {7};
   order.key = "op-7";

@@ -257,6 +257,10 @@ int nodes_list(const Session& session, const std::string& state) {
 int capacity(const Session& session) {
   return show(session, "/v1/capacity", [&](const Document& document) {
     session.out << "sites: " << coverage_text(member(document, "coverage")) << '\n';
+    if (const auto& level = member(document, "shortfall_ppm"); level.is_number()) {
+      session.out << fmt::format("firm: delivered at least {:.2f}% of the time\n",
+                                 100.0 - level.get<double>() / 10'000);
+    }
     print_horizons(session, "UP FOR", member(document, "up"));
     print_horizons(session, "DOWN FOR", member(document, "down"));
   });
