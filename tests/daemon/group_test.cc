@@ -129,7 +129,7 @@ TEST_CASE("a group that is cut off releases the site that its new parent does no
 }
 
 TEST_CASE("what a group expects of its sites goes up beside what they could do", "[node][group]") {
-  Bench bench;
+  GroupBench bench;
   bench.cleared({1, 2});
   const auto mean_of_nominal = [&] {
     const mesh::GroupSummary sum = bench.group.summary(bench.now);
@@ -146,7 +146,7 @@ TEST_CASE("what a group expects of its sites goes up beside what they could do",
 }
 
 TEST_CASE("a site that does not do what it is asked is expected to do less", "[node][group]") {
-  Bench bench;
+  GroupBench bench;
   bench.cleared({1, 2});
   bench.tick(Watts{4'000});
   for (int second = 0; second < 60; ++second) {
