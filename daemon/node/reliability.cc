@@ -10,7 +10,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr Duration kLookEvery = 1min;
+constexpr Duration kUplinkLookEvery = 1min;
 constexpr int kMissedLooksMax = 60;  ///< in a row, that count
 constexpr Duration kEventMax = 15min;
 /// Shorter orders say more about the way down and back than about the site.
@@ -53,7 +53,7 @@ void Reliability::idle() {
 }
 
 void Reliability::look(Instant now, const std::vector<mesh::ChildView>& children) {
-  look_at_ = now + kLookEvery;
+  look_at_ = now + kUplinkLookEvery;
   std::map<NodeId, Known> kept;
   for (const auto& child : children) {
     const auto found = known_.find(child.id);
