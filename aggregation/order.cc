@@ -40,12 +40,18 @@ std::optional<Order> OrderBook::cancel(const Now& now, OrderId id) {
   return it->second;
 }
 
-std::optional<Order> OrderBook::active(const Now& now, std::vector<Order>& changed) {
-  Order* winner = nullptr;
+std::vector<Order> OrderBook::active(const Now& now, std::vector<Order>& changed) {
+  std::vector<Order*> candidates;
   for (auto& [id, order] : orders_) {
     const bool in_window = order.from <= now.market && now.market < order.until;
-    if (!is_open(order.state) || !in_window) continue;
-    if (winner == nullptr || beats(order, *winner)) winner = &order;
+    if (is_open(order.state) && in_window) candidates.push_back(&order);
+  }
+  std::ranges::sort(candidates, [](const Order* a, const Order* b) { return beats(*a, *b); });
+  std::vector<Order*> winners;
+  for (Order* order : candidates) {
+    const bool taken = std::ranges::any_of(
+        winners, [&](const Order* other) { return overlap(other->scope, order->scope); });
+    if (!taken) winners.push_back(order);
   }
   const auto move_to = [&](Order& order, OrderState state) {
     if (order.state == state) return;
@@ -57,32 +63,49 @@ std::optional<Order> OrderBook::active(const Now& now, std::vector<Order>& chang
     if (order.until <= now.market) {
       move_to(order, OrderState::kDone);
     } else {
-      move_to(order, &order == winner ? OrderState::kActive : OrderState::kSuperseded);
+      const bool wins = std::ranges::find(winners, &order) != winners.end();
+      move_to(order, wins ? OrderState::kActive : OrderState::kSuperseded);
     }
   }
-  return winner == nullptr ? std::nullopt : std::optional{*winner};
+  std::vector<Order> out;
+  for (const Order* winner : winners) out.push_back(*winner);
+  std::ranges::sort(out, {}, &Order::scope);
+  return out;
 }
 
-std::vector<Order> OrderBook::schedule(const Now& now, MarketTime horizon, std::size_t most) const {
+std::map<Scope, std::vector<Order>> OrderBook::schedule(const Now& now, MarketTime horizon,
+                                                        std::size_t most) const {
   std::vector<Order> open;
   for (const auto& [id, order] : orders_) {
     if (is_open(order.state)) open.push_back(order);
   }
   OrderBook rehearsal{std::move(open)};
-  std::vector<Order> out;
+  std::map<Scope, std::vector<Order>> out;
   std::vector<Order> changed;
   Now then = now;
   while (true) {
-    const auto active = rehearsal.active(then, changed);
-    const bool goes_on = active && !out.empty() && out.back().id == active->id;
-    if (!goes_on && !out.empty()) out.back().until = std::min(out.back().until, then.market);
-    if (active && !goes_on) {
-      if (out.size() == most) break;
-      out.push_back(*active);
+    const std::vector<Order> active = rehearsal.active(then, changed);
+    for (auto& [scope, orders] : out) {
+      const auto at = std::ranges::find(active, scope, &Order::scope);
+      const bool goes_on = at != active.end() && at->id == orders.back().id;
+      if (!goes_on) orders.back().until = std::min(orders.back().until, then.market);
+    }
+    for (const Order& order : active) {
+      auto& orders = out[order.scope];
+      const bool goes_on = !orders.empty() && orders.back().id == order.id;
+      if (!goes_on && orders.size() < most) orders.push_back(order);
     }
     const MarketTime next = rehearsal.next_change(then);
     if (next >= horizon || next == kEndOfTime) break;
     then.market = next;
+  }
+  return out;
+}
+
+std::set<Scope> OrderBook::open_scopes() const {
+  std::set<Scope> out;
+  for (const auto& [id, order] : orders_) {
+    if (is_open(order.state)) out.insert(order.scope);
   }
   return out;
 }

@@ -1,10 +1,12 @@
 // Orders at the root: what the plant was told to do, by whom, when. Pure.
 //
-// At any market time at most one order is in force: the newest accepted one whose window holds it,
-// an operator's before a market's. A superseded or cancelled order never comes back.
+// At any market time, of orders whose scopes overlap at most one is in force: the newest accepted
+// one whose window holds it, an operator's before a market's. Orders for disjoint scopes (two
+// programs, or two regions) are in force side by side. A superseded or cancelled order never comes
+// back.
 //
 //   scheduled -> active -> done          the window [from, until) came and went
-//   scheduled | active -> superseded     another order was in force within its window
+//   scheduled | active -> superseded     another order whose scope overlaps was in force within it
 //   scheduled | active -> cancelled      somebody withdrew it
 #pragma once
 
@@ -12,10 +14,13 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "config/ids.h"
+#include "config/scope.h"
+#include "config/service.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -33,7 +38,9 @@ struct Order {
   OrderId id;
   std::string key;  ///< idempotency key: the same key never makes a second order
   OrderSource source = OrderSource::kOperator;
-  Watts power;  ///< discharge > 0
+  Scope scope = {};
+  Service service = Service::kEnergy;
+  Watts power;  ///< discharge > 0; for the frequency, both ways and > 0
   MarketTime from{};
   MarketTime until{};
   MarketTime issued{};
@@ -54,14 +61,17 @@ class OrderBook {
   /// Nothing: no such order, or it is over.
   std::optional<Order> cancel(const Now& now, OrderId id);
 
-  /// The order in force, if any; moves states on. `changed` are to be persisted.
-  [[nodiscard]] std::optional<Order> active(const Now& now, std::vector<Order>& changed);
+  /// The orders in force, in order of scope; moves states on. `changed` are to be persisted.
+  [[nodiscard]] std::vector<Order> active(const Now& now, std::vector<Order>& changed);
 
   /// What will be in force from now until `horizon` if nothing is booked or cancelled until then:
-  /// at most `most` orders that begin before it, oldest first, each with the window in which it
-  /// will be in force. The order in force now comes first.
-  [[nodiscard]] std::vector<Order> schedule(const Now& now, MarketTime horizon,
-                                            std::size_t most) const;
+  /// at most `most` orders of each scope that begin before it, oldest first, each with the window
+  /// in which it will be in force. The order in force now comes first.
+  [[nodiscard]] std::map<Scope, std::vector<Order>> schedule(const Now& now, MarketTime horizon,
+                                                             std::size_t most) const;
+
+  /// Scopes that orders are open for.
+  [[nodiscard]] std::set<Scope> open_scopes() const;
 
   /// Market time of the next begin or end; kEndOfTime when none. Later than now once active() was
   /// called for now.

@@ -19,6 +19,9 @@ inline constexpr std::size_t kDepthMax = 8;            ///< nodes on a path, roo
 inline constexpr std::size_t kAlternatesMax = 8;       ///< enough to survive a rack, small to store
 inline constexpr std::size_t kAttachmentsMax = 512;    ///< per report: 512 * 24 B fit in a frame
 inline constexpr std::size_t kReceiptsMax = 8;         ///< orders a report accounts for
+inline constexpr std::size_t kScopesMax = 24;   ///< per report: 24 pairs of curves fit in a frame
+inline constexpr std::size_t kProgramsMax = 8;  ///< an owner subscribes to
+inline constexpr std::size_t kGroupsMax = 8;    ///< a site is in
 inline constexpr std::size_t kJournalEntriesMax = 512;        ///< in one message between roots
 inline constexpr std::size_t kJournalEntryBytesMax = 57'344;  ///< a fact has below 32 kB
 inline constexpr std::size_t kNameBytesMax = 64;              ///< names and regions, for people
@@ -50,6 +53,7 @@ inline constexpr Duration kControlTick = 1s;        ///< closed loop at root and
 inline constexpr Duration kCutOffHold = 30s;        ///< default: a share not renewed so long ends
 inline constexpr Duration kCutOffHoldMin = 5s;      ///< one lease: a few ticks may be lost
 inline constexpr std::size_t kStepsAheadMax = 4;    ///< an hour of quarter-hourly market orders
+inline constexpr std::size_t kLanesMax = 8;         ///< orders in force at once, for as many scopes
 inline constexpr Duration kSetPointTtlMax = 15min;  ///< nobody holds a battery longer unasked
 inline constexpr Duration kBeaconLossMax = 120s;    ///< then a leaf is on its local default
 

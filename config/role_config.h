@@ -87,6 +87,17 @@ struct SiteConfig {
   friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
 };
 
+/// [[programs]]: what the owner lets the plant use the battery for. A site serves one order at a
+/// time; what it has committed to one program it offers to no other.
+struct ProgramConfig {
+  std::string name;                   ///< as orders name it; "energy" is the default program
+  std::int32_t reserve_permille = 0;  ///< kept from this program, where more than [site] keeps
+  std::int64_t priority = 0;          ///< takes the site over from a program with a lower one
+  std::optional<UtcTime> from;        ///< nothing: since ever
+  std::optional<UtcTime> until;       ///< nothing: for good
+  friend bool operator==(const ProgramConfig&, const ProgramConfig&) = default;
+};
+
 /// [dispatch]: how orders go down the tree.
 struct DispatchConfig {
   /// How long a subtree that hears nothing newer goes on with what it was told.
@@ -120,6 +131,8 @@ struct LeafConfig {
   LinkKind link = LinkKind::kLan;
   DeviceConfig device;
   SiteConfig site;
+  std::vector<ProgramConfig> programs;  ///< empty: the default program, at any time
+  std::vector<std::string> groups;      ///< [groups]: "key=value", in order of the keys
   friend bool operator==(const LeafConfig&, const LeafConfig&) = default;
 };
 struct AggregatorConfig {

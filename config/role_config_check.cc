@@ -3,6 +3,7 @@
 #include <string>
 
 #include "config/role_config.h"
+#include "config/scope.h"
 
 namespace vpp {
 namespace {
@@ -36,6 +37,8 @@ class Checker {
   void listen(const ListenConfig& listen);
   void device(const DeviceConfig& device);
   void site(const SiteConfig& site);
+  void programs(std::span<const ProgramConfig> programs);
+  void groups(std::span<const std::string> groups);
   void dispatch(const DispatchConfig& dispatch);
   void capacity(const CapacityConfig& capacity);
   void market(const MarketConfig& market);
@@ -149,6 +152,42 @@ void Checker::site(const SiteConfig& site) {
   percentage("site.discharge_efficiency_pct", site.discharge_efficiency_permille, 1);
 }
 
+void Checker::programs(std::span<const ProgramConfig> programs) {
+  if (programs.size() > limits::kProgramsMax) {
+    add("programs", "names " + std::to_string(programs.size()) + " programs",
+        "at most " + std::to_string(limits::kProgramsMax));
+  }
+  for (std::size_t i = 0; i < programs.size(); ++i) {
+    const ProgramConfig& program = programs[i];
+    const std::string key = "programs[" + std::to_string(i) + "]";
+    if (!is_program_name(program.name)) {
+      add(key + ".name", "is no name of a program: " + quoted(program.name),
+          "1 to 32 of a-z, 0-9, '-', '_' and '.'");
+    }
+    const auto earlier = programs.first(i);
+    if (std::ranges::find(earlier, program.name, &ProgramConfig::name) != earlier.end()) {
+      add(key + ".name", "is named twice: " + quoted(program.name), "remove one of them");
+    }
+    percentage(key + ".reserve_pct", program.reserve_permille, 0);
+    within(key + ".priority", program.priority, 0, 1'000, "");
+    if (program.from && program.until && *program.until <= *program.from) {
+      add(key + ".until", "is not after 'from'", "the program would never be served");
+    }
+  }
+}
+
+void Checker::groups(std::span<const std::string> groups) {
+  if (groups.size() > limits::kGroupsMax) {
+    add("groups", "names " + std::to_string(groups.size()) + " groups",
+        "at most " + std::to_string(limits::kGroupsMax));
+  }
+  for (const std::string& group : groups) {
+    if (is_group(group)) continue;
+    add("groups." + std::string{key_of(group)}, "is no group: " + quoted(group),
+        "a key of 1 to 32 of a-z, 0-9, '-', '_' and '.', a value of 1 to 64 bytes without blanks");
+  }
+}
+
 void Checker::dispatch(const DispatchConfig& dispatch) {
   const auto seconds = [](Duration d) { return d / std::chrono::seconds{1}; };
   within("dispatch.cut_off_hold_s", seconds(dispatch.cut_off_hold), seconds(limits::kCutOffHoldMin),
@@ -230,6 +269,8 @@ void Checker::role(const LeafConfig& leaf) {
   parents(leaf.parents);
   device(leaf.device);
   site(leaf.site);
+  programs(leaf.programs);
+  groups(leaf.groups);
 }
 
 void Checker::role(const AggregatorConfig& group) {

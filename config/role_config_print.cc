@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "config/role_config_toml.h"
+#include "config/scope.h"
 #include "config/z85.h"
 
 namespace vpp {
@@ -106,6 +107,20 @@ void print(Printer& out, const LeafConfig& leaf) {
   out.whole("ramp_w_per_s", site.ramp_w_per_s);
   out.pct("charge_efficiency_pct", site.charge_efficiency_permille);
   out.pct("discharge_efficiency_pct", site.discharge_efficiency_permille);
+  for (const ProgramConfig& program : leaf.programs) {
+    out.section("[[programs]]");
+    out.text("name", program.name);
+    out.pct("reserve_pct", program.reserve_permille);
+    out.whole("priority", program.priority);
+    if (program.from) out.raw("from", date_time(program.from->time_since_epoch()));
+    if (program.until) out.raw("until", date_time(program.until->time_since_epoch()));
+  }
+  if (leaf.groups.empty()) return;
+  out.section("[groups]");
+  for (const std::string& group : leaf.groups) {
+    const std::string_view key = key_of(group);
+    out.text(toml_string(key), std::string_view{group}.substr(key.size() + 1));
+  }
 }
 
 void print(Printer& out, const AggregatorConfig& group) {

@@ -143,6 +143,15 @@ void read(TomlSection section, Endpoint& into) {
   section.finish();
 }
 
+void read(TomlSection section, ProgramConfig& into) {
+  section.take_required("name", into.name, "as orders name it; \"energy\" is the default program");
+  section.take_pct("reserve_pct", into.reserve_permille);
+  section.take_whole("priority", into.priority);
+  if (section.find("from") != nullptr) section.take_time("from", into.from.emplace());
+  if (section.find("until") != nullptr) section.take_time("until", into.until.emplace());
+  section.finish();
+}
+
 // --- the file --------------------------------------------------------------------------------
 
 class FileReader {
@@ -161,6 +170,10 @@ class FileReader {
   template <class T>
   bool read_section(std::string_view name, Need need, T& into);
   void read_endpoints(std::string_view name, Need need, std::vector<Endpoint>& into);
+  template <class T>
+  void read_list(std::string_view name, const toml::node& node, std::vector<T>& into);
+  void read_programs(Need need, std::vector<ProgramConfig>& into);
+  void read_groups(Need need, std::vector<std::string>& into);
   void read_lease(const std::optional<Role>& role, RootConfig& into);
   void read_link(const std::optional<Role>& role, LinkKind& into);
 
@@ -219,22 +232,54 @@ void FileReader::read_endpoints(std::string_view name, Need need, std::vector<En
     }
     return;
   }
-  const auto* list = node->as_array();
   if (need == Need::kForeign) {
     const bool parents = name == "parents";
     findings_.add(std::string{name}, "section " + title + " is not for a " + role_name_,
                   std::string{parents ? "a root has nobody above it" : "only roots have peers"} +
                       "; remove the section, or change 'role'");
-  } else if (list == nullptr || !list->is_homogeneous(toml::node_type::table)) {
-    top_.wrong_type(name, *node, "a list of sections",
-                    "write " + title + " with double brackets, once for each");
   } else {
-    for (std::size_t i = 0; i < list->size(); ++i) {
-      const std::string path = std::string{name} + "[" + std::to_string(i) + "]";
-      const toml::table& entry = *list->get(i)->as_table();
-      findings_.stands(path, place_of(entry.source().begin));
-      read(TomlSection{entry, path, findings_}, into.emplace_back());
-    }
+    read_list(name, *node, into);
+  }
+}
+
+template <class T>
+void FileReader::read_list(std::string_view name, const toml::node& node, std::vector<T>& into) {
+  const auto* list = node.as_array();
+  if (list == nullptr || !list->is_homogeneous(toml::node_type::table)) {
+    top_.wrong_type(name, node, "a list of sections",
+                    "write [[" + std::string{name} + "]] with double brackets, once for each");
+    return;
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const std::string path = std::string{name} + "[" + std::to_string(i) + "]";
+    const toml::table& entry = *list->get(i)->as_table();
+    findings_.stands(path, place_of(entry.source().begin));
+    read(TomlSection{entry, path, findings_}, into.emplace_back());
+  }
+}
+
+void FileReader::read_programs(Need need, std::vector<ProgramConfig>& into) {
+  const toml::node* node = top_.find("programs");
+  if (node == nullptr) return;
+  if (need == Need::kForeign) {
+    findings_.add("programs", "section [[programs]] is not for a " + role_name_,
+                  "owners subscribe their sites; remove it, or change 'role'");
+    return;
+  }
+  read_list("programs", *node, into);
+}
+
+/// Any key: the plant's operators say which ones they use.
+void FileReader::read_groups(Need need, std::vector<std::string>& into) {
+  const toml::table* table = section("groups", need);
+  if (table == nullptr) return;
+  TomlSection groups{*table, "groups", findings_};
+  for (const auto& [key, value] : *table) {
+    std::string text;
+    if (groups.take(key.str(), text) == nullptr) continue;
+    const std::string name{key.str()};
+    findings_.stands("groups." + name, place_of(value.source().begin));
+    into.push_back(name + "=" + text);
   }
 }
 
@@ -305,6 +350,8 @@ RoleConfig FileReader::read_all() {
   read_endpoints("parents", need({Role::kLeaf, Role::kAggregator}, Need::kRequired), leaf.parents);
   read_section("device", need({Role::kLeaf}, Need::kRequired), leaf.device);
   read_section("site", need({Role::kLeaf}, Need::kOptional), leaf.site);
+  read_programs(need({Role::kLeaf}, Need::kOptional), leaf.programs);
+  read_groups(need({Role::kLeaf}, Need::kOptional), leaf.groups);
   read_section("dispatch", need({Role::kRoot}, Need::kOptional), root.dispatch);
   read_section("capacity", need({Role::kRoot}, Need::kOptional), root.capacity);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;

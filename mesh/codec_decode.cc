@@ -77,6 +77,10 @@ Step get(wire::Step::Reader in) {
           .until = from_ms(in.getUntilMs())};
 }
 
+std::string get(capnp::Text::Reader text);
+ProgramOffer get(wire::ProgramOffer::Reader in);
+ScopeSummary get(wire::ScopeSummary::Reader in);
+
 template <class Value, class List>
 std::vector<Value> get_list(List list, std::size_t size_max, const char* what) {
   bounded(list, size_max, what);
@@ -146,6 +150,23 @@ SiteDirection get(wire::SiteDirection::Reader in) {
   return {{in.getPowerW()}, {in.getEnergyJ()}, in.getResponsePermille()};
 }
 
+Scope get(wire::Scope::Reader in) {
+  Scope scope;
+  if (in.hasProgram()) scope.program = get_text(in.getProgram(), limits::kNameBytesMax);
+  scope.group = get_text(in.getGroup(), kGroupBytesMax);
+  return scope;
+}
+
+ProgramOffer get(wire::ProgramOffer::Reader in) {
+  return {.program = get_text(in.getProgram(), limits::kNameBytesMax),
+          .discharge = get(in.getDischarge()),
+          .charge = get(in.getCharge())};
+}
+
+std::string get(capnp::Text::Reader text) {
+  return get_text(text, kGroupBytesMax);
+}
+
 SiteSummary get(wire::SiteSummary::Reader in) {
   SiteSummary m;
   m.discharge = get(in.getDischarge());
@@ -159,6 +180,14 @@ SiteSummary get(wire::SiteSummary::Reader in) {
   m.measured_at = from_ms(in.getMeasuredAtMs());
   m.stale = in.getStale();
   m.receipts = get_receipts(in.getReceipts());
+  m.energy = !in.getNoEnergy();
+  m.offers = get_list<ProgramOffer>(in.getOffers(), limits::kProgramsMax, "too many programs");
+  m.groups = get_list<std::string>(in.getGroups(), limits::kGroupsMax, "too many groups");
+  m.scope = get(in.getScope());
+  const auto net = in.getNet();
+  if (net.isWatts()) m.net = Watts{net.getWatts()};
+  m.armed = {in.getArmedW()};
+  m.droop = {in.getDroopW()};
   return m;
 }
 
@@ -168,6 +197,17 @@ Coverage get(wire::Coverage::Reader in) {
 
 Expectation get(wire::Expectation::Reader in) {
   return {get_curve(in.getMeanJ()), get_curve(in.getDeviationJ())};
+}
+
+ScopeSummary get(wire::ScopeSummary::Reader in) {
+  return {.scope = get(in.getScope()),
+          .discharge = get_curve(in.getDischargeJ()),
+          .charge = get_curve(in.getChargeJ()),
+          .online = in.getOnline(),
+          .measured = {in.getMeasuredW()},
+          .asked = {in.getAskedW()},
+          .shortfall = {in.getShortfallW()},
+          .reserved = {in.getReservedW()}};
 }
 
 GroupSummary get(wire::GroupSummary::Reader in) {
@@ -184,7 +224,13 @@ GroupSummary get(wire::GroupSummary::Reader in) {
           .receipts = get_receipts(in.getReceipts()),
           .reserved = {in.getReservedW()},
           .discharge_expected = get(in.getDischargeExpected()),
-          .charge_expected = get(in.getChargeExpected())};
+          .charge_expected = get(in.getChargeExpected()),
+          .scopes = get_list<ScopeSummary>(in.getScopes(), limits::kScopesMax, "too many scopes"),
+          .scopes_left_out = in.getScopesLeftOut(),
+          .net = {in.getNetW()},
+          .net_unknown = in.getNetUnknown(),
+          .armed = {in.getArmedW()},
+          .droop = {in.getDroopW()}};
 }
 
 std::variant<SiteSummary, GroupSummary> get(wire::Report::Summary::Reader in) {
@@ -270,7 +316,9 @@ Dispatch get(wire::Dispatch::Reader in) {
           .until = from_ms(in.getUntilMs()),
           .expires = in.getExpires(),
           .repeat = in.getRepeat(),
-          .ahead = get_list<Step>(in.getAhead(), limits::kStepsAheadMax, "too many steps ahead")};
+          .ahead = get_list<Step>(in.getAhead(), limits::kStepsAheadMax, "too many steps ahead"),
+          .scope = get(in.getScope()),
+          .service = get_enum(in.getService(), Service::kFrequency, "unknown service")};
 }
 
 Follow get(wire::Follow::Reader in) {

@@ -59,6 +59,9 @@ void put(const Step& step, wire::Step::Builder out) {
   out.setUntilMs(to_ms(step.until));
 }
 
+void put(const ProgramOffer& offer, wire::ProgramOffer::Builder out);
+void put(const ScopeSummary& m, wire::ScopeSummary::Builder out);
+
 /// `init(n)` makes the list; an empty one is left out.
 template <class Value, class Init>
 void put_list(const std::vector<Value>& values, Init init) {
@@ -67,6 +70,8 @@ void put_list(const std::vector<Value>& values, Init init) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if constexpr (std::is_same_v<Value, Joules>) {
       list.set(static_cast<unsigned>(i), values[i].count);
+    } else if constexpr (std::is_same_v<Value, std::string>) {
+      list.set(static_cast<unsigned>(i), values[i]);
     } else {
       put(values[i], list[static_cast<unsigned>(i)]);
     }
@@ -107,6 +112,23 @@ void put(const SiteDirection& site, wire::SiteDirection::Builder out) {
   out.setResponsePermille(site.response_permille);
 }
 
+void put(const Scope& scope, wire::Scope::Builder out) {
+  if (scope.program != kDefaultProgram) out.setProgram(scope.program);
+  if (!scope.group.empty()) out.setGroup(scope.group);
+}
+
+/// The default one is left out.
+template <class Builder>
+void put_scope(const Scope& scope, Builder out) {
+  if (scope != Scope{}) put(scope, out.initScope());
+}
+
+void put(const ProgramOffer& offer, wire::ProgramOffer::Builder out) {
+  out.setProgram(offer.program);
+  put(offer.discharge, out.initDischarge());
+  put(offer.charge, out.initCharge());
+}
+
 void put(const SiteSummary& m, wire::SiteSummary::Builder out) {
   put(m.discharge, out.initDischarge());
   put(m.charge, out.initCharge());
@@ -117,6 +139,13 @@ void put(const SiteSummary& m, wire::SiteSummary::Builder out) {
   out.setMeasuredAtMs(to_ms(m.measured_at));
   out.setStale(m.stale);
   put_list(m.receipts, [&](unsigned n) { return out.initReceipts(n); });
+  put_list(m.offers, [&](unsigned n) { return out.initOffers(n); });
+  put_list(m.groups, [&](unsigned n) { return out.initGroups(n); });
+  put_scope(m.scope, out);
+  if (m.net) out.getNet().setWatts(m.net->count);
+  out.setNoEnergy(!m.energy);
+  out.setArmedW(m.armed.count);
+  out.setDroopW(m.droop.count);
 }
 
 void put(const Coverage& coverage, wire::Coverage::Builder out) {
@@ -135,6 +164,17 @@ void put(const Expectation& m, wire::Expectation::Builder out) {
   put_list(m.deviation, [&](unsigned n) { return out.initDeviationJ(n); });
 }
 
+void put(const ScopeSummary& m, wire::ScopeSummary::Builder out) {
+  put_scope(m.scope, out);
+  put_list(m.discharge, [&](unsigned n) { return out.initDischargeJ(n); });
+  put_list(m.charge, [&](unsigned n) { return out.initChargeJ(n); });
+  out.setOnline(m.online);
+  out.setMeasuredW(m.measured.count);
+  out.setAskedW(m.asked.count);
+  out.setShortfallW(m.shortfall.count);
+  out.setReservedW(m.reserved.count);
+}
+
 void put(const GroupSummary& m, wire::GroupSummary::Builder out) {
   out.setGridId(m.grid_id);
   put_list(m.discharge, [&](unsigned n) { return out.initDischargeJ(n); });
@@ -150,6 +190,12 @@ void put(const GroupSummary& m, wire::GroupSummary::Builder out) {
   out.setReservedW(m.reserved.count);
   if (is_told(m.discharge_expected)) put(m.discharge_expected, out.initDischargeExpected());
   if (is_told(m.charge_expected)) put(m.charge_expected, out.initChargeExpected());
+  put_list(m.scopes, [&](unsigned n) { return out.initScopes(n); });
+  out.setScopesLeftOut(m.scopes_left_out);
+  out.setNetW(m.net.count);
+  out.setNetUnknown(m.net_unknown);
+  out.setArmedW(m.armed.count);
+  out.setDroopW(m.droop.count);
 }
 
 void put(const Report& m, wire::Frame::Builder frame) {
@@ -227,6 +273,8 @@ void put(const Dispatch& m, wire::Frame::Builder frame) {
   out.setExpires(m.expires);
   out.setRepeat(m.repeat);
   put_list(m.ahead, [&](unsigned n) { return out.initAhead(n); });
+  put_scope(m.scope, out);
+  out.setService(static_cast<wire::Service>(m.service));
 }
 
 void put(const Evict& m, wire::Frame::Builder frame) {

@@ -106,6 +106,13 @@ class Limits {
       require(point >= Joules{0} && point <= Joules{kJoulesMax}, "curve out of range");
     }
   }
+  void scope(const Scope& scope) {
+    require(is_program_name(scope.program), "bad program");
+    if (!scope.group.empty()) group(scope.group);
+  }
+  void group(const std::string& group) {
+    require(is_group(group) && is_printable_utf8(group), "bad group");
+  }
   void direction(const SiteDirection& site) {
     require(site.power >= Watts{0}, "negative capability");
     require(site.energy >= Joules{0}, "negative capability");
@@ -146,6 +153,28 @@ void check(Limits& l, const SiteSummary& m) {
   l.watts(m.set_point, "set point out of range");
   l.market(m.measured_at);
   l.receipts(m.receipts);
+  l.require(m.offers.size() <= limits::kProgramsMax, "too many programs");
+  for (const ProgramOffer& offer : m.offers) {
+    l.require(is_program_name(offer.program), "bad program");
+    l.direction(offer.discharge);
+    l.direction(offer.charge);
+  }
+  l.require(m.groups.size() <= limits::kGroupsMax, "too many groups");
+  for (const std::string& group : m.groups) l.group(group);
+  l.scope(m.scope);
+  if (m.net) l.watts(*m.net, "net power out of range");
+  l.watts(m.armed, "armed power out of range");
+  l.watts(m.droop, "droop out of range");
+}
+
+void check(Limits& l, const ScopeSummary& m) {
+  l.scope(m.scope);
+  l.curve(m.discharge);
+  l.curve(m.charge);
+  l.watts(m.measured, "measured power out of range");
+  l.watts(m.asked, "asked power out of range");
+  l.watts(m.shortfall, "shortfall out of range");
+  l.watts(m.reserved, "reserved power out of range");
 }
 
 void check(Limits& l, const GroupSummary& m) {
@@ -163,6 +192,11 @@ void check(Limits& l, const GroupSummary& m) {
     l.curve(expected->mean);
     l.curve(expected->deviation);
   }
+  l.require(m.scopes.size() <= limits::kScopesMax, "too many scopes");
+  for (const ScopeSummary& scope : m.scopes) check(l, scope);
+  l.watts(m.net, "net power out of range");
+  l.watts(m.armed, "armed power out of range");
+  l.watts(m.droop, "droop out of range");
 }
 
 void check(Limits& l, const Report& m) {
@@ -215,6 +249,8 @@ void check(Limits& l, const Dispatch& m) {
     l.require(free_from <= step.from && step.from < step.until, "steps overlap");
     free_from = step.until;
   }
+  l.scope(m.scope);
+  l.require(m.service <= Service::kFrequency, "unknown service");
 }
 
 void check(Limits& l, const Redirect& m) {

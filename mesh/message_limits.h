@@ -13,6 +13,7 @@ namespace vpp::mesh {
 
 inline constexpr std::size_t kCertificateBytesMax = 512;  ///< a NodeCert has 232; room to grow
 inline constexpr std::size_t kCurvePointsMax = 64;        ///< the grid has 48
+inline constexpr std::size_t kGroupBytesMax = 97;         ///< "key=value": 32, '=', 64
 inline constexpr std::int64_t kJoulesMax = std::int64_t{1} << 50;  ///< 10 GW for 31 hours
 inline constexpr Duration kSpanMax = std::chrono::hours{24};       ///< leases, waits, holds
 

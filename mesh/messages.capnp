@@ -98,6 +98,22 @@ struct SiteDirection {
   responsePermille @2 :UInt16;
 }
 
+struct Scope {
+  program @0 :Text;   # empty: the default program
+  group @1 :Text;
+}
+
+enum Service {
+  energy @0;
+  frequency @1;
+}
+
+struct ProgramOffer {
+  program @0 :Text;
+  discharge @1 :SiteDirection;
+  charge @2 :SiteDirection;
+}
+
 struct SiteSummary {
   discharge @0 :SiteDirection;
   charge @1 :SiteDirection;
@@ -114,6 +130,16 @@ struct SiteSummary {
   measuredAtMs @8 :Int64;
   stale @9 :Bool;
   receipts @10 :List(Receipt);
+  offers @11 :List(ProgramOffer);
+  groups @12 :List(Text);
+  scope @13 :Scope;        # absent: the default one
+  net :union {
+    unknown @14 :Void;
+    watts @15 :Int64;
+  }
+  armedW @16 :Int64;
+  droopW @17 :Int64;
+  noEnergy @18 :Bool;      # not subscribed to the default program
 }
 
 struct Coverage {
@@ -126,6 +152,17 @@ struct Coverage {
 struct Expectation {
   meanJ @0 :List(Int64);
   deviationJ @1 :List(Int64);
+}
+
+struct ScopeSummary {
+  scope @0 :Scope;
+  dischargeJ @1 :List(Int64);
+  chargeJ @2 :List(Int64);
+  online @3 :UInt32;
+  measuredW @4 :Int64;
+  askedW @5 :Int64;
+  shortfallW @6 :Int64;
+  reservedW @7 :Int64;
 }
 
 struct GroupSummary {
@@ -143,6 +180,12 @@ struct GroupSummary {
   reservedW @11 :Int64;
   dischargeExpected @12 :Expectation;   # absent: not told
   chargeExpected @13 :Expectation;
+  scopes @14 :List(ScopeSummary);
+  scopesLeftOut @15 :UInt32;
+  netW @16 :Int64;
+  netUnknown @17 :UInt32;
+  armedW @18 :Int64;
+  droopW @19 :Int64;
 }
 
 struct Report {
@@ -227,6 +270,8 @@ struct Dispatch {
   expires @8 :Int64;
   repeat @9 :UInt32;
   ahead @10 :List(Step);
+  scope @11 :Scope;        # absent: the default one
+  service @12 :Service;
 }
 
 struct Step {

@@ -13,6 +13,8 @@
 
 #include "config/ids.h"
 #include "config/link_profile.h"
+#include "config/scope.h"
+#include "config/service.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -79,8 +81,17 @@ struct SiteDirection {
   friend bool operator==(const SiteDirection&, const SiteDirection&) = default;
 };
 
-struct SiteSummary {
+/// What a site offers to one program it is subscribed to.
+struct ProgramOffer {
+  std::string program;
   SiteDirection discharge;
+  SiteDirection charge;
+  friend bool operator==(const ProgramOffer&, const ProgramOffer&) = default;
+};
+
+/// A site serves one order at a time: while it does, it offers nothing to other programs.
+struct SiteSummary {
+  SiteDirection discharge;  ///< offered to the default program
   SiteDirection charge;
   std::optional<Watts> measured;  ///< battery, AC side; nothing: unknown
   std::optional<Joules> stored;
@@ -89,6 +100,13 @@ struct SiteSummary {
   MarketTime measured_at{};  ///< of the oldest value here; the epoch: never measured
   bool stale = true;         ///< not to be promised
   std::vector<Receipt> receipts;
+  bool energy = true;                     ///< subscribed to the default program
+  std::vector<ProgramOffer> offers = {};  ///< to other programs; at most limits::kProgramsMax
+  std::vector<std::string> groups = {};   ///< "key=value"; at most limits::kGroupsMax
+  Scope scope = {};                       ///< of `order`
+  std::optional<Watts> net = {};          ///< at the connection point, export > 0; nothing: unknown
+  Watts armed = {};                       ///< both ways, for an order of Service::kFrequency
+  Watts droop = {};  ///< of `measured`, what answers the frequency; discharge > 0
   friend bool operator==(const SiteSummary&, const SiteSummary&) = default;
 };
 
@@ -109,6 +127,20 @@ struct Expectation {
   friend bool operator==(const Expectation&, const Expectation&) = default;
 };
 
+/// The part of a group that one scope sees; where it differs from the whole.
+struct ScopeSummary {
+  Scope scope;
+  std::vector<Joules> discharge;  ///< empty: as the group's own curve
+  std::vector<Joules> charge;
+  std::uint32_t online = 0;
+  Watts measured;
+  Watts asked;
+  Watts shortfall;
+  Watts reserved;
+  friend bool operator==(const ScopeSummary&, const ScopeSummary&) = default;
+};
+
+/// Curves, `measured`, `asked`, `shortfall` and `reserved` are of the default scope.
 struct GroupSummary {
   std::uint16_t grid_id = 0;
   std::vector<Joules> discharge;  ///< duration curve on the grid, 48 points
@@ -126,6 +158,12 @@ struct GroupSummary {
   /// While this node can be reached: how likely that is its parent knows.
   Expectation discharge_expected;
   Expectation charge_expected;
+  std::vector<ScopeSummary> scopes = {};  ///< every other one present below, in order of scope
+  std::uint32_t scopes_left_out = 0;      ///< beyond limits::kScopesMax: nobody above can ask them
+  Watts net = {};  ///< at the connection points of the sites that know it, export > 0
+  std::uint32_t net_unknown = 0;  ///< sites enrolled whose net power is not in `net`
+  Watts armed = {};               ///< for the frequency, both ways
+  Watts droop = {};               ///< what answers it now
   friend bool operator==(const GroupSummary&, const GroupSummary&) = default;
 };
 
@@ -238,6 +276,8 @@ struct Dispatch {
   /// 0 from the root; rises while an aggregator that hears nothing newer goes on by itself.
   std::uint32_t repeat = 0;
   std::vector<Step> ahead;  ///< at most limits::kStepsAheadMax, oldest first, never overlapping
+  Scope scope = {};         ///< of the order and of every step; orders of other scopes go on
+  Service service = Service::kEnergy;  ///< likewise
   friend bool operator==(const Dispatch&, const Dispatch&) = default;
 };
 

@@ -43,11 +43,10 @@ std::optional<std::string> behind(const std::string& path, std::string_view pref
 
 using Document = std::string (*)(const Snapshot&);
 const std::map<std::string_view, Document>& documents() {
-  static const std::map<std::string_view, Document> kAll{{"/v1/status", status_document},
-                                                         {"/v1/tree", tree_document},
-                                                         {"/v1/nodes", nodes_document},
-                                                         {"/v1/capacity", capacity_document},
-                                                         {"/v1/drain", drain_document}};
+  static const std::map<std::string_view, Document> kAll{
+      {"/v1/status", status_document},     {"/v1/tree", tree_document},
+      {"/v1/nodes", nodes_document},       {"/v1/capacity", capacity_document},
+      {"/v1/programs", programs_document}, {"/v1/drain", drain_document}};
   return kAll;
 }
 const std::map<std::string_view, Document>& root_documents() {
@@ -179,6 +178,7 @@ void ControlApi::post(const HttpRequest& request, const Respond& respond) const 
   constexpr std::string_view kCancel = "/cancel";
   if (request.path == "/v1/orders") return send_order(request.body, respond);
   if (request.path == "/v1/drain") return drain(request.body, respond);
+  if (request.path == "/v1/optout") return opt_out(request.body, respond);
   if (auto id = behind(request.path, "/v1/orders/"); id && id->ends_with(kCancel)) {
     return cancel_order(id->substr(0, id->size() - kCancel.size()), respond);
   }
@@ -209,6 +209,23 @@ void ControlApi::drain(const std::string& body, const Respond& respond) const {
                    422, "wrong_role",
                    answered.reply ? answered.reply->refused : "the node did not answer",
                    "only an aggregator can be drained, at its own control socket");
+             });
+           }},
+      respond);
+}
+
+void ControlApi::opt_out(const std::string& body, const Respond& respond) const {
+  const auto wanted = parse_opt_out_request(body);
+  if (!wanted) return answer(respond, error_response(400, "bad_request", wanted.error()));
+  ask({.what = AskOptOut{*wanted},
+       .answer =
+           [respond](NodeAnswer answered) {
+             respond([answered = std::move(answered)] {
+               const bool done = answered.reply && answered.reply->refused.empty();
+               if (done) return json(programs_document(*answered.snapshot));
+               return error_response(
+                   409, "refused",
+                   answered.reply ? answered.reply->refused : "the node did not answer");
              });
            }},
       respond);

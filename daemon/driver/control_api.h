@@ -33,6 +33,7 @@ class ControlApi {
   void get_bid(const std::string& key, const Respond& respond) const;
   void events(const HttpRequest& request, const Respond& respond) const;
   void send_order(const std::string& body, const Respond& respond) const;
+  void opt_out(const std::string& body, const Respond& respond) const;
   void drain(const std::string& body, const Respond& respond) const;
   void cancel_order(const std::string& id, const Respond& respond) const;
   void command(NodeQuestion question, const Respond& respond) const;

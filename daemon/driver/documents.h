@@ -21,6 +21,9 @@ namespace vpp::driver {
                                                        std::string_view id_or_name);
 /// Whether this node is being drained, and who is still there.
 [[nodiscard]] std::string drain_document(const Snapshot& snapshot);
+/// Orders in force, and what can be done for each program and group; of a leaf, what its owner
+/// subscribed to.
+[[nodiscard]] std::string programs_document(const Snapshot& snapshot);
 [[nodiscard]] std::string capacity_document(const Snapshot& snapshot);
 [[nodiscard]] std::string config_document(std::string_view file, std::string_view toml);
 

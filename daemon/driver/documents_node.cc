@@ -266,4 +266,77 @@ std::string capacity_document(const Snapshot& snapshot) {
   return text(out);
 }
 
+namespace {
+
+Json scope_part(const Scope& scope) {
+  return {{"program", scope.program}, {"group", scope.group.empty() ? Json() : Json(scope.group)}};
+}
+
+Json in_force_part(const node::NodeStatus& status) {
+  Json out = Json::array();
+  for (const node::InForce& each : status.in_force) {
+    Json part{{"order", each.order.value}};
+    part.update(scope_part(each.scope));
+    part["service"] = to_string(each.service);
+    part["target_w"] = each.target.count;
+    part["until_ms"] = each.until == MarketTime{} ? Json() : market_ms(each.until);
+    out.push_back(std::move(part));
+  }
+  return out;
+}
+
+/// One scope below, from the fields that a group and a part of it have in common.
+template <class Summary>
+Json below_part(const node::NodeStatus& status, const Scope& scope, std::uint32_t online,
+                const Summary& part) {
+  const auto able = flexibility_of(status, scope);
+  Json out = scope_part(scope);
+  out["online"] = online;
+  out["measured_w"] = online > 0 ? Json(part.measured.count) : Json();
+  out["asked_w"] = part.asked.count;
+  out["shortfall_w"] = part.shortfall.count;
+  out["reserved_w"] = part.reserved.count;
+  out["up"] = able ? capacity_side(able->up, nullptr) : Json();
+  out["down"] = able ? capacity_side(able->down, nullptr) : Json();
+  return out;
+}
+
+Json scopes_below(const node::NodeStatus& status) {
+  if (status.role == Role::kLeaf) return {};
+  Json out = Json::array();
+  out.push_back(below_part(status, Scope{}, status.group.coverage.online, status.group));
+  for (const mesh::ScopeSummary& each : status.group.scopes) {
+    out.push_back(below_part(status, each.scope, each.online, each));
+  }
+  return out;
+}
+
+Json subscriptions_part(const node::NodeStatus& status) {
+  if (status.role != Role::kLeaf) return {};
+  Json out = Json::array();
+  for (const node::Subscription& each : status.subscriptions) {
+    const auto opted = std::ranges::find(status.opt_outs, each.program, &node::OptOut::program);
+    out.push_back({{"program", each.program},
+                   {"priority", each.priority},
+                   {"from_ms", each.from == MarketTime{} ? Json() : market_ms(each.from)},
+                   {"until_ms", each.until == kEndOfTime ? Json() : market_ms(each.until)},
+                   {"opted_out_until_ms",
+                    opted == status.opt_outs.end() ? Json() : market_ms(opted->until)}});
+  }
+  return out;
+}
+
+}  // namespace
+
+std::string programs_document(const Snapshot& snapshot) {
+  const node::NodeStatus& status = snapshot.status;
+  Json out = document("programs");
+  out["in_force"] = in_force_part(status);
+  out["below"] = scopes_below(status);
+  out["below_left_out"] = status.group.scopes_left_out;
+  out["subscriptions"] = subscriptions_part(status);
+  out["groups"] = status.role == Role::kLeaf ? Json(status.groups) : Json();
+  return text(out);
+}
+
 }  // namespace vpp::driver

@@ -27,6 +27,9 @@ Json order_part(const node::NodeStatus& status, const aggregation::Order& order)
           {"key", order.key},
           {"source", to_string(order.source)},
           {"state", to_string(order.state)},
+          {"program", order.scope.program},
+          {"group", order.scope.group.empty() ? Json() : Json(order.scope.group)},
+          {"service", to_string(order.service)},
           {"power_w", order.power.count},
           {"from_ms", market_ms(order.from)},
           {"until_ms", market_ms(order.until)},
@@ -42,8 +45,27 @@ std::optional<Watts> measured_by(const mesh::ChildView& child) {
   return group.measured;
 }
 
+bool is_in_force(const node::NodeStatus& status, OrderId id) {
+  return std::ranges::find(status.in_force, id, &node::InForce::order) != status.in_force.end();
+}
+
+/// The first of those that it takes the place of.
+Json superseded_by(const node::NodeStatus& status, const Scope& scope) {
+  for (const node::InForce& each : status.in_force) {
+    if (overlap(each.scope, scope)) return order_id(each.order);
+  }
+  return {};
+}
+
+Json sites_in(const node::NodeStatus& status, const Scope& scope) {
+  if (scope == Scope{}) return status.group.coverage.online;
+  const auto& scopes = status.group.scopes;
+  const auto found = std::ranges::find(scopes, scope, &mesh::ScopeSummary::scope);
+  return found == scopes.end() ? 0 : found->online;
+}
+
 Json shares_part(const node::NodeStatus& status, OrderId id) {
-  if (status.order != id || !status.target) return {};
+  if (!is_in_force(status, id)) return {};
   Json shares = Json::array();
   for (std::size_t i = 0; i < std::min(status.children.size(), status.asked.size()); ++i) {
     const mesh::ChildView& child = status.children[i];
@@ -117,13 +139,13 @@ std::string order_document(const Snapshot& snapshot, const aggregation::Order& o
 
 std::string dry_run_document(const Snapshot& snapshot, const node::SendOrder& command) {
   Json would{{"power_w", command.power.count},
-             {"sites", snapshot.status.group.coverage.online},
+             {"sites", sites_in(snapshot.status, command.scope)},
              {"feasible", nullptr},
              {"held_w", nullptr},
              {"unserved_wh", nullptr},
              {"firm_w", nullptr},
-             {"supersedes", snapshot.status.target ? order_id(snapshot.status.order) : Json()}};
-  if (const auto flexibility = flexibility_of(snapshot.status)) {
+             {"supersedes", superseded_by(snapshot.status, command.scope)}};
+  if (const auto flexibility = flexibility_of(snapshot.status, command.scope)) {
     const bool up = command.power.count >= 0;
     const auto& curve = up ? flexibility->up : flexibility->down;
     const std::int64_t sign = up ? 1 : -1;
@@ -134,7 +156,8 @@ std::string dry_run_document(const Snapshot& snapshot, const node::SendOrder& co
     would["held_w"] = sign * std::min(most, wanted).count;
     would["unserved_wh"] = watt_hours(unserved);
   }
-  if (const auto firm = firm_flexibility_of(snapshot.status)) {
+  const bool whole = command.scope == Scope{};
+  if (const auto firm = whole ? firm_flexibility_of(snapshot.status) : std::nullopt) {
     const bool up = command.power.count >= 0;
     const Watts held = held_power(up ? firm->up : firm->down, command.duration);
     would["firm_w"] = up ? held.count : -held.count;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/time.h"
+#include "daemon/driver/order_request.h"
 #include "daemon/driver/snapshot.h"
 #include "daemon/node/node.h"
 
@@ -26,6 +27,10 @@ struct AskDrain {
   bool on = false;
 };
 
+struct AskOptOut {
+  OptOutRequest what;
+};
+
 /// Every answer comes with a snapshot made after the question was carried out.
 struct NodeAnswer {
   std::shared_ptr<const Snapshot> snapshot;
@@ -34,7 +39,7 @@ struct NodeAnswer {
 };
 
 struct NodeQuestion {
-  std::variant<AskSnapshot, AskTrace, AskDrain, node::SendOrder, node::CancelOrder> what;
+  std::variant<AskSnapshot, AskTrace, AskDrain, AskOptOut, node::SendOrder, node::CancelOrder> what;
   std::function<void(NodeAnswer)> answer;  ///< called once, on the node's loop; must not block
 };
 

@@ -16,6 +16,7 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::size_t kKeyBytesMax = 64;
 constexpr std::int64_t kDurationMaxS = 86'400;
+constexpr std::int64_t kOptOutMaxS = 366 * 86'400;
 constexpr std::int64_t kMarketMsMax = 253'402'300'800'000;  ///< the year 10000
 
 bool printable(std::string_view key) {
@@ -38,12 +39,38 @@ std::optional<std::int64_t> whole(const Json& body, const char* name, std::int64
   return value;
 }
 
+std::optional<std::string> text(const Json& body, const char* name) {
+  const auto found = body.find(name);
+  if (found == body.end() || !found->is_string()) return std::nullopt;
+  return found->get<std::string>();
+}
+
+/// What is wrong; nothing: all is well.
+std::optional<std::string> take_scope(const Json& body, node::SendOrder& into) {
+  if (body.contains("program")) {
+    into.scope.program = text(body, "program").value_or("");
+    if (!is_program_name(into.scope.program)) {
+      return "program: 1 to 32 of a-z, 0-9, '-', '_' and '.'";
+    }
+  }
+  if (body.contains("group")) {
+    into.scope.group = text(body, "group").value_or("");
+    if (!is_group(into.scope.group)) return R"(group: "key=value", as in "region=north")";
+  }
+  if (!body.contains("service")) return std::nullopt;
+  const auto service = text(body, "service");
+  if (service != "energy" && service != "frequency") return R"(service: "energy" or "frequency")";
+  into.service = service == "energy" ? Service::kEnergy : Service::kFrequency;
+  return std::nullopt;
+}
+
 }  // namespace
 
 std::expected<OrderRequest, std::string> parse_order_request(std::string_view body) {
   const Json json = Json::parse(body, nullptr, false);
   if (!json.is_object()) return std::unexpected{"the body is no JSON object"};
-  static constexpr std::array kKnown{"key", "power_w", "duration_s", "from_ms", "dry_run"};
+  static constexpr std::array kKnown{"key",     "power_w", "duration_s", "from_ms",
+                                     "program", "group",   "service",    "dry_run"};
   for (const auto& [name, value] : json.items()) {
     if (std::ranges::find(kKnown, name) == kKnown.end()) {
       return std::unexpected{"unknown field '" + name + "'"};
@@ -67,9 +94,37 @@ std::expected<OrderRequest, std::string> parse_order_request(std::string_view bo
     if (!from) return std::unexpected{"from_ms: milliseconds of market time since 1970"};
     out.command.from = MarketTime{std::chrono::milliseconds{*from}};
   }
+  if (const auto why = take_scope(json, out.command)) return std::unexpected{*why};
   if (const auto dry = json.find("dry_run"); dry != json.end()) {
     if (!dry->is_boolean()) return std::unexpected{"dry_run: true or false"};
     out.dry_run = dry->get<bool>();
+  }
+  return out;
+}
+
+std::expected<OptOutRequest, std::string> parse_opt_out_request(std::string_view body) {
+  const Json json = Json::parse(body, nullptr, false);
+  if (!json.is_object()) return std::unexpected{"the body is no JSON object"};
+  static constexpr std::array kKnown{"out", "program", "duration_s"};
+  for (const auto& [name, value] : json.items()) {
+    if (std::ranges::find(kKnown, name) == kKnown.end()) {
+      return std::unexpected{"unknown field '" + name + "'"};
+    }
+  }
+  OptOutRequest out;
+  const auto on = json.find("out");
+  if (on == json.end() || !on->is_boolean()) return std::unexpected{"out: true or false"};
+  out.out = on->get<bool>();
+  if (json.contains("program")) {
+    out.program = text(json, "program").value_or("");
+    if (!is_program_name(out.program)) {
+      return std::unexpected{"program: 1 to 32 of a-z, 0-9, '-', '_' and '.'"};
+    }
+  }
+  if (json.contains("duration_s")) {
+    const auto duration = whole(json, "duration_s", 1, kOptOutMaxS);
+    if (!duration) return std::unexpected{"duration_s: whole seconds, 1 to a year"};
+    out.duration = std::chrono::seconds{*duration};
   }
   return out;
 }

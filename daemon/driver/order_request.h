@@ -1,4 +1,4 @@
-// The bodies of POST /v1/orders and /v1/drain. Pure.
+// The bodies of POST /v1/orders, /v1/optout and /v1/drain. Pure.
 #pragma once
 
 #include <expected>
@@ -17,6 +17,16 @@ struct OrderRequest {
 /// Error: one line for the operator. Unknown fields are errors: a mistyped `duration_s` must not
 /// become a default.
 [[nodiscard]] std::expected<OrderRequest, std::string> parse_order_request(std::string_view body);
+
+/// What node::OptOutAsked carries.
+struct OptOutRequest {
+  bool out = true;
+  std::string program;
+  Duration duration{0};
+};
+
+[[nodiscard]] std::expected<OptOutRequest, std::string> parse_opt_out_request(
+    std::string_view body);
 
 /// {"on":true} or false; nothing else.
 [[nodiscard]] std::expected<bool, std::string> parse_drain_request(std::string_view body);

@@ -17,6 +17,19 @@ node::RootOptions root_options(const RootConfig& root) {
   return out;
 }
 
+std::vector<node::Subscription> subscriptions_of(const LeafConfig& leaf,
+                                                 const std::optional<TimeConfig>& time) {
+  if (leaf.programs.empty()) return {{}};
+  std::vector<node::Subscription> out;
+  for (const ProgramConfig& program : leaf.programs) {
+    out.push_back({.program = program.name,
+                   .priority = program.priority,
+                   .from = program.from ? market_time(time, *program.from) : MarketTime{},
+                   .until = program.until ? market_time(time, *program.until) : kEndOfTime});
+  }
+  return out;
+}
+
 }  // namespace
 
 node::NodeOptions node_options(const RoleConfig& config, const Identity& identity) {
@@ -35,6 +48,10 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
     out.cut_off_hold = root->dispatch.cut_off_hold;
     out.shortfall = {(1000 - root->capacity.confidence_permille) * 1000};
+  }
+  if (const auto* leaf = std::get_if<LeafConfig>(&config.of_role)) {
+    out.subscriptions = subscriptions_of(*leaf, config.time);
+    out.groups = leaf->groups;
   }
   out.bidding.enabled = false;
   if (const auto* root = std::get_if<RootConfig>(&config.of_role); root && root->market) {

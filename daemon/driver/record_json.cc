@@ -90,6 +90,9 @@ Json to_document(const aggregation::Order& order) {
   return {{"id", order.id.value},
           {"key", order.key},
           {"source", std::to_underlying(order.source)},
+          {"program", order.scope.program},
+          {"group", order.scope.group},
+          {"service", std::to_underlying(order.service)},
           {"power_w", order.power.count},
           {"from_ms", order.from.time_since_epoch().count()},
           {"until_ms", order.until.time_since_epoch().count()},
@@ -103,6 +106,15 @@ Json to_document(const node::SiteAccounts& record) {
     accounts.push_back({{"order", account.order.value}, {"delivered_j", account.delivered.count}});
   }
   return {{"accounts", std::move(accounts)}};
+}
+
+Json to_document(const node::OptOuts& record) {
+  Json programs = Json::array();
+  for (const auto& each : record.programs) {
+    programs.push_back(
+        {{"program", each.program}, {"until_ms", each.until.time_since_epoch().count()}});
+  }
+  return {{"programs", std::move(programs)}};
 }
 
 node::SiteAccounts accounts_of(const Json& document) {
@@ -128,15 +140,36 @@ MarketTime market_ms(const Json& document, const char* key) {
   return MarketTime{std::chrono::milliseconds{whole<std::int64_t>(document, key)}};
 }
 
+node::OptOuts opt_outs_of(const Json& document) {
+  node::OptOuts out;
+  for (const Json& each : document.at("programs")) {
+    out.programs.push_back({each.at("program").get<std::string>(), market_ms(each, "until_ms")});
+  }
+  return out;
+}
+
+/// Orders of before there were programs are of the default one.
+Scope scope_of(const Json& document) {
+  Scope scope;
+  if (!document.contains("program")) return scope;
+  scope.program = document.at("program").get<std::string>();
+  scope.group = document.at("group").get<std::string>();
+  return scope;
+}
+
 aggregation::Order order_of(const Json& document) {
-  return {.id = {whole<std::uint64_t>(document, "id")},
-          .key = document.at("key").get<std::string>(),
-          .source = enumerator(document, "source", aggregation::OrderSource::kMarket),
-          .power = {whole<std::int64_t>(document, "power_w")},
-          .from = market_ms(document, "from_ms"),
-          .until = market_ms(document, "until_ms"),
-          .issued = market_ms(document, "issued_ms"),
-          .state = enumerator(document, "state", aggregation::OrderState::kSuperseded)};
+  const bool scoped = document.contains("service");
+  return {
+      .id = {whole<std::uint64_t>(document, "id")},
+      .key = document.at("key").get<std::string>(),
+      .source = enumerator(document, "source", aggregation::OrderSource::kMarket),
+      .scope = scope_of(document),
+      .service = scoped ? enumerator(document, "service", Service::kFrequency) : Service::kEnergy,
+      .power = {whole<std::int64_t>(document, "power_w")},
+      .from = market_ms(document, "from_ms"),
+      .until = market_ms(document, "until_ms"),
+      .issued = market_ms(document, "issued_ms"),
+      .state = enumerator(document, "state", aggregation::OrderState::kSuperseded)};
 }
 
 node::Record record_of(RecordKind kind, const Json& document) {
@@ -159,6 +192,8 @@ node::Record record_of(RecordKind kind, const Json& document) {
       return node::JournalCleared{};
     case RecordKind::kAccounts:
       return accounts_of(document);
+    case RecordKind::kOptOuts:
+      return opt_outs_of(document);
     case RecordKind::kFact:
       break;
   }
@@ -174,6 +209,7 @@ static_assert(std::is_same_v<std::variant_alternative_t<5, node::Record>, node::
 static_assert(std::is_same_v<std::variant_alternative_t<6, node::Record>, node::JournalHead>);
 static_assert(std::is_same_v<std::variant_alternative_t<4, node::Record>, bidding::Fact>);
 static_assert(std::is_same_v<std::variant_alternative_t<8, node::Record>, node::SiteAccounts>);
+static_assert(std::is_same_v<std::variant_alternative_t<9, node::Record>, node::OptOuts>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 
 std::string to_json(const node::Record& record) {

@@ -20,7 +20,8 @@ enum class RecordKind : std::uint8_t {
   kDrain,
   kJournal,
   kCleared,
-  kAccounts
+  kAccounts,
+  kOptOuts
 };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);

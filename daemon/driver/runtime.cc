@@ -311,6 +311,10 @@ class Runtime::Impl {
       } else if (const auto* drain = std::get_if<AskDrain>(&question.what)) {
         answer.reply = ask(now, node::DrainAsked{++requests_, drain->on});
         shared.reset();
+      } else if (const auto* opt = std::get_if<AskOptOut>(&question.what)) {
+        answer.reply = ask(now, node::OptOutAsked{++requests_, opt->what.out, opt->what.program,
+                                                  opt->what.duration});
+        shared.reset();
       } else if (const auto* trace = std::get_if<AskTrace>(&question.what)) {
         answer.trace = node_->trace(trace->bid_key);
       }

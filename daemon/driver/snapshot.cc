@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/node/curves.h"
 #include "daemon/node/firm.h"
 
 namespace vpp::driver {
@@ -20,6 +21,17 @@ std::optional<Flexibility> flexibility_of(const node::NodeStatus& status) {
   const auto down = DurationCurve::from_wire(status.group.grid_id, status.group.charge);
   if (!up || !down) return std::nullopt;
   return Flexibility{*up, *down};
+}
+
+std::optional<Flexibility> flexibility_of(const node::NodeStatus& status, const Scope& scope) {
+  const auto whole = flexibility_of(status);
+  if (scope == Scope{} || !whole) return whole;
+  const auto& scopes = status.group.scopes;
+  const auto found = std::ranges::find(scopes, scope, &mesh::ScopeSummary::scope);
+  if (found == scopes.end()) return std::nullopt;
+  const auto curves = node::curves_of(*found, status.group, {whole->up, whole->down});
+  if (!curves) return std::nullopt;
+  return Flexibility{curves->discharge, curves->charge};
 }
 
 std::optional<Flexibility> firm_flexibility_of(const node::NodeStatus& status) {

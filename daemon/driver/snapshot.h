@@ -67,6 +67,10 @@ struct Flexibility {
 /// Of what is counted below, or of the leaf's own site. Nothing: unknown.
 [[nodiscard]] std::optional<Flexibility> flexibility_of(const node::NodeStatus& status);
 
+/// Of the sites in one scope. Nothing: unknown, or none of them is below.
+[[nodiscard]] std::optional<Flexibility> flexibility_of(const node::NodeStatus& status,
+                                                        const Scope& scope);
+
 /// What of it is firm, at the node's level. Nothing: unknown, or a leaf, which knows no rates.
 [[nodiscard]] std::optional<Flexibility> firm_flexibility_of(const node::NodeStatus& status);
 

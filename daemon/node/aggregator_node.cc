@@ -48,7 +48,7 @@ AggregatorNode::AggregatorNode(const NodeOptions& options, Rng rng, const Recove
     : options_{options},
       uplink_{uplink_options(options), rng.fork(), recovered.uplink},
       group_{children_options(options, recovered), options.dispatch, rng.fork()},
-      fence_{recovered.fence} {}
+      fences_{recovered.fence} {}
 
 void AggregatorNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<mesh::LinkOpened>(&event)) uplink_.step(now, *e);
@@ -61,6 +61,9 @@ void AggregatorNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<mesh::ChildUnreachable>(&event)) {
     group_.children().step(corrected(now), *e);
   }
+  if (const auto* e = std::get_if<OptOutAsked>(&event)) {
+    refuse(e->request, "owners opt out at the leaf beside their battery");
+  }
   if (const auto* e = std::get_if<DrainAsked>(&event)) drain(now, *e);
   if (std::holds_alternative<StopAsked>(event)) stop(now);
   collect(now);
@@ -69,13 +72,15 @@ void AggregatorNode::step(const Now& now, const Event& event) {
 void AggregatorNode::advance(const Now& now) {
   uplink_.advance(now);
   group_.children().advance(corrected(now));
-  if (go_on_due_ <= now.protocol) go_on(now);
+  go_on_where_due(now);
   if (report_due_ <= now.protocol) report(now);
   collect(now);
 }
 
 Instant AggregatorNode::next_deadline(const Now& /*now*/) const {
-  return std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_, go_on_due_});
+  Instant due = std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_});
+  for (const auto& [scope, told] : told_) due = std::min(due, told.go_on_due);
+  return due;
 }
 
 Now AggregatorNode::corrected(const Now& now) const {
@@ -103,50 +108,57 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   const Instant expires = uplink_.local_time_of(dispatch.expires);
   const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
   const bool obeyed = allegiance_.obeys(uplink_.parent(), !uplink_.path().empty());
-  const auto verdict = over || !obeyed ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
+  const auto verdict = over || !obeyed ? OrderFence::Verdict::kRefused : fences_.accept(dispatch);
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});
     return;
   }
-  if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
-    effects_.persist.emplace_back(fence_.value());
-  }
+  if (const auto risen = fences_.take_risen()) effects_.persist.emplace_back(*risen);
   allegiance_.told(uplink_.parent(), uplink_.handed_over());
-  order_ = dispatch;
-  order_->expires = stamp_of(expires);
-  pass_on(now);
-  go_on_due_ = order_ ? now.protocol + limits::kControlTick * 3 / 2 : kNever;
+  Told& told = told_[dispatch.scope];
+  told.order = dispatch;
+  told.order.expires = stamp_of(expires);
+  told.go_on_due = now.protocol + limits::kControlTick * 3 / 2;
+  if (!pass_on(now, told)) told_.erase(dispatch.scope);
   if (!group_.children().any_attached()) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
   }
 }
 
 /// Makes a release of what it was told.
-void AggregatorNode::let_go(const Now& now) {
+void AggregatorNode::let_go(const Now& now, Told& told) {
   const Now market = corrected(now);
-  order_->share.reset();
-  order_->ahead.clear();
-  order_->until = std::max(order_->until, market.market + limits::kLease * market.speed);
-  order_->expires = stamp_of(now.protocol + limits::kLease);
+  told.order.share.reset();
+  told.order.ahead.clear();
+  told.order.until = std::max(told.order.until, market.market + limits::kLease * market.speed);
+  told.order.expires = stamp_of(now.protocol + limits::kLease);
 }
 
 /// Nothing newer came.
-void AggregatorNode::go_on(const Now& now) {
-  if (order_->expires <= stamp_of(now.protocol)) let_go(now);
-  move_on(*order_, corrected(now).market);
-  if (!order_->share && order_->ahead.empty()) let_go(now);
-  ++order_->repeat;
-  pass_on(now);
-  go_on_due_ = order_ ? now.protocol + limits::kControlTick : kNever;
+void AggregatorNode::go_on(const Now& now, Told& told) {
+  mesh::Dispatch& order = told.order;
+  if (order.expires <= stamp_of(now.protocol)) let_go(now, told);
+  move_on(order, corrected(now).market);
+  if (!order.share && order.ahead.empty()) let_go(now, told);
+  ++order.repeat;
+  told.go_on_due = pass_on(now, told) ? now.protocol + limits::kControlTick : kNever;
 }
 
-void AggregatorNode::pass_on(const Now& now) {
-  const Watts before = told_shortfall_;
-  const Watts shortfall = group_.dispatch(corrected(now), *order_);
+void AggregatorNode::go_on_where_due(const Now& now) {
+  for (auto& [scope, told] : told_) {
+    if (told.go_on_due <= now.protocol) go_on(now, told);
+  }
+  std::erase_if(told_, [](const auto& entry) { return entry.second.go_on_due == kNever; });
+}
+
+/// False: it was a release, and nobody is to be released again.
+bool AggregatorNode::pass_on(const Now& now, Told& told) {
+  const Watts shortfall = group_.dispatch(corrected(now), told.order);
   // A release may be lost, and whoever missed it does what others are asked for by now.
-  const bool released = !order_->share && order_->ahead.empty();
-  if (released && !group_.keep_up(corrected(now))) order_.reset();
-  if (shortfall != before) report(now);
+  const bool released = !told.order.share && told.order.ahead.empty();
+  const bool goes_on = !released || group_.keep_up(corrected(now), told.order.scope);
+  if (std::exchange(told.shortfall, shortfall) != shortfall) report(now);
+  return goes_on;
 }
 
 void AggregatorNode::hurry_report(const Now& now) {
@@ -159,8 +171,6 @@ void AggregatorNode::report(const Now& now) {
   if (!uplink_.attached()) return;
   group_.keep_up(corrected(now));
   mesh::GroupSummary summary = group_.summary(corrected(now));
-  told_measured_ = summary.measured;
-  told_shortfall_ = summary.shortfall;
   mesh::Children& children = group_.children();
   std::vector<mesh::Attachment> attached = children.attached_below();
   if (children.more_below()) hurry_report(now);
@@ -188,9 +198,12 @@ void AggregatorNode::stop(const Now& now) {
 
 void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
-  if (allegiance_.broken(up.asks, !uplink_.path().empty()) && order_) {
-    let_go(now);
-    go_on(now);
+  if (allegiance_.broken(up.asks, !uplink_.path().empty())) {
+    for (auto& [scope, told] : told_) {
+      let_go(now, told);
+      told.go_on_due = now.protocol;
+    }
+    go_on_where_due(now);
   }
   for (const auto& message : up.deliver) on_parent_message(now, message);
   if (up.attachment_changed || up.path_changed || up.persist) {  // or alternates were learned
@@ -204,7 +217,10 @@ void AggregatorNode::collect(const Now& now) {
     }
   }
   uplink_.set_children(now, group_.children().any_attached(), group_.children().longest_lease());
-  uplink_.set_dispatch_active(order_ && order_->share && order_->until > corrected(now).market);
+  uplink_.set_dispatch_active(std::ranges::any_of(told_, [&](const auto& entry) {
+    const mesh::Dispatch& order = entry.second.order;
+    return order.share && order.until > corrected(now).market;
+  }));
   if (down.membership_changed) hurry_report(now);
   if (up.attachment_changed && uplink_.attached()) report(now);
   for (const NodeId child : group_.take_invalid()) {
@@ -232,11 +248,13 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
   group_.fill(out, out.now);
-  if (order_ && order_->share && order_->until > out.now.market) {
-    out.target = order_->share;
-    out.order = order_->order;
-    out.tick = order_->tick;
+  for (const auto& [scope, told] : told_) {
+    const mesh::Dispatch& order = told.order;
+    if (!order.share || order.until <= out.now.market) continue;
+    out.in_force.push_back({order.order, scope, order.service, *order.share, order.until});
+    out.tick = std::max(out.tick, order.tick);
   }
+  fill_target(out);
   return out;
 }
 

@@ -6,8 +6,7 @@
 //           sends later is newer.
 #pragma once
 
-#include <cstdint>
-#include <optional>
+#include <map>
 
 #include "daemon/node/group.h"
 #include "daemon/node/role_node.h"
@@ -28,9 +27,16 @@ class AggregatorNode final : public RoleNode {
  private:
   void on_parent_message(const Now& now, const mesh::Message& message);
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
-  void go_on(const Now& now);
-  void let_go(const Now& now);
-  void pass_on(const Now& now);
+  /// Newest accepted of one scope.
+  struct Told {
+    mesh::Dispatch order;        ///< its stamp on this node's clock
+    Instant go_on_due = kNever;  ///< nothing newer has come by then
+    Watts shortfall;             ///< as last reported
+  };
+  void go_on(const Now& now, Told& told);
+  void go_on_where_due(const Now& now);
+  void let_go(const Now& now, Told& told);
+  [[nodiscard]] bool pass_on(const Now& now, Told& told);
   void report(const Now& now);
   void hurry_report(const Now& now);
   void drain(const Now& now, const DrainAsked& asked);
@@ -40,13 +46,9 @@ class AggregatorNode final : public RoleNode {
   NodeOptions options_;
   mesh::Uplink uplink_;
   Group group_;
-  OrderFence fence_;
-  /// Newest accepted, its stamp on this node's clock; nothing: released or never asked.
-  std::optional<mesh::Dispatch> order_;
+  OrderFences fences_;
+  std::map<Scope, Told> told_;  ///< without those released or never asked
   Allegiance allegiance_;
-  Instant go_on_due_ = kNever;  ///< nothing newer has come by then
-  Watts told_measured_;
-  Watts told_shortfall_;
   Instant reported_at_{};
   Instant report_due_{};
 };

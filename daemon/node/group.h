@@ -10,18 +10,13 @@
 //              unknown did would be done twice.
 #pragma once
 
-#include <cstdint>
 #include <map>
-#include <optional>
-#include <set>
-#include <string>
 #include <vector>
 
 #include "aggregation/dispatcher.h"
-#include "aggregation/duration_curve.h"
+#include "daemon/node/lane.h"
 #include "daemon/node/membership_news.h"
 #include "daemon/node/node.h"
-#include "daemon/node/promises.h"
 #include "daemon/node/reliability.h"
 #include "mesh/children.h"
 
@@ -35,20 +30,29 @@ class Group {
   mesh::Children& children() { return children_; }
   [[nodiscard]] const mesh::Children& children() const { return children_; }
 
-  /// Between orders, before summary(): who was lost since the last one may still follow it. True:
-  /// somebody in contact has not answered its release, and is to be released again.
-  bool keep_up(const Now& now);
+  /// Between orders, before summary(): who was lost since the last one may still follow it.
+  void keep_up(const Now& now);
+  /// True: somebody in contact has not answered its release from this scope, and is to be released
+  /// again.
+  bool keep_up(const Now& now, const Scope& scope);
 
-  /// The sum over the children counted now. `asked` and `shortfall` are the newest split's.
+  /// The newest dispatch of this scope was no release: somebody may follow it, now or later.
+  [[nodiscard]] bool asks(const Scope& scope) const;
+
+  /// In which something goes on, the default one included.
+  [[nodiscard]] std::vector<Scope> scopes() const;
+
+  /// The sum over the children counted now. `asked` and `shortfall` are the newest splits'.
   [[nodiscard]] mesh::GroupSummary summary(const Now& now) const;
 
-  /// Splits what this node is asked, and what it will be asked, over the children counted; attached
-  /// children that may not be counted yet are released, so that nothing they still do for the plant
-  /// goes unseen, but for those who only do what this node told them. Stamps are this node's.
-  /// Returns what could not be placed.
+  /// Splits what this node is asked, and what it will be asked, over the children counted that
+  /// serve the scope; attached children that may not be counted yet are released, so that nothing
+  /// they still do for the plant goes unseen, but for those who only do what this node told them. A
+  /// site that another scope asks for power is left out. Stamps are this node's. Returns what could
+  /// not be placed.
   Watts dispatch(const Now& now, const mesh::Dispatch& asked);
 
-  /// An acknowledgement from below; true when it was the last one of the present order.
+  /// An acknowledgement from below; true when it was the last one of its scope's present order.
   bool acknowledged(NodeId child, const mesh::DispatchAck& ack);
 
   /// What is to be told of who came and went. `changed`: somebody may have.
@@ -65,40 +69,17 @@ class Group {
   [[nodiscard]] std::vector<NodeId> take_invalid();
 
  private:
-  struct Below {
-    std::vector<aggregation::ChildState> counted;
-    std::vector<NodeId> held;    ///< attached, but not to be counted yet
-    std::vector<NodeId> kept;    ///< likewise, but they do only what this node or, on the way, the
-                                 ///< former parent told them
-    std::vector<NodeId> silent;  ///< sites that are lost or whose values are too old
-  };
-  [[nodiscard]] Below look(const Now& now);
-  [[nodiscard]] Promises::Lives lives(const mesh::ChildView& child) const;
-  [[nodiscard]] aggregation::ChildState state_of(const mesh::ChildView& child);
-  [[nodiscard]] Watts split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
-                                std::vector<mesh::Dispatch>& out);
+  [[nodiscard]] Lane& lane_of(const Scope& scope);
   void watch(const Now& now);
-  void learn(const Now& now, const mesh::Dispatch& asked, const Below& below);
-  void send(const Now& now, NodeId child, const mesh::Dispatch& form);
-  [[nodiscard]] bool needless(const Now& now, NodeId child, const mesh::Dispatch& form,
-                              const mesh::ChildLine& line);
+  void leave_out_the_busy(const Lane& lane, Below& below) const;
+  [[nodiscard]] Watts reserved_elsewhere(const Now& now, const Lane& lane, Watts share,
+                                         const std::vector<mesh::ChildView>& children) const;
 
   mesh::Children children_;
-  aggregation::Dispatcher dispatcher_;
+  aggregation::DispatcherOptions dispatch_;
+  std::map<Scope, Lane> lanes_;  ///< the default one is always there
   MembershipNews news_;
-  Promises promises_;
-  Reliability reliability_;
-  struct Renewed {
-    mesh::Session session = 0;
-    Instant at{};
-    mesh::Dispatch form;
-  };
-  std::map<NodeId, Renewed> renewed_;  ///< of children whose line does not bear it every tick
-  std::map<NodeId, Watts> asked_;
-  Watts target_;
-  Watts shortfall_;
-  OrderId waiting_for_;              ///< order whose acknowledgements are awaited
-  std::set<NodeId> unacknowledged_;  ///< children that owe one
+  Reliability reliability_;  ///< of the default scope's orders
   std::vector<NodeId> invalid_;
 };
 

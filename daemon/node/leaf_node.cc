@@ -25,25 +25,10 @@ constexpr int kReportGatherPart = 4;  ///< of the spread: of 500 siblings, the l
 constexpr Duration kKeepAccounts = 60s;
 /// After the end of an order its last joules come with the next readings.
 constexpr Duration kSettled = 3s;
+/// Orders whose scope is remembered: more than a site accounts for.
+constexpr std::size_t kScopesKept = 2 * limits::kReceiptsMax;
 /// A change of power worth telling before the next report is due.
 constexpr std::int64_t kDeadBandW = 50;
-
-mesh::SiteSummary summary_of(const std::optional<device::SiteStatus>& site) {
-  mesh::SiteSummary out;
-  if (!site) return out;
-  out.discharge = {site->discharge.power, site->discharge.energy, 1000};
-  out.charge = {site->charge.power, site->charge.energy, 1000};
-  out.measured = site->measured;
-  out.stored = site->stored;
-  out.set_point = site->set_point;
-  out.order = site->order;
-  out.measured_at = site->measured_at;
-  out.stale = site->stale;
-  for (const auto& account : site->accounts) {
-    out.receipts.push_back({account.order, account.delivered});
-  }
-  return out;
-}
 
 std::int64_t watts_of(const std::optional<Watts>& value) {
   return value ? value->count : 0;
@@ -66,7 +51,8 @@ bool worth_telling(const device::SiteStatus& now, const device::SiteStatus& told
 LeafNode::LeafNode(const NodeOptions& options, Rng rng, const Recovered& recovered)
     : options_{options},
       uplink_{uplink_options(options), rng, recovered.uplink},
-      fence_{planted(Bug::kFenceNotRecovered) ? std::nullopt : recovered.fence},
+      fences_{planted(Bug::kFenceNotRecovered) ? std::nullopt : recovered.fence},
+      subscriptions_{options.subscriptions, options.groups, recovered.opt_outs},
       kept_{recovered.site} {}
 
 void LeafNode::step(const Now& now, const Event& event) {
@@ -77,6 +63,7 @@ void LeafNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<DrainAsked>(&event)) {
     refuse(e->request, "a leaf has no children that could be sent elsewhere");
   }
+  if (const auto* e = std::get_if<OptOutAsked>(&event)) opt_out(now, *e);
   if (std::holds_alternative<StopAsked>(event)) {
     keep_due_ = now.protocol;
     if (site_) keep_accounts(now, *site_);
@@ -89,12 +76,15 @@ void LeafNode::step(const Now& now, const Event& event) {
 
 void LeafNode::advance(const Now& now) {
   uplink_.advance(now);
+  stop_where_not_served(now);
   if (report_due_ <= now.protocol) report(now);
   collect(now);
 }
 
-Instant LeafNode::next_deadline(const Now& /*now*/) const {
-  return std::min(uplink_.next_deadline(), report_due_);
+Instant LeafNode::next_deadline(const Now& now) const {
+  const MarketTime change =
+      serving_ ? subscriptions_.next_change(corrected(now).market) : kEndOfTime;
+  return std::min({uplink_.next_deadline(), report_due_, protocol_time_of(corrected(now), change)});
 }
 
 Now LeafNode::corrected(const Now& now) const {
@@ -151,9 +141,40 @@ void LeafNode::report(const Now& now) {
   report_due_ = now.protocol + report_interval();
   if (options_.link != LinkKind::kLan) report_due_ += line().beacon_interval / 2;
   if (!uplink_.attached()) return;
-  uplink_.report(now, summary_of(site_), {}, {});
+  uplink_.report(now, summary(now), {}, {});
   reported_ = site_;
   reported_at_ = now.protocol;
+}
+
+bool LeafNode::goes_on(const Now& now) const {
+  if (!serving_ || serving_->expires <= now.protocol) return false;
+  const MarketTime market = corrected(now).market;
+  const mesh::Dispatch& told = serving_->told;
+  const bool ahead = !told.ahead.empty() && market < told.ahead.back().until;
+  return ahead || (told.share && market < told.until);
+}
+
+bool LeafNode::commits(const Now& now) const {
+  if (!goes_on(now)) return false;
+  const mesh::Dispatch& told = serving_->told;
+  return told.share.value_or(Watts{0}) != Watts{0} ||
+         std::ranges::any_of(told.ahead,
+                             [](const mesh::Step& step) { return step.share != Watts{0}; });
+}
+
+/// Empty: it is carried out. Never said of a release.
+std::string LeafNode::why_refused(const Now& now, const mesh::Dispatch& dispatch) const {
+  if (!dispatch.share && dispatch.ahead.empty()) return {};
+  const Scope& scope = dispatch.scope;
+  const MarketTime market = corrected(now).market;
+  if (!subscriptions_.has(scope.program)) return "is of a program without subscription";
+  if (!subscriptions_.serves(scope.program, market)) return "is of a program that is opted out of";
+  if (!subscriptions_.serves(scope, market)) return "is for another group";
+  const bool nothing = dispatch.share.value_or(Watts{0}) == Watts{0};
+  if (nothing || !commits(now) || serving_->told.scope == scope) return {};
+  const std::string& serves = serving_->told.scope.program;
+  const bool takes_over = subscriptions_.priority(scope.program) > subscriptions_.priority(serves);
+  return takes_over ? "" : "comes while the site serves another one";
 }
 
 void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
@@ -162,44 +183,132 @@ void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
   const bool late = expires <= now.protocol && !planted(Bug::kExpiryIgnored);
   const bool over = late || dispatch.until <= corrected(now).market;
   const bool obeyed = allegiance_.obeys(uplink_.parent(), !uplink_.path().empty());
-  const auto verdict = over || !obeyed ? OrderFence::Verdict::kRefused : fence_.accept(dispatch);
+  std::string why = over ? "is old or over" : why_refused(now, dispatch);
+  if (!obeyed) why = "comes from a parent without a root, being left";
+  const auto verdict = why.empty() ? fences_.accept(dispatch) : OrderFence::Verdict::kRefused;
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});
-    notice(Severity::kInfo, "VPP_ORDER_REFUSED",
-           "order " + std::to_string(dispatch.order.value) +
-               (obeyed ? " is old or over" : " comes from a parent without a root, being left"));
+    if (std::exchange(refused_, dispatch.order) != dispatch.order || why.empty() || over) {
+      notice(Severity::kInfo, "VPP_ORDER_REFUSED",
+             "order " + std::to_string(dispatch.order.value) + " " +
+                 (why.empty() ? "is old or over" : why));
+    }
     return;
   }
+  if (const auto risen = fences_.take_risen()) effects_.persist.emplace_back(*risen);
   if (verdict == OrderFence::Verdict::kAcceptedAndNew) {
-    effects_.persist.emplace_back(fence_.value());
     uplink_.acknowledge({dispatch.order, dispatch.tick, true});
     // What is due waits for what the order brings; however many orders come, no longer than that.
     const Instant latest = reported_at_ + limits::kBeaconInterval + gather();
     report_due_ = std::max(report_due_, std::min(now.protocol + gather(), latest));
   }
   allegiance_.told(uplink_.parent(), uplink_.handed_over());
+  const bool ours = !goes_on(now) || serving_->told.scope == dispatch.scope;
+  const bool nothing = dispatch.share.value_or(Watts{0}) == Watts{0};
+  if (ours || (!nothing && dispatch.scope != serving_->told.scope)) obey(now, dispatch, expires);
+}
+
+void LeafNode::obey(const Now& /*now*/, const mesh::Dispatch& dispatch, Instant expires) {
   uplink_.set_dispatch_active(dispatch.share.has_value());
+  const auto site_order = [&](OrderId order, Watts power, MarketTime from, MarketTime until) {
+    scopes_[order] = dispatch.scope;
+    return device::SiteOrder{
+        .order = order, .power = power, .from = from, .until = until, .expires = expires};
+  };
   SiteInstruction instruction;
   if (dispatch.share) {
-    instruction.order = device::SiteOrder{.order = dispatch.order,
-                                          .power = *dispatch.share,
-                                          .from = dispatch.from,
-                                          .until = dispatch.until,
-                                          .expires = expires};
+    instruction.order = site_order(dispatch.order, *dispatch.share, dispatch.from, dispatch.until);
   }
   for (const mesh::Step& step : dispatch.ahead) {
-    instruction.ahead.push_back({.order = step.order,
-                                 .power = step.share,
-                                 .from = step.from,
-                                 .until = step.until,
-                                 .expires = expires});
+    instruction.ahead.push_back(site_order(step.order, step.share, step.from, step.until));
   }
   effects_.site = instruction;
+  serving_ = Serving{dispatch, expires};
+  while (scopes_.size() > kScopesKept) scopes_.erase(scopes_.begin());
+}
+
+/// Back to the local default.
+void LeafNode::release(const Now& now) {
+  serving_.reset();
+  effects_.site = SiteInstruction{};
+  report_due_ = std::min(report_due_, now.protocol);
+}
+
+/// A subscription has ended, or its owner has opted out.
+void LeafNode::stop_where_not_served(const Now& now) {
+  if (!serving_) return;
+  if (!subscriptions_.serves(serving_->told.scope, corrected(now).market)) release(now);
+}
+
+void LeafNode::opt_out(const Now& now, const OptOutAsked& asked) {
+  const MarketTime market = corrected(now).market;
+  const bool serving = goes_on(now);
+  const std::string program =
+      asked.program.empty() && asked.out && serving ? serving_->told.scope.program : asked.program;
+  const bool one_event = asked.out && asked.duration == Duration{0};
+  if (asked.out && program.empty()) {
+    return refuse(asked.request, "no order is in force: name the program, and for how long");
+  }
+  if (!program.empty() && !subscriptions_.has(program)) {
+    return refuse(asked.request, "the site is not subscribed to " + program);
+  }
+  if (one_event && (!serving || serving_->told.scope.program != program)) {
+    return refuse(asked.request, "no order of " + program + " is in force: say for how long");
+  }
+  if (asked.out) {
+    subscriptions_.opt_out(program, one_event ? serving_->told.until : market + asked.duration);
+  } else if (!subscriptions_.opt_in(program)) {
+    return refuse(asked.request, "nothing was opted out of");
+  }
+  effects_.persist.emplace_back(subscriptions_.opt_outs(market));
+  notice(Severity::kInfo, asked.out ? "VPP_OPTED_OUT" : "VPP_OPTED_IN",
+         (program.empty() ? std::string{"every program"} : program) + " by the owner");
+  effects_.replies.push_back({.request = asked.request, .order = {}, .refused = {}});
+  stop_where_not_served(now);
+  report(now);
+}
+
+mesh::SiteSummary LeafNode::summary(const Now& now) const {
+  mesh::SiteSummary out;
+  out.energy = subscriptions_.has(kDefaultProgram);
+  out.groups = subscriptions_.groups();
+  for (const Subscription& each : subscriptions_.programs()) {
+    if (each.program != kDefaultProgram) out.offers.push_back({each.program, {}, {}});
+  }
+  if (!site_) return out;
+  const MarketTime market = corrected(now).market;
+  const auto offered = [&](std::string_view program, const device::Capability& able) {
+    const bool busy = commits(now) && serving_->told.scope.program != program;
+    if (busy || !subscriptions_.serves(program, market)) return mesh::SiteDirection{};
+    return mesh::SiteDirection{able.power, able.energy, 1000};
+  };
+  out.discharge = offered(kDefaultProgram, site_->discharge);
+  out.charge = offered(kDefaultProgram, site_->charge);
+  for (mesh::ProgramOffer& offer : out.offers) {
+    offer.discharge = offered(offer.program, site_->discharge);
+    offer.charge = offered(offer.program, site_->charge);
+  }
+  out.measured = site_->measured;
+  out.stored = site_->stored;
+  out.set_point = site_->set_point;
+  out.order = site_->order;
+  if (const auto known = scopes_.find(site_->order); known != scopes_.end()) {
+    out.scope = known->second;
+  }
+  out.measured_at = site_->measured_at;
+  out.stale = site_->stale;
+  for (const auto& account : site_->accounts) {
+    out.receipts.push_back({account.order, account.delivered});
+  }
+  return out;
 }
 
 void LeafNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
-  if (allegiance_.broken(up.asks, !uplink_.path().empty())) effects_.site = SiteInstruction{};
+  if (allegiance_.broken(up.asks, !uplink_.path().empty())) {
+    serving_.reset();
+    effects_.site = SiteInstruction{};
+  }
   for (const auto& message : up.deliver) {
     if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
   }
@@ -227,9 +336,18 @@ NodeStatus LeafNode::status(const Now& now) const {
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
   out.site = site_;
+  out.subscriptions = subscriptions_.programs();
+  out.groups = subscriptions_.groups();
+  out.opt_outs = subscriptions_.opt_outs(out.now.market).programs;
   if (site_ && site_->order != kNoOrder) {
-    out.target = site_->set_point;
-    out.order = site_->order;
+    const auto scope = scopes_.find(site_->order);
+    const bool served = serving_ && serving_->told.order == site_->order;
+    out.in_force.push_back({.order = site_->order,
+                            .scope = scope == scopes_.end() ? Scope{} : scope->second,
+                            .service = served ? serving_->told.service : Service::kEnergy,
+                            .target = site_->set_point,
+                            .until = served ? serving_->told.until : MarketTime{}});
+    fill_target(out);
   }
   return out;
 }

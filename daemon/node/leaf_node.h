@@ -1,9 +1,16 @@
 // A leaf: one site below, a parent above. Pure.
+//
+// One order  a site serves one order at a time. While it does, it offers nothing to other programs,
+//            and takes no share of theirs, but for a program that its owner gave a higher priority.
+//            A share of nothing commits it to nothing.
 #pragma once
 
+#include <map>
 #include <optional>
+#include <string>
 
 #include "daemon/node/role_node.h"
+#include "daemon/node/subscriptions.h"
 #include "mesh/uplink.h"
 
 namespace vpp::node {
@@ -21,6 +28,12 @@ class LeafNode final : public RoleNode {
  private:
   void on_site(const Now& now, const device::SiteStatus& status);
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
+  [[nodiscard]] std::string why_refused(const Now& now, const mesh::Dispatch& dispatch) const;
+  void obey(const Now& now, const mesh::Dispatch& dispatch, Instant expires);
+  void release(const Now& now);
+  void stop_where_not_served(const Now& now);
+  void opt_out(const Now& now, const OptOutAsked& asked);
+  [[nodiscard]] mesh::SiteSummary summary(const Now& now) const;
   void keep_accounts(const Now& now, const device::SiteStatus& status);
   void report(const Now& now);
   [[nodiscard]] Duration report_interval() const;
@@ -31,8 +44,21 @@ class LeafNode final : public RoleNode {
 
   NodeOptions options_;
   mesh::Uplink uplink_;
-  OrderFence fence_;
+  /// The newest dispatch that is carried out.
+  struct Serving {
+    mesh::Dispatch told;
+    Instant expires{};
+  };
+  /// It moves the battery for somebody, or will by itself.
+  [[nodiscard]] bool commits(const Now& now) const;
+  [[nodiscard]] bool goes_on(const Now& now) const;
+
+  OrderFences fences_;
   Allegiance allegiance_;
+  Subscriptions subscriptions_;
+  std::optional<Serving> serving_;
+  std::map<OrderId, Scope> scopes_;  ///< of the newest orders carried out
+  OrderId refused_;                  ///< told of already
   std::optional<device::SiteStatus> site_;
   std::optional<device::SiteStatus> reported_;
   SiteAccounts kept_;  ///< durable

@@ -18,6 +18,8 @@
 #include "config/ids.h"
 #include "config/limits.h"
 #include "config/rng.h"
+#include "config/scope.h"
+#include "config/service.h"
 #include "config/time.h"
 #include "daemon/node/reliability.h"
 #include "daemon/node/root_lease.h"
@@ -47,6 +49,14 @@ struct RootOptions {
 /// A promise in twenty may be broken.
 inline constexpr aggregation::PerMillion kShortfallDefault{50'000};
 
+/// A program that a leaf's owner subscribed to.
+struct Subscription {
+  std::string program{kDefaultProgram};
+  std::int64_t priority = 0;  ///< takes the site over from a program with a lower one
+  MarketTime from{};
+  MarketTime until = kEndOfTime;
+};
+
 struct NodeOptions {
   NodeId self;
   Role role = Role::kLeaf;
@@ -55,7 +65,9 @@ struct NodeOptions {
   std::vector<std::uint8_t> certificate;
   std::vector<Endpoint> seeds;
   std::optional<Endpoint> serves;
-  LinkKind link = LinkKind::kLan;  ///< to the parent
+  LinkKind link = LinkKind::kLan;               ///< to the parent
+  std::vector<Subscription> subscriptions{{}};  ///< leaf; in order of config
+  std::vector<std::string> groups;              ///< leaf: "key=value"
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
   RootOptions root;
@@ -101,9 +113,20 @@ struct SiteAccounts {
   std::vector<device::OrderAccount> accounts;  ///< as in device::SiteStatus
   friend bool operator==(const SiteAccounts&, const SiteAccounts&) = default;
 };
+/// Leaf only: the owner wants no orders of these programs until then.
+struct OptOut {
+  std::string program;
+  MarketTime until{};
+  friend bool operator==(const OptOut&, const OptOut&) = default;
+};
+struct OptOuts {
+  std::vector<OptOut> programs;
+  friend bool operator==(const OptOuts&, const OptOuts&) = default;
+};
 /// A batch is durable as a whole or not at all.
-using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
-                            bidding::Fact, DrainRecord, JournalHead, JournalCleared, SiteAccounts>;
+using Record =
+    std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order, bidding::Fact,
+                 DrainRecord, JournalHead, JournalCleared, SiteAccounts, OptOuts>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -115,6 +138,7 @@ struct Recovered {
   std::vector<aggregation::Order> orders;
   std::vector<bidding::Fact> facts;
   SiteAccounts site;
+  OptOuts opt_outs;
 };
 
 // --- events ----------------------------------------------------------------------------------
@@ -126,6 +150,8 @@ struct SendOrder {
   Watts power;
   MarketTime from{};  ///< the epoch: now
   Duration duration{0};
+  Scope scope = {};
+  Service service = Service::kEnergy;
 };
 struct CancelOrder {
   OrderId order;
@@ -146,13 +172,20 @@ struct DrainAsked {
   RequestId request = 0;
   bool on = false;
 };
+/// Leaf only: the owner opts out of a program, or in again. Answered by a Reply.
+struct OptOutAsked {
+  RequestId request = 0;
+  bool out = true;
+  std::string program;   ///< empty: that of the order in force, or, to opt in, all
+  Duration duration{0};  ///< market time; zero: until the order in force ends
+};
 struct StopAsked {};
 
 /// On a root, LinkOpened, LinkLost and FromParent are of its links to other roots, and FromChild is
 /// also what other roots say on theirs. LeaseAnswered answers Effects::lease (root_lease.h).
 using Event = std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened,
                            mesh::LinkLost, mesh::FromParent, SiteReported, MarketAnswered,
-                           OperatorAsked, DrainAsked, StopAsked, LeaseAnswered>;
+                           OperatorAsked, DrainAsked, OptOutAsked, StopAsked, LeaseAnswered>;
 
 // --- effects ---------------------------------------------------------------------------------
 
@@ -225,6 +258,15 @@ struct RootStatus {
   std::vector<RootPeerStatus> peers;
 };
 
+/// An order, or this node's part of it.
+struct InForce {
+  OrderId order;
+  Scope scope;
+  Service service = Service::kEnergy;
+  Watts target;
+  MarketTime until{};
+};
+
 struct NodeStatus {
   NodeId self;
   Role role = Role::kLeaf;
@@ -244,7 +286,10 @@ struct NodeStatus {
   std::vector<mesh::Move> moves;                 ///< changes of parent, the newest last
   bool draining = false;     ///< aggregator: DrainAsked; empty once no child is attached
   mesh::GroupSummary group;  ///< root and aggregator: the sum below
-  std::optional<device::SiteStatus> site;  ///< leaf
+  std::optional<device::SiteStatus> site;   ///< leaf
+  std::vector<Subscription> subscriptions;  ///< leaf
+  std::vector<std::string> groups;          ///< leaf
+  std::vector<OptOut> opt_outs;             ///< leaf: those that hold now
   std::vector<mesh::ChildView> children;
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.
   std::optional<std::vector<mesh::Located>> located;
@@ -253,8 +298,9 @@ struct NodeStatus {
   /// Root: at which probability of a shortfall it promises, calibrated by what was delivered.
   aggregation::PerMillion shortfall_level = kShortfallDefault;
   mesh::ChildrenCounters counters;
-  std::optional<Watts> target;  ///< what this node is to deliver now; nothing: no order
-  OrderId order;
+  std::vector<InForce> in_force;  ///< what this node is to deliver now, one for each scope
+  std::optional<Watts> target;    ///< of all energy orders in force; nothing: none is
+  OrderId order;                  ///< the first of them
   std::uint64_t tick = 0;
   std::vector<aggregation::Order> orders;   ///< root
   std::vector<bidding::BidView> bids;       ///< root

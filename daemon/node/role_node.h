@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -74,6 +75,39 @@ class OrderFence {
   std::pair<std::uint64_t, std::uint32_t> round_{0, 0};  ///< tick and repeat
 };
 
+/// One fence for each scope: orders of others go on beside a new one. Each begins at what a restart
+/// recovered, the newest of them all: a root tells it with whatever it sends later.
+class OrderFences {
+ public:
+  explicit OrderFences(std::optional<Fence> recovered)
+      : recovered_{recovered}, newest_{recovered.value_or(Fence{})} {}
+
+  OrderFence::Verdict accept(const mesh::Dispatch& dispatch) {
+    auto& fence = by_scope_.try_emplace(dispatch.scope, recovered_).first->second;
+    const auto verdict = fence.accept(dispatch);
+    risen_ = risen_ || fence.value() > newest_;
+    newest_ = std::max(newest_, fence.value());
+    if (by_scope_.size() > kScopesKept) forget_oldest();
+    return verdict;
+  }
+  /// To be persisted, before anything that rests on the last accept() leaves.
+  [[nodiscard]] std::optional<Fence> take_risen() {
+    return std::exchange(risen_, false) ? std::optional{newest_} : std::nullopt;
+  }
+
+ private:
+  static constexpr std::size_t kScopesKept = 128;
+  void forget_oldest() {
+    by_scope_.erase(std::ranges::min_element(
+        by_scope_, {}, [](const auto& entry) { return entry.second.value(); }));
+  }
+
+  std::optional<Fence> recovered_;
+  Fence newest_;
+  bool risen_ = false;
+  std::map<Scope, OrderFence> by_scope_;
+};
+
 /// Who told this node what it does, and whether that one may have heard that it lives elsewhere.
 /// Then others are asked for its watts: as soon as no parent leads to a root it must let go of
 /// them, and it takes nothing more from a parent that it wants to leave and that goes on by itself.
@@ -127,6 +161,15 @@ inline mesh::UplinkOptions uplink_options(const NodeOptions& options) {
           .seeds = options.seeds,
           .serves = options.serves,
           .link = options.link};
+}
+
+/// From `in_force`.
+inline void fill_target(NodeStatus& out) {
+  for (const InForce& each : out.in_force) {
+    if (each.service != Service::kEnergy) continue;
+    if (!out.target) out.order = each.order;
+    out.target = out.target.value_or(Watts{0}) + each.target;
+  }
 }
 
 /// The part of a status that every node with a parent has.

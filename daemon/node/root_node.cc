@@ -16,6 +16,12 @@ using namespace std::chrono_literals;
 
 constexpr Duration kOrderDurationMax = 24h;  ///< market time; the curve's grid ends at 14 h
 constexpr std::size_t kPricesShown = 200;
+constexpr std::size_t kKnownBytesMax = 400;  ///< of programs and groups in an error
+
+/// Nothing for the default one.
+std::string for_scope(const Scope& scope) {
+  return scope == Scope{} ? "" : " for " + to_string(scope);
+}
 
 mesh::ChildrenOptions children_options(const NodeOptions& options) {
   mesh::ChildrenOptions out;
@@ -71,6 +77,9 @@ void RootNode::step(const Now& now, const Event& event) {
     run_workflow(now);
   }
   if (const auto* e = std::get_if<OperatorAsked>(&event)) on_operator(now, *e);
+  if (const auto* e = std::get_if<OptOutAsked>(&event)) {
+    refuse(e->request, "owners opt out at the leaf beside their battery");
+  }
   if (const auto* e = std::get_if<DrainAsked>(&event)) {
     refuse(e->request, "the root cannot be drained: there is nobody else to take its children");
   }
@@ -132,29 +141,59 @@ Reply RootNode::carry_out(const Now& now, const OperatorAsked& asked) {
   return reply;
 }
 
-Reply RootNode::send_order(const Now& now, const SendOrder& command) {
-  Reply reply;
+/// Empty: the order can be booked.
+std::string RootNode::why_not(const Now& now, const SendOrder& command) const {
   const MarketTime from = command.from == MarketTime{} ? now.market : command.from;
   if (command.duration <= 0ms || command.duration > kOrderDurationMax) {
-    reply.refused = "the duration must be above 0 and at most 24 h";
-  } else if (std::abs(command.power.count) > limits::kGroupPowerMax.count) {
-    reply.refused = "the power is beyond any fleet (10 GW)";
-  } else if (from + command.duration <= now.market) {
-    reply.refused = "the order would be over before it began";
-  } else if (command.key.empty()) {
-    reply.refused = "an order needs an idempotency key";
-  } else {
-    reply.order = orders_.add(now, {.id = kNoOrder,
-                                    .key = command.key,
-                                    .source = aggregation::OrderSource::kOperator,
-                                    .power = command.power,
-                                    .from = from,
-                                    .until = from + command.duration,
-                                    .issued = now.market});
-    notice(Severity::kInfo, "VPP_ORDER_BOOKED",
-           "order " + std::to_string(reply.order->id.value) + " of " +
-               std::to_string(command.power.count) + " W by an operator");
+    return "the duration must be above 0 and at most 24 h";
   }
+  if (std::abs(command.power.count) > limits::kGroupPowerMax.count) {
+    return "the power is beyond any fleet (10 GW)";
+  }
+  if (command.service == Service::kFrequency && command.power <= Watts{0}) {
+    return "an order for the frequency arms watts both ways: its power must be above 0";
+  }
+  if (from + command.duration <= now.market) return "the order would be over before it began";
+  if (command.key.empty()) return "an order needs an idempotency key";
+  if (command.scope == Scope{}) return {};
+  std::set<Scope> open = orders_.open_scopes();
+  open.insert(command.scope);
+  if (open.size() > limits::kLanesMax) {
+    return "orders for " + std::to_string(limits::kLanesMax) +
+           " different programs and groups are open already; cancel one, or wait";
+  }
+  return why_not(command.scope, group_.summary(now));
+}
+
+/// A mistyped program or group would be an order to nobody.
+std::string RootNode::why_not(const Scope& scope, const mesh::GroupSummary& sum) const {
+  const auto& scopes = sum.scopes;
+  if (std::ranges::find(scopes, scope, &mesh::ScopeSummary::scope) != scopes.end()) return {};
+  std::string known{kDefaultProgram};
+  for (const mesh::ScopeSummary& each : scopes) {
+    if (known.size() < kKnownBytesMax) known += ", " + to_string(each.scope);
+  }
+  return "no site below serves " + to_string(scope) + "; known: " + known;
+}
+
+Reply RootNode::send_order(const Now& now, const SendOrder& command) {
+  Reply reply;
+  reply.refused = why_not(now, command);
+  if (!reply.refused.empty()) return reply;
+  const MarketTime from = command.from == MarketTime{} ? now.market : command.from;
+  reply.order = orders_.add(now, {.id = kNoOrder,
+                                  .key = command.key,
+                                  .source = aggregation::OrderSource::kOperator,
+                                  .scope = command.scope,
+                                  .service = command.service,
+                                  .power = command.power,
+                                  .from = from,
+                                  .until = from + command.duration,
+                                  .issued = now.market});
+  notice(Severity::kInfo, "VPP_ORDER_BOOKED",
+         "order " + std::to_string(reply.order->id.value) + " of " +
+             std::to_string(command.power.count) + " W" + for_scope(command.scope) +
+             " by an operator");
   return reply;
 }
 
@@ -172,21 +211,46 @@ Reply RootNode::cancel_order(const Now& now, OrderId id) {
 void RootNode::tick(const Now& now) {
   tick_due_ = now.protocol + limits::kControlTick;
   std::vector<aggregation::Order> changed;
-  const auto next = orders_.active(now, changed);
+  std::map<Scope, std::optional<aggregation::Order>> next;
+  for (const auto& [scope, active] : active_) next[scope].reset();
+  for (auto& order : orders_.active(now, changed)) next[order.scope] = std::move(order);
   for (auto& order : changed) book(now, std::move(order));
-  const auto active = acknowledged(now, next);
-  mesh::Dispatch told = form(now, active);
-  const bool same = active && active_ && active->id == active_->id;
-  if (!same && (active || active_)) {
-    if (!active) told.order = active_->id;  // this ends it
-    activate(now, active);
-  } else if (!active && told.ahead.empty() && !group_.keep_up(now)) {
+  const MarketTime horizon = now.market + options_.cut_off_hold * now.speed;
+  const Schedule schedule = orders_.schedule(now, horizon, 1 + limits::kStepsAheadMax);
+  for (const auto& [scope, orders] : schedule) next.try_emplace(scope);
+  for (const Scope& scope : group_.scopes()) next.try_emplace(scope);
+  // Whoever is released first can follow another scope's order in the same round.
+  for (const bool releases : {true, false}) {
+    for (const auto& [scope, order] : next) {
+      if (order.has_value() == releases) continue;
+      const auto planned = schedule.find(scope);
+      tick(now, scope, order,
+           planned == schedule.end() ? std::vector<aggregation::Order>{} : planned->second);
+    }
+  }
+  group_.keep_up(now);
+}
+
+void RootNode::tick(const Now& now, const Scope& scope,
+                    const std::optional<aggregation::Order>& next,
+                    const std::vector<aggregation::Order>& schedule) {
+  const auto active = acknowledged(now, scope, next);
+  mesh::Dispatch told = form(now, scope, active, schedule);
+  const auto before = active_.find(scope);
+  const bool same = active && before != active_.end() && active->id == before->second.order.id;
+  if (!same && (active || before != active_.end())) {
+    if (!active) {  // this ends it
+      told.order = before->second.order.id;
+      told.service = before->second.order.service;
+    }
+    activate(now, scope, active);
+  } else if (!active && told.ahead.empty() && !group_.asks(scope) && !group_.keep_up(now, scope)) {
     return;
   }
   told.sequence = sequence_;
   told.tick = ++tick_;
   const Watts shortfall = group_.dispatch(now, told);
-  if (active) say_shortfall(active->power, shortfall);
+  if (active) say_shortfall(active_.at(scope), shortfall);
 }
 
 bool RootNode::is_acknowledged(OrderId order) const {
@@ -196,33 +260,37 @@ bool RootNode::is_acknowledged(OrderId order) const {
 
 /// What may be dispatched: until `order` is acknowledged, what was in force before it.
 std::optional<aggregation::Order> RootNode::acknowledged(
-    const Now& now, const std::optional<aggregation::Order>& order) const {
+    const Now& now, const Scope& scope, const std::optional<aggregation::Order>& order) const {
   if (!order || is_acknowledged(order->id)) return order;
-  if (!active_ || active_->until <= now.market) return std::nullopt;
-  const auto before = orders_.all().find(active_->id);
+  const auto active = active_.find(scope);
+  if (active == active_.end() || active->second.order.until <= now.market) return std::nullopt;
+  const auto before = orders_.all().find(active->second.order.id);
   const bool cancelled =
       before == orders_.all().end() || before->second.state == aggregation::OrderState::kCancelled;
-  return cancelled ? std::nullopt : active_;
+  if (cancelled) return std::nullopt;
+  return active->second.order;
 }
 
-void RootNode::activate(const Now& now, const std::optional<aggregation::Order>& active) {
+void RootNode::activate(const Now& now, const Scope& scope,
+                        const std::optional<aggregation::Order>& active) {
   if (!active) {
-    notice(Severity::kInfo, "VPP_ORDER_ENDED", "order " + std::to_string(active_->id.value));
-  } else {
-    ++sequence_;
-    activated_at_ = now.protocol;
-    notice(Severity::kInfo, "VPP_ORDER_STARTED",
-           "order " + std::to_string(active->id.value) + ": " +
-               std::to_string(active->power.count) + " W");
+    const auto ended = active_.extract(scope);
+    notice(Severity::kInfo, "VPP_ORDER_ENDED",
+           "order " + std::to_string(ended.mapped().order.id.value));
+    return;
   }
-  told_shortfall_ = Watts{0};
-  active_ = active;
+  ++sequence_;
+  active_.insert_or_assign(scope, Active{*active, now.protocol, Watts{0}});
+  notice(Severity::kInfo, "VPP_ORDER_STARTED",
+         "order " + std::to_string(active->id.value) + ": " + std::to_string(active->power.count) +
+             " W" + for_scope(scope));
 }
 
 /// What is in force now, or a release, and what follows within the time that it holds. Whatever
 /// follows is acknowledged, too: it moves batteries without another word.
-mesh::Dispatch RootNode::form(const Now& now,
-                              const std::optional<aggregation::Order>& active) const {
+mesh::Dispatch RootNode::form(const Now& now, const Scope& scope,
+                              const std::optional<aggregation::Order>& active,
+                              const std::vector<aggregation::Order>& schedule) const {
   mesh::Dispatch out{.order = kNoOrder,
                      .term = *term_,
                      .sequence = sequence_,
@@ -232,17 +300,21 @@ mesh::Dispatch RootNode::form(const Now& now,
                      .until = now.market + limits::kControlTick * now.speed,
                      .expires = stamp_of(now.protocol + options_.cut_off_hold),
                      .repeat = 0,
-                     .ahead = {}};
+                     .ahead = {},
+                     .scope = scope,
+                     .service = Service::kEnergy};
   if (active) {
     out.order = active->id;
     out.share = active->power;
+    out.service = active->service;
     out.from = active->from;
     out.until = std::max(active->until, now.market + 1ms);
   }
-  const MarketTime horizon = now.market + options_.cut_off_hold * now.speed;
-  for (const auto& order : orders_.schedule(now, horizon, 1 + limits::kStepsAheadMax)) {
+  for (const auto& order : schedule) {
     if (active && order.id == active->id) out.until = std::min(out.until, order.until);
     if (order.from <= now.market || !is_acknowledged(order.id)) continue;
+    // A dispatch is of one service: what follows of the other one comes when it begins.
+    if (order.service != (active ? active->service : Service::kEnergy)) continue;
     if (out.ahead.size() < limits::kStepsAheadMax) {
       out.ahead.push_back({order.id, order.power, order.from, order.until});
     }
@@ -251,13 +323,14 @@ mesh::Dispatch RootNode::form(const Now& now,
   return out;
 }
 
-void RootNode::say_shortfall(Watts asked, Watts shortfall) {
-  const auto change = std::abs(shortfall.count - told_shortfall_.count);
+void RootNode::say_shortfall(Active& active, Watts shortfall) {
+  const Watts asked = active.order.power;
+  const auto change = std::abs(shortfall.count - active.told_shortfall.count);
   if (change * 100 <= std::abs(asked.count)) return;
-  told_shortfall_ = shortfall;
+  active.told_shortfall = shortfall;
   notice(shortfall == Watts{0} ? Severity::kInfo : Severity::kWarning, "VPP_SHORTFALL",
-         std::to_string(shortfall.count) + " W of " + std::to_string(asked.count) +
-             " W cannot be placed");
+         std::to_string(shortfall.count) + " W of " + std::to_string(asked.count) + " W" +
+             for_scope(active.order.scope) + " cannot be placed");
 }
 
 aggregation::PerMillion RootNode::shortfall_level() const {
@@ -291,6 +364,8 @@ void RootNode::run_workflow(const Now& now) {
     const aggregation::Order order = orders_.add(now, {.id = kNoOrder,
                                                        .key = wanted.key,
                                                        .source = aggregation::OrderSource::kMarket,
+                                                       .scope = {},
+                                                       .service = Service::kEnergy,
                                                        .power = wanted.power,
                                                        .from = wanted.from,
                                                        .until = wanted.until,
@@ -308,13 +383,20 @@ void RootNode::run_workflow(const Now& now) {
   for (auto& call : work.calls) hold(now, std::move(call));
 }
 
+Instant RootNode::activated_at(OrderId order) const {
+  for (const auto& [scope, active] : active_) {
+    if (active.order.id == order) return active.activated_at;
+  }
+  return {};
+}
+
 void RootNode::collect_children(const Now& now) {
   mesh::ChildrenEffects down = group_.children().take_effects();
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
     if (group_.acknowledged(down.ack_from[i], down.acks[i])) {
       notice(Severity::kInfo, "VPP_ORDER_ACKNOWLEDGED",
              "order " + std::to_string(down.acks[i].order.value) + " by every child after " +
-                 std::to_string((now.protocol - activated_at_).count()) + " ms");
+                 std::to_string((now.protocol - activated_at(down.acks[i].order)).count()) + " ms");
     }
   }
   for (const NodeId child : group_.take_invalid()) {
@@ -337,10 +419,11 @@ NodeStatus RootNode::status(const Now& now) const {
   out.term = journal_.promised();
   out.root = root_status(now);
   group_.fill(out, now);
-  if (active_) {
-    out.target = active_->power;
-    out.order = active_->id;
+  for (const auto& [scope, active] : active_) {
+    const aggregation::Order& order = active.order;
+    out.in_force.push_back({order.id, scope, order.service, order.power, order.until});
   }
+  fill_target(out);
   out.tick = tick_;
   for (const auto& [id, order] : orders_.all()) out.orders.push_back(order);
   out.bids = workflow_.bids();

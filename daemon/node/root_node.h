@@ -13,6 +13,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -51,14 +52,28 @@ class RootNode final : public RoleNode {
   [[nodiscard]] Reply carry_out(const Now& now, const OperatorAsked& asked);
   [[nodiscard]] Reply send_order(const Now& now, const SendOrder& command);
   [[nodiscard]] Reply cancel_order(const Now& now, OrderId id);
+  [[nodiscard]] std::string why_not(const Now& now, const SendOrder& command) const;
+  [[nodiscard]] std::string why_not(const Scope& scope, const mesh::GroupSummary& sum) const;
+  using Schedule = std::map<Scope, std::vector<aggregation::Order>>;
+  /// An order that is dispatched, one for each scope.
+  struct Active {
+    aggregation::Order order;
+    Instant activated_at{};
+    Watts told_shortfall;
+  };
   void tick(const Now& now);
+  void tick(const Now& now, const Scope& scope, const std::optional<aggregation::Order>& next,
+            const std::vector<aggregation::Order>& schedule);
   [[nodiscard]] std::optional<aggregation::Order> acknowledged(
-      const Now& now, const std::optional<aggregation::Order>& order) const;
-  void activate(const Now& now, const std::optional<aggregation::Order>& active);
+      const Now& now, const Scope& scope, const std::optional<aggregation::Order>& order) const;
+  void activate(const Now& now, const Scope& scope,
+                const std::optional<aggregation::Order>& active);
   [[nodiscard]] bool is_acknowledged(OrderId order) const;
-  [[nodiscard]] mesh::Dispatch form(const Now& now,
-                                    const std::optional<aggregation::Order>& active) const;
-  void say_shortfall(Watts asked, Watts shortfall);
+  [[nodiscard]] mesh::Dispatch form(const Now& now, const Scope& scope,
+                                    const std::optional<aggregation::Order>& active,
+                                    const std::vector<aggregation::Order>& schedule) const;
+  void say_shortfall(Active& active, Watts shortfall);
+  [[nodiscard]] Instant activated_at(OrderId order) const;
   [[nodiscard]] aggregation::PerMillion shortfall_level() const;
   [[nodiscard]] bidding::PlantState plant(const Now& now) const;
   void run_workflow(const Now& now);
@@ -93,12 +108,10 @@ class RootNode final : public RoleNode {
   bidding::Workflow workflow_;
   std::map<OrderId, std::uint64_t> booked_;  ///< not yet acknowledged -> its place in the journal
   std::deque<Held> held_;
-  std::optional<aggregation::Order> active_;
+  std::map<Scope, Active> active_;
   std::uint64_t sequence_ = 0;  ///< of activations in this term
   std::uint64_t tick_ = 0;
-  Instant activated_at_{};
   Instant tick_due_{};
-  Watts told_shortfall_;
   bool told_not_copied_ = false;
   bool told_trouble_ = false;
 };

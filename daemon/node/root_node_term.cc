@@ -57,7 +57,7 @@ void RootNode::end_term(const Now& now) {
   journal_.stop_leading();
   group_.children().set_upstream(now, {}, journal_.promised(), options_.root.peers);
   term_.reset();
-  active_.reset();
+  active_.clear();
   booked_.clear();
   for (Held& held : std::exchange(held_, {})) {
     if (auto* reply = std::get_if<Reply>(&held.what)) {

@@ -29,7 +29,20 @@ Order order(std::string key, OrderSource source, std::chrono::minutes from,
 std::optional<OrderId> active_at(OrderBook& book, std::chrono::minutes minute) {
   std::vector<Order> changed;
   const auto active = book.active(at(minute), changed);
-  return active ? std::optional{active->id} : std::nullopt;
+  REQUIRE(active.size() <= 1);
+  return active.empty() ? std::nullopt : std::optional{active.front().id};
+}
+
+std::vector<OrderId> all_active_at(OrderBook& book, std::chrono::minutes minute) {
+  std::vector<Order> changed;
+  std::vector<OrderId> out;
+  for (const Order& order : book.active(at(minute), changed)) out.push_back(order.id);
+  return out;
+}
+
+Order for_scope(Order order, Scope scope) {
+  order.scope = std::move(scope);
+  return order;
 }
 
 OrderState state_of(const OrderBook& book, OrderId id) {
@@ -148,29 +161,95 @@ TEST_CASE("after looking at the book its next change lies ahead", "[aggregation]
   CHECK(seen == std::vector{MarketTime{10min}, MarketTime{20min}, MarketTime{30min}, kEndOfTime});
 }
 
+TEST_CASE("orders for disjoint programs and groups are in force side by side",
+          "[aggregation][order]") {
+  OrderBook book;
+  const auto add = [&](const char* program, const char* group) {
+    return book
+        .add(at(0min), for_scope(order("", OrderSource::kOperator, 0min, 60min), {program, group}))
+        .id;
+  };
+  const auto north = add("energy", "region=north");
+  const auto south = add("energy", "region=south");
+  const auto other = add("emergency", "region=north");
+  CHECK(all_active_at(book, 1min) == std::vector{other, north, south});
+  SECTION("one of another key may have sites of both") {
+    const auto feeder = add("energy", "feeder=F12");
+    CHECK(all_active_at(book, 1min) == std::vector{other, feeder});
+    CHECK(state_of(book, north) == OrderState::kSuperseded);
+  }
+  SECTION("and one for everybody has all of them") {
+    const auto all = add("energy", "");
+    CHECK(all_active_at(book, 1min) == std::vector{other, all});
+    CHECK(state_of(book, south) == OrderState::kSuperseded);
+  }
+}
+
+const std::vector<Scope> kScopes{
+    {}, {"energy", "a=1"}, {"energy", "a=2"}, {"energy", "b=1"}, {"emergency", ""}};
+
+OrderBook random_book(Rng& rng) {
+  OrderBook book;
+  for (std::uint64_t i = rng.below(8); i > 0; --i) {
+    const std::chrono::minutes from{rng.below(70)};
+    const std::chrono::minutes until = from + std::chrono::minutes{1 + rng.below(30)};
+    const auto source = rng.below(2) == 0 ? OrderSource::kOperator : OrderSource::kMarket;
+    const Scope& scope = kScopes[rng.below(kScopes.size())];
+    const auto booked = book.add(at(0min), for_scope(order("", source, from, until), scope));
+    if (rng.below(6) == 0) book.cancel(at(0min), booked.id);
+  }
+  return book;
+}
+
+TEST_CASE("no two orders in force may ask the same site, and none is passed over",
+          "[aggregation][order]") {
+  Rng rng{20261126};
+  for (int round = 0; round < 300; ++round) {
+    OrderBook book = random_book(rng);
+    for (auto minute = 0min; minute < 100min; minute += 5min) {
+      const auto open_before = book.all();
+      const std::vector<OrderId> active = all_active_at(book, minute);
+      for (const auto& [id, each] : open_before) {
+        const bool may = is_open(each.state) && each.from <= MarketTime{minute} &&
+                         MarketTime{minute} < each.until;
+        const bool is = std::ranges::find(active, id) != active.end();
+        REQUIRE(is <= may);
+        // Who is passed over is so for one that goes before it.
+        const auto goes_before = [&](OrderId other) {
+          const Order& by = open_before.at(other);
+          const bool first =
+              by.source != each.source ? by.source == OrderSource::kOperator : other > id;
+          return first && overlap(by.scope, each.scope);
+        };
+        const bool beaten = std::ranges::any_of(active, goes_before);
+        if (may) REQUIRE(is == !beaten);
+      }
+    }
+  }
+}
+
 TEST_CASE("the schedule is what the book will say minute by minute", "[aggregation][order]") {
   Rng rng{20261125};
   for (int round = 0; round < 300; ++round) {
-    OrderBook book;
-    for (std::uint64_t i = rng.below(8); i > 0; --i) {
-      const std::chrono::minutes from{rng.below(70)};
-      const std::chrono::minutes until = from + std::chrono::minutes{1 + rng.below(30)};
-      const auto source = rng.below(2) == 0 ? OrderSource::kOperator : OrderSource::kMarket;
-      const auto booked = book.add(at(0min), order("", source, from, until));
-      if (rng.below(6) == 0) book.cancel(at(0min), booked.id);
-    }
+    OrderBook book = random_book(rng);
     const std::chrono::minutes now{rng.below(10)};
-    if (rng.below(2) == 0) active_at(book, now);
+    if (rng.below(2) == 0) all_active_at(book, now);
     const auto plan = book.schedule(at(now), MarketTime{60min}, 99);
-    const auto begun = book.schedule(at(now), MarketTime{60min}, 2);
-    REQUIRE(begun.size() == std::min<std::size_t>(plan.size(), 2));
-    REQUIRE(std::equal(begun.begin(), begun.end(), plan.begin()));
+    for (const auto& [scope, begun] : book.schedule(at(now), MarketTime{60min}, 2)) {
+      const auto& all = plan.at(scope);
+      REQUIRE(begun.size() == std::min<std::size_t>(all.size(), 2));
+      REQUIRE(std::equal(begun.begin(), begun.end(), all.begin()));
+    }
     for (auto minute = now; minute < 60min; minute += 1min) {
-      std::optional<OrderId> planned;
-      for (const Order& step : plan) {
-        if (step.from <= MarketTime{minute} && MarketTime{minute} < step.until) planned = step.id;
+      std::vector<OrderId> planned;
+      for (const auto& [scope, steps] : plan) {
+        for (const Order& step : steps) {
+          if (step.from <= MarketTime{minute} && MarketTime{minute} < step.until) {
+            planned.push_back(step.id);
+          }
+        }
       }
-      REQUIRE(active_at(book, minute) == planned);
+      REQUIRE(all_active_at(book, minute) == planned);
     }
   }
 }

@@ -58,6 +58,17 @@ inline Watts random_watts(Rng& rng) {
   return {static_cast<std::int64_t>(rng.below(1'000'001))};
 }
 
+inline ProgramConfig random_program(Rng& rng, std::size_t number) {
+  ProgramConfig out;
+  out.name = "program-" + std::to_string(number);
+  out.reserve_permille = random_permille(rng, 0);
+  out.priority = static_cast<std::int64_t>(rng.below(1'001));
+  const UtcTime begin{std::chrono::milliseconds{1 + rng.below(1'000'000'000'000)}};
+  if (rng.below(2) == 0) out.from = begin;
+  if (rng.below(2) == 0) out.until = begin + std::chrono::milliseconds{1 + rng.below(1'000'000)};
+  return out;
+}
+
 inline LeafConfig random_leaf(Rng& rng) {
   LeafConfig leaf;
   leaf.parents = random_parents(rng);
@@ -70,6 +81,10 @@ inline LeafConfig random_leaf(Rng& rng) {
                random_watts(rng),       random_watts(rng),
                random_watts(rng),       static_cast<std::int64_t>(1 + rng.below(1'000'000)),
                random_permille(rng, 1), random_permille(rng, 1)};
+  for (std::size_t i = rng.below(4); i > 0; --i) leaf.programs.push_back(random_program(rng, i));
+  for (std::size_t i = rng.below(4); i > 0; --i) {
+    leaf.groups.push_back("key-" + std::to_string(9 - i) + "=Wert-" + std::to_string(rng.below(9)));
+  }
   return leaf;
 }
 

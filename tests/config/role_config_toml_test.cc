@@ -101,7 +101,7 @@ TEST_CASE("every key that is printed is documented", "[config][toml]") {
   for (int i = 0; i < 50; ++i) {
     std::istringstream lines{to_toml(random_role_config(rng))};
     for (std::string line; std::getline(lines, line);) {
-      if (line.empty()) continue;
+      if (line.empty() || line.front() == '"') continue;  // the key of a group is anybody's
       const std::string word = line.substr(0, line.find(' '));
       CAPTURE(word);
       REQUIRE(documented.find("`" + word + "`") != std::string::npos);

@@ -21,6 +21,7 @@ TEST_CASE("every document carries schema and kind", "[driver][documents]") {
       {nodes_document(root), "nodes"},
       {node_document(root, "node-3").value(), "node"},
       {capacity_document(root), "capacity"},
+      {programs_document(root), "programs"},
       {config_document("f", "t"), "config"},
       {orders_document(root), "orders"},
       {order_document(root, OrderId{7}).value(), "order"},
@@ -236,6 +237,7 @@ TEST_CASE("an order shows its receipts, and its shares while it is in force",
   REQUIRE(order["shares"].size() == 2);
   CHECK(order["shares"][0]["asked_w"] == 3'500);
   root.status.target.reset();
+  root.status.in_force.clear();
   root.status.group.receipts.clear();
   const json over = json::parse(order_document(root, OrderId{7}).value())["order"];
   CHECK(over["shares"].is_null());
@@ -282,4 +284,44 @@ TEST_CASE("metrics count a child that said goodbye", "[driver][metrics]") {
   const std::string text = metrics_text(root);
   CHECK(text.find("vpp_children{state=\"drained\"} 1") != std::string::npos);
   CHECK(text.find("vpp_children{state=\"alive\"} 1") != std::string::npos);
+}
+
+TEST_CASE("what is below is told for each program and group", "[driver][documents]") {
+  const json programs = json::parse(programs_document(test::root_snapshot()));
+  REQUIRE(programs["below"].size() == 2);
+  CHECK(programs["below"][0]["program"] == "energy");
+  CHECK(programs["below"][0]["group"].is_null());
+  const json& north = programs["below"][1];
+  CHECK(north["group"] == "region=north");
+  CHECK(north["online"] == 2);
+  CHECK(north["measured_w"] == 1'000);
+  CHECK(north["up"]["horizons"][0]["power_w"] == 12'000);  // its curve is the whole group's
+  REQUIRE(programs["in_force"].size() == 1);
+  CHECK(programs["in_force"][0]["order"] == 7);
+  CHECK(programs["in_force"][0]["service"] == "energy");
+  CHECK(programs["subscriptions"].is_null());
+}
+
+TEST_CASE("a leaf tells what its owner subscribed to and opted out of", "[driver][documents]") {
+  const json programs = json::parse(programs_document(test::leaf_snapshot()));
+  CHECK(programs["below"].is_null());
+  CHECK(programs["groups"] == json::array({"region=north"}));
+  CHECK(programs["subscriptions"][0]["opted_out_until_ms"] == 1'003'600'000);
+  CHECK(programs["subscriptions"][1]["opted_out_until_ms"].is_null());
+  CHECK(programs["subscriptions"][1]["priority"] == 10);
+}
+
+TEST_CASE("a dry run for a group asks its sites only", "[driver][documents]") {
+  const auto root = test::root_snapshot();
+  node::SendOrder order{"k", Watts{6'000}, {}, 1h};
+  order.scope = {"energy", "region=north"};
+  const json would = json::parse(dry_run_document(root, order))["would"];
+  CHECK(would["sites"] == 2);
+  CHECK(would["feasible"] == true);
+  CHECK(would["supersedes"] == 7);
+  order.scope = {"emergency", ""};
+  const json nobody = json::parse(dry_run_document(root, order))["would"];
+  CHECK(nobody["sites"] == 0);
+  CHECK(nobody["feasible"].is_null());
+  CHECK(nobody["supersedes"].is_null());
 }

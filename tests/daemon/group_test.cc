@@ -163,18 +163,18 @@ TEST_CASE("a release is said again until whoever hears it has answered", "[node]
   GroupBench bench;
   bench.cleared({1, 2});
   bench.tick(Watts{4'000});
-  CHECK_FALSE(bench.group.keep_up(bench.now));
+  CHECK_FALSE(bench.group.keep_up(bench.now, Scope{}));
   bench.tick(std::nullopt);
   CHECK(bench.words() == "release release");
   bench.does[2] = Watts{2'000};  // it was lost on its way to the second
   bench.now.protocol += 1s;
   for (const std::uint64_t n : {1U, 2U}) bench.report(n);
-  CHECK(bench.group.keep_up(bench.now));
+  CHECK(bench.group.keep_up(bench.now, Scope{}));
   // Whoever takes this branch in has to know what is still done there.
   CHECK(bench.group.summary(bench.now).reserved == Watts{2'000});
   bench.tick(std::nullopt);
   bench.now.protocol += 1s;
   bench.report(2);
-  CHECK_FALSE(bench.group.keep_up(bench.now));
+  CHECK_FALSE(bench.group.keep_up(bench.now, Scope{}));
   CHECK(bench.group.summary(bench.now).reserved == Watts{0});
 }

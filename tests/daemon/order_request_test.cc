@@ -58,3 +58,31 @@ TEST_CASE("no mutation of an order request crashes the parser", "[driver][api]")
     if (order) CHECK(order->command.duration > 0s);
   }
 }
+
+TEST_CASE("an order may be for a program, a group and a service", "[driver][order]") {
+  const auto order = parse_order_request(
+      R"({"key":"k","power_w":1,"duration_s":1,"program":"emergency","group":"region=north",)"
+      R"("service":"frequency"})");
+  REQUIRE(order);
+  CHECK(order->command.scope == Scope{"emergency", "region=north"});
+  CHECK(order->command.service == Service::kFrequency);
+  for (const char* bad : {R"("program":"Not One")", R"("program":7)", R"("group":"north")",
+                          R"("group":"=x")", R"("service":"heat")"}) {
+    const auto refused = parse_order_request(
+        R"({"key":"k","power_w":1,"duration_s":1,)" + std::string{bad} + "}");
+    CHECK_FALSE(refused);
+  }
+}
+
+TEST_CASE("an opt-out names a program and a time, or neither", "[driver][order]") {
+  const auto plain = parse_opt_out_request(R"({"out":true})");
+  REQUIRE(plain);
+  CHECK(plain->program.empty());
+  const auto full = parse_opt_out_request(R"({"out":true,"program":"energy","duration_s":3600})");
+  REQUIRE(full);
+  CHECK(full->duration == std::chrono::hours{1});
+  for (const char* bad : {"[]", "{}", R"({"out":1})", R"({"out":true,"program":""})",
+                          R"({"out":true,"duration_s":0})", R"({"out":true,"for":"1h"})"}) {
+    CHECK_FALSE(parse_opt_out_request(bad));
+  }
+}

@@ -40,6 +40,8 @@ inline aggregation::Order random_order(Rng& rng) {
   return {.id = {rng.below(50) + 1},
           .key = random_text(rng),
           .source = static_cast<aggregation::OrderSource>(rng.below(2)),
+          .scope = {random_text(rng), random_text(rng)},
+          .service = static_cast<Service>(rng.below(2)),
           .power = {static_cast<std::int64_t>(rng.below(20'000)) - 10'000},
           .from = random_time(rng),
           .until = random_time(rng),
@@ -70,9 +72,17 @@ inline node::SiteAccounts random_accounts(Rng& rng) {
   return out;
 }
 
+inline node::OptOuts random_opt_outs(Rng& rng) {
+  node::OptOuts out;
+  for (std::uint64_t i = rng.below(4); i > 0; --i) {
+    out.programs.push_back({random_text(rng), random_time(rng)});
+  }
+  return out;
+}
+
 inline node::Record random_record(Rng& rng) {
   if (rng.below(30) == 0) return node::JournalCleared{};
-  switch (rng.below(7)) {
+  switch (rng.below(8)) {
     case 0:
       return random_uplink(rng);
     case 1:
@@ -85,6 +95,8 @@ inline node::Record random_record(Rng& rng) {
       return node::JournalHead{rng.next(), rng.next()};
     case 5:
       return random_accounts(rng);
+    case 6:
+      return random_opt_outs(rng);
     default:
       return random_fact(rng);
   }

@@ -216,3 +216,85 @@ TEST_CASE("the journal of a root that cannot be reached is not waited for", "[no
     CHECK_FALSE(bench.node->status(bench.now()).root->serves);
   }
 }
+
+namespace {
+
+/// The only root, and one leaf that answers every beacon.
+struct OnlyRootBench {
+  Instant at{10s};
+  std::optional<Node> node;
+  mesh::Stamp heard = 0;
+  std::uint64_t sequence = 0;
+  std::optional<mesh::Dispatch> told;  ///< the leaf, newest
+
+  OnlyRootBench() {
+    NodeOptions options;
+    options.self = kMe;
+    options.role = Role::kRoot;
+    options.bidding.enabled = false;
+    node.emplace(options, Rng{1}, now(), Recovered{});
+    mesh::Hello hello;
+    hello.session = 1;
+    from_child(hello);
+    pass(3);
+  }
+  [[nodiscard]] Now now() const {
+    return {at, MarketTime{24h * 20'000} + at.time_since_epoch(), 1};
+  }
+  Effects take() {
+    Effects effects = node->take_effects();
+    for (const auto& ack : of_kind<mesh::HelloAck>(effects.down, kFromChild)) heard = ack.stamp;
+    for (const auto& each : of_kind<mesh::Beacon>(effects.down, kFromChild)) heard = each.stamp;
+    for (const auto& each : of_kind<mesh::Dispatch>(effects.down, kFromChild)) told = each;
+    return effects;
+  }
+  void from_child(const mesh::Message& message) {
+    node->step(now(), mesh::FromChild{kFromChild, peer({0, 9}, Role::kLeaf), message});
+    (void)take();
+  }
+  void pass(int seconds) {
+    for (int i = 0; i < seconds; ++i) {
+      at += 1s;
+      node->advance(now());
+      (void)take();
+      mesh::SiteSummary site;
+      site.discharge = {Watts{5'000}, Joules{36'000'000}};
+      site.measured = Watts{0};
+      site.stale = false;
+      from_child(mesh::Report{.session = 1,
+                              .sequence = ++sequence,
+                              .beacon = heard,
+                              .summary = site,
+                              .attached = {},
+                              .evicted = {}});
+    }
+  }
+  Reply ask(const std::variant<SendOrder, CancelOrder>& command) {
+    node->step(now(), OperatorAsked{7, command});
+    return take().replies.at(0);
+  }
+};
+
+}  // namespace
+
+// Seed 10 with programs: whoever was told an order ahead went on to it after it was cancelled.
+TEST_CASE("an order that was told ahead is taken back when it is cancelled", "[node][root]") {
+  OnlyRootBench bench;
+  const Reply booked = bench.ask(SendOrder{"a", Watts{1'000}, bench.now().market + 10s, 1h});
+  REQUIRE(booked.order);
+  bench.pass(2);
+  REQUIRE(bench.told);
+  REQUIRE(bench.told->ahead.size() == 1);
+  REQUIRE(bench.ask(CancelOrder{booked.order->id}).order);
+  bench.pass(1);
+  CHECK_FALSE(bench.told->share);
+  CHECK(bench.told->ahead.empty());
+}
+
+TEST_CASE("an order for a program or group that nobody serves is refused, and says who is there",
+          "[node][root]") {
+  OnlyRootBench bench;
+  SendOrder order{"a", Watts{1'000}, {}, 1h};
+  order.scope = {"emergncy", "region=north"};
+  CHECK(bench.ask(order).refused == "no site below serves emergncy in region=north; known: energy");
+}

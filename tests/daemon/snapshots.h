@@ -67,6 +67,12 @@ inline driver::Snapshot root_snapshot() {
   order.until = MarketTime{1'003'600s};
   order.state = aggregation::OrderState::kActive;
   status.orders = {order};
+  status.in_force = {{order.id, order.scope, order.service, order.power, order.until}};
+  mesh::ScopeSummary north;
+  north.scope = {"energy", "region=north"};
+  north.online = 2;
+  north.measured = Watts{1'000};
+  status.group.scopes = {north};
   status.order = order.id;
   status.target = order.power;
   bidding::BidView bid;
@@ -101,6 +107,9 @@ inline driver::Snapshot leaf_snapshot() {
   site.soc_permille = 640;
   site.stale = false;
   status.site = site;
+  status.subscriptions = {{.program = "energy"}, {.program = "emergency", .priority = 10}};
+  status.groups = {"region=north"};
+  status.opt_outs = {{"energy", MarketTime{1'003'600s}}};
   out.vitals.device = driver::Vitals::Device{true, ""};
   return out;
 }

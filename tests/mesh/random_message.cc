@@ -119,6 +119,28 @@ SiteDirection direction(Rng& rng) {
           static_cast<std::uint16_t>(rng.below(1001))};
 }
 
+std::string program(Rng& rng) {
+  return rng.below(3) == 0 ? std::string{kDefaultProgram} : "p-" + std::to_string(rng.below(99));
+}
+
+std::string group_name(Rng& rng) {
+  static constexpr const char* kValues[] = {"north", "ä/鍵", "F-12"};
+  return "key." + std::to_string(rng.below(3)) + "=" + kValues[rng.below(std::size(kValues))];
+}
+
+Scope scope(Rng& rng) {
+  return {program(rng), coin(rng) ? group_name(rng) : ""};
+}
+
+ProgramOffer offer(Rng& rng) {
+  return {program(rng), direction(rng), direction(rng)};
+}
+
+ScopeSummary scope_summary(Rng& rng) {
+  return {scope(rng), curve(rng), curve(rng), count(rng),
+          watts(rng), watts(rng), watts(rng), watts(rng)};
+}
+
 SiteSummary site(Rng& rng) {
   SiteSummary m;
   m.discharge = direction(rng);
@@ -130,6 +152,13 @@ SiteSummary site(Rng& rng) {
   m.measured_at = market(rng);
   m.stale = coin(rng);
   m.receipts = receipts(rng);
+  m.energy = coin(rng);
+  m.offers = list(rng, limits::kProgramsMax, offer);
+  m.groups = list(rng, limits::kGroupsMax, group_name);
+  m.scope = scope(rng);
+  if (coin(rng)) m.net = watts(rng);
+  m.armed = watts(rng);
+  m.droop = watts(rng);
   return m;
 }
 
@@ -156,6 +185,12 @@ GroupSummary group(Rng& rng) {
   m.receipts = receipts(rng);
   m.discharge_expected = expectation(rng);
   m.charge_expected = expectation(rng);
+  m.scopes = list(rng, limits::kScopesMax, scope_summary);
+  m.scopes_left_out = count(rng);
+  m.net = watts(rng);
+  m.net_unknown = count(rng);
+  m.armed = watts(rng);
+  m.droop = watts(rng);
   return m;
 }
 
@@ -227,6 +262,8 @@ Dispatch dispatch(Rng& rng) {
     from += between(r, 1, 1'000'000);
     return Step{{r.next()}, watts(r), at(begin), at(from)};
   });
+  m.scope = scope(rng);
+  m.service = coin(rng) ? Service::kFrequency : Service::kEnergy;
   return m;
 }
 

@@ -66,6 +66,15 @@ void feed(Digest& out, const mesh::GroupSummary& group) {
     for (const Joules energy : expected->mean) out.add(energy.count);
     for (const Joules energy : expected->deviation) out.add(energy.count);
   }
+  for (const mesh::ScopeSummary& each : group.scopes) {
+    out.add(to_string(each.scope));
+    for (const Joules energy : each.discharge) out.add(energy.count);
+    for (const Joules energy : each.charge) out.add(energy.count);
+    out.add(each.measured.count);
+    out.add(each.asked.count);
+    out.add(each.reserved.count);
+  }
+  out.add(group.net.count);
 }
 
 void feed(Digest& out, const mesh::Probe& m) {
@@ -122,6 +131,7 @@ void feed(Digest& out, const mesh::Dispatch& m) {
   out.add(m.until.time_since_epoch().count());
   out.add(m.expires);
   out.add(std::uint64_t{m.repeat});
+  out.add(to_string(m.scope));
   for (const mesh::Step& step : m.ahead) {
     out.add(step.order.value);
     out.add(step.share.count);

@@ -31,6 +31,7 @@ struct Arguments {
   std::string workloads;
   std::int64_t safety_s = 0;
   std::int64_t liveness_s = 0;
+  std::string programs;
   std::string bug = "none";
   std::string format = "table";
   Overrides overrides;
@@ -173,6 +174,10 @@ void declare(CLI::App& app, Arguments& arguments) {
       ->check(CLI::IsMember({1, 3}));
   app.add_flag("--lines", arguments.overrides.lines,
                "links of every kind, lan, wan and cellular, instead of LANs only");
+  app.add_option("--programs", arguments.programs,
+                 "on: homes in programs and groups, orders for them, owners who opt out; without "
+                 "it each seed draws its own")
+      ->check(CLI::IsMember({"on", "off"}));
   app.add_option(
       "--faults", arguments.faults,
       "some of the table in docs/simulation.md, by name: a,b,c, all or none; without it each "
@@ -204,6 +209,7 @@ std::string understand(Arguments& arguments) {
     if (!workloads) return "--workload: " + workloads.error();
     arguments.overrides.workloads = *std::move(workloads);
   }
+  if (!arguments.programs.empty()) arguments.overrides.programs = arguments.programs == "on";
   if (arguments.safety_s > 0) arguments.overrides.safety = std::chrono::seconds{arguments.safety_s};
   if (arguments.liveness_s > 0) {
     arguments.overrides.liveness = std::chrono::seconds{arguments.liveness_s};

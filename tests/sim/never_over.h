@@ -7,6 +7,9 @@
 // A child is out of contact for certain once nothing has reached it for kAware: a lease, and what
 // its parent may be late. A leaf that has found another parent is that one's business, and a node
 // that has restarted does not know whom it asked before.
+//
+// All this is about one order, and those whose scopes overlap its own: a leaf follows one order at
+// a time, and orders for other programs or groups are others' to ask.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/scope.h"
 #include "mesh/messages.h"
 #include "tests/sim/findings.h"
 
@@ -44,15 +48,24 @@ class NeverOver {
   /// The leaf accepted what has just arrived.
   void follows(NodeIndex leaf);
   /// It knows nothing any more of what it was told, or was released.
-  void let_go(NodeIndex node) { told_[node].reset(); }
+  void let_go(NodeIndex node) { told_[node].clear(); }
   /// It died: when it is back it does not know whom it asked before, nor can it tell its parent.
   void died(NodeIndex node);
   /// Whom it takes for its parent.
   void viewed(NodeIndex node, NodeIndex parent) { parents_[node] = parent; }
 
-  /// One tick's dispatches of `node`, which is asked for `asked`.
-  void sent(WorldTime at, MarketTime market, NodeIndex node, Incarnation incarnation, Watts asked,
-            const std::map<NodeIndex, Watts>& shares, const std::set<NodeIndex>& addressed);
+  /// One tick's dispatches of `node` for one scope, of which it is asked for `asked`.
+  struct Round {
+    WorldTime at{};
+    MarketTime market{};
+    NodeIndex node = kNobody;
+    Incarnation incarnation = 0;
+    Scope scope;
+    Watts asked;
+    std::map<NodeIndex, Watts> shares;
+    std::set<NodeIndex> addressed;
+  };
+  void sent(const Round& round);
 
   [[nodiscard]] std::uint64_t checked() const { return checked_; }
 
@@ -62,14 +75,14 @@ class NeverOver {
     Arrival arrival;
     bool forgotten = false;  ///< by who told it
   };
-  [[nodiscard]] Watts may_do(WorldTime at, MarketTime market, NodeIndex node,
-                             std::int64_t sign) const;
+  [[nodiscard]] Watts may_do(const Round& round, NodeIndex node, std::int64_t sign) const;
+  [[nodiscard]] Watts lost(const Round& round, NodeIndex child, std::int64_t sign) const;
   [[nodiscard]] Watts may_do_itself(MarketTime market, const mesh::Dispatch& told,
                                     std::int64_t sign) const;
 
   std::int64_t speed_;
   Findings& findings_;
-  std::vector<std::optional<Told>> told_;
+  std::vector<std::map<Scope, Told>> told_;           ///< a leaf has at most one
   std::pair<NodeIndex, Arrival> heard_{kNobody, {}};  ///< the newest, by a leaf
   std::vector<NodeIndex> parents_;
   std::vector<Duration> leases_;

@@ -190,13 +190,13 @@ void OrderRules::instructed(WorldTime at, MarketTime market, NodeIndex leaf,
   if (arrival->expires <= at) fail("is executed past its time to live");
   if (instruction.order && instruction.order->until <= market) fail("is executed past its end");
   const Tick tick = tick_of(arrival->dispatch);
-  const bool restarted = before.incarnation != arrival->incarnation;
+  Executed::Newest& newest = before.newest[arrival->dispatch.scope];
+  const bool restarted = newest.incarnation != arrival->incarnation;
   const bool older = restarted ? std::pair{tick.term, tick.sequence} <
-                                     std::pair{before.tick.term, before.tick.sequence}
-                               : tick <= before.tick;
-  if (older) fail("is executed at " + text(tick) + " after " + text(before.tick));
-  before.tick = tick;
-  before.incarnation = arrival->incarnation;
+                                     std::pair{newest.tick.term, newest.tick.sequence}
+                               : tick <= newest.tick;
+  if (older) fail("is executed at " + text(tick) + " after " + text(newest.tick));
+  newest = {tick, arrival->incarnation};
 }
 
 void OrderRules::executing(WorldTime at, NodeIndex leaf, const Now& now,

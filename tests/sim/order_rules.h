@@ -71,8 +71,11 @@ class OrderRules {
     WorldTime expires{};
   };
   struct Executed {
-    Tick tick;
-    Incarnation incarnation = 0;
+    struct Newest {
+      Tick tick;
+      Incarnation incarnation = 0;
+    };
+    std::map<Scope, Newest> newest;
     std::vector<device::SiteOrder> plan;  ///< the order, and what follows it
   };
 

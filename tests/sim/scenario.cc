@@ -262,6 +262,8 @@ Scenario make_scenario(std::uint64_t seed, const Overrides& overrides) {
     scenario.start_spread = kLargeStart;
   }
   draw_roots(rng, overrides, scenario);
+  const bool small = scenario.leaves <= kLargePlant && scenario.bug == PlantedBug::kNone;
+  scenario.programs = overrides.programs.value_or(small && rng.below(3) == 0);
   return scenario;
 }
 
@@ -277,6 +279,7 @@ std::string describe(const Scenario& scenario) {
     if (value != 0) out += std::string{" "} + name + "=" + std::to_string(value);
   };
   add("lines", scenario.lines ? 1 : 0);
+  add("programs", scenario.programs ? 1 : 0);
   add("drop", faults.drop_permille);
   add("duplicate", faults.duplicate_permille);
   add("reorder", faults.reorder_permille);
@@ -311,6 +314,7 @@ std::string replay_command(const Scenario& scenario, const Overrides& overrides)
   if (overrides.depth) out += " --depth " + std::to_string(*overrides.depth);
   if (overrides.roots) out += " --roots " + std::to_string(*overrides.roots);
   if (overrides.lines) out += " --lines";
+  if (overrides.programs) out += " --programs " + std::string{*overrides.programs ? "on" : "off"};
   if (overrides.faults) out += " --faults " + list_of(*overrides.faults, kFaultNames);
   if (overrides.workloads) out += " --workload " + list_of(*overrides.workloads, kWorkloadNames);
   if (overrides.safety) out += " --safety " + std::to_string(*overrides.safety / 1s);

@@ -112,6 +112,7 @@ struct Overrides {
   std::optional<WorkloadSet> workloads;
   std::optional<std::uint32_t> roots;
   bool lines = false;  ///< of every kind; otherwise every link is a LAN
+  std::optional<bool> programs;
   std::optional<Duration> safety;
   std::optional<Duration> liveness;
   PlantedBug bug = PlantedBug::kNone;
@@ -124,6 +125,7 @@ struct Scenario {
   std::vector<std::uint32_t> levels;  ///< aggregators per level, from the top
   bool mixed_homes = false;           ///< leaves also live above the lowest aggregators
   bool lines = false;                 ///< leaves' and aggregators' links are of every kind
+  bool programs = false;              ///< owners subscribe to some of them, sites are in groups
   bool market = false;
   std::int64_t speed = 1;    ///< of market time
   Duration start_spread{0};  ///< until all leaves have started

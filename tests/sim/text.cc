@@ -68,6 +68,7 @@ std::string text(const mesh::Dispatch& m) {
                     " " + (m.share ? to_string(m.share->count) + "W" : "release") +
                     " until=" + to_string(m.until.time_since_epoch().count()) +
                     " expires=" + to_string(m.expires);
+  if (m.scope != Scope{}) out += " for " + vpp::to_string(m.scope);
   for (const mesh::Step& step : m.ahead) {
     out += " then order " + to_string(step.order.value) + " " + to_string(step.share.count) +
            "W from=" + to_string(step.from.time_since_epoch().count());
@@ -133,6 +134,11 @@ std::string text(const node::SiteAccounts& r) {
   for (const auto& account : r.accounts) {
     out += " " + to_string(account.order.value) + "=" + to_string(account.delivered.count) + "J";
   }
+  return out;
+}
+std::string text(const node::OptOuts& r) {
+  std::string out = "opt-outs";
+  for (const auto& each : r.programs) out += " " + each.program;
   return out;
 }
 std::string text(const bidding::Fact& r) {

@@ -106,6 +106,7 @@ void World::build_node(NodeIndex index, Rng& rng) {
     if (scenario_.bug == PlantedBug::kSlowParentClock) made.clock.drift_ppm = -750'000;
   } else {
     options.name = "leaf-" + std::to_string(index);
+    if (scenario_.programs) subscribe(index);
     made.site.emplace(rng.fork(), kMarketBegin);
   }
   options.role = made.role;
@@ -122,6 +123,15 @@ void World::build_node(NodeIndex index, Rng& rng) {
       options.certificate.push_back(static_cast<std::uint8_t>(word >> shift));
     }
   }
+}
+
+/// Groups cut across the tree: no leaf is near others of its feeder.
+void World::subscribe(NodeIndex index) {
+  node::NodeOptions& options = nodes_[index].options;
+  const node::Subscription emergency{.program = "emergency", .priority = 10};
+  if (index % 3 == 1) options.subscriptions.push_back(emergency);
+  if (index % 6 == 2) options.subscriptions = {emergency};
+  options.groups = {index % 2 == 0 ? "feeder=a" : "feeder=b"};
 }
 
 void World::set_clock(NodeIndex index, Rng& rng) {

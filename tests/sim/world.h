@@ -132,6 +132,7 @@ class World {
   void build();
   void build_node(NodeIndex index, Rng& rng);
   void choose_parents(NodeIndex index, Rng& rng);
+  void subscribe(NodeIndex index);
   void set_clock(NodeIndex index, Rng& rng);
   void start(NodeIndex index);
   [[nodiscard]] std::optional<node::Recovered> recover(NodeIndex index);
@@ -187,6 +188,7 @@ class World {
   void on(const Resume& event);
   void on(const FaultsEnd& event);
   void on(const OperatorTurn& event);
+  void on(const OwnerTurn& event);
   void on(const Inspect& event);
   void on(const MarketReplies& event);
 
@@ -197,6 +199,7 @@ class World {
   void change_links(NodeIndex index, const node::Effects& effects);
   void instruct(NodeIndex index, const node::Effects& effects, const mesh::Dispatch* trigger);
   [[nodiscard]] bool send(NodeIndex index, const node::Effects& effects);
+  void check_subscribed(NodeIndex index, const node::SiteInstruction& told);
   void send_up(NodeIndex index, const mesh::SendUp& sent);
   void send_down(NodeIndex index, const mesh::SendDown& sent);
   void finish_effects(NodeIndex index, const node::Effects& effects);

@@ -191,8 +191,25 @@ void World::instruct(NodeIndex index, const node::Effects& effects, const mesh::
     never_over_.let_go(index);
   }
   order_rules_.instructed(queue_.now(), now.market, index, told);
+  check_subscribed(index, told);
   self.site->instruct(now, told);
   schedule_poll(index);
+}
+
+/// A home serves what its owner subscribed to, and nothing else.
+void World::check_subscribed(NodeIndex index, const node::SiteInstruction& told) {
+  if (!told.order) return;
+  const auto order = order_rules_.orders().find(told.order->order);
+  if (order == order_rules_.orders().end()) return;  // a finding already
+  const Scope& scope = order->second.scope;
+  const auto& options = nodes_[index].options;
+  const bool subscribed =
+      std::ranges::find(options.subscriptions, scope.program, &node::Subscription::program) !=
+      options.subscriptions.end();
+  const bool in_group =
+      scope.group.empty() || std::ranges::find(options.groups, scope.group) != options.groups.end();
+  if (subscribed && in_group) return;
+  fail(Invariant::kNoStaleOrder, index, "serves " + to_string(scope) + " without subscription");
 }
 
 bool World::send(NodeIndex index, const node::Effects& effects) {
@@ -318,21 +335,32 @@ void World::check_bounds(NodeIndex index, const node::Effects& effects) {
 }
 
 void World::check_never_over(NodeIndex index, const std::vector<SentShare>& sent) {
-  const SentShare* first = nullptr;
-  std::map<NodeIndex, Watts> shares;
-  std::set<NodeIndex> addressed;
+  struct Sent {
+    NeverOver::Round round;
+    const SentShare* first = nullptr;
+  };
+  std::map<Scope, Sent> rounds;
   for (const SentShare& each : sent) {
-    addressed.insert(each.to);
+    auto& [round, first] = rounds[each.dispatch.scope];
+    round.addressed.insert(each.to);
     if (!each.dispatch.share) continue;
-    shares[each.to] = *each.dispatch.share;
+    round.shares[each.to] = *each.dispatch.share;
     if (first == nullptr) first = &each;
   }
-  if (first == nullptr) return;
-  const Tick tick = tick_of(first->dispatch);
-  const auto asked = order_rules_.asked_of(queue_.now(), index, tick, first->dispatch.order);
-  if (!asked) return;
-  never_over_.sent(queue_.now(), market(), index, network_.incarnation(index), *asked, shares,
-                   addressed);
+  for (auto& [scope, made] : rounds) {
+    if (made.first == nullptr) continue;
+    const mesh::Dispatch& dispatch = made.first->dispatch;
+    const auto asked =
+        order_rules_.asked_of(queue_.now(), index, tick_of(dispatch), dispatch.order);
+    if (!asked) continue;
+    made.round.at = queue_.now();
+    made.round.market = market();
+    made.round.node = index;
+    made.round.incarnation = network_.incarnation(index);
+    made.round.scope = scope;
+    made.round.asked = *asked;
+    never_over_.sent(made.round);
+  }
 }
 
 /// At the end: what sites did for orders that are long over is at the root, each joule once.

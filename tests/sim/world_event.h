@@ -108,8 +108,9 @@ struct Resume {
 };
 struct FaultsEnd {};
 struct OperatorTurn {};
-struct Sample {};   ///< of who counts whom, in a large plant
-struct Inspect {};  ///< of the whole tree, in the liveness phase
+struct OwnerTurn {};  ///< of one home, which opts out or in again
+struct Sample {};     ///< of who counts whom, in a large plant
+struct Inspect {};    ///< of the whole tree, in the liveness phase
 struct MarketReplies {
   NodeIndex node = 0;
   Incarnation incarnation = 0;
@@ -121,8 +122,8 @@ using WorldEvent =
                  ClockTurn, JoinStorm, Sample, RegionalOutage, UpgradeTurn, RootFails, EtcdHears,
                  EtcdAnswers, EtcdTurn, FirstStart, AttemptArrives, ChildHearsOpen, ChildHearsLoss,
                  ParentHearsClose, ParentSendFails, FrameUp, FrameDown, CrashTurn, PauseTurn,
-                 PartitionTurn, PartitionEnds, Restart, Resume, FaultsEnd, OperatorTurn, Inspect,
-                 MarketReplies>;
+                 PartitionTurn, PartitionEnds, Restart, Resume, FaultsEnd, OperatorTurn, OwnerTurn,
+                 Inspect, MarketReplies>;
 // A large plant has several in the queue for each node.
 static_assert(sizeof(WorldEvent) <= 64);
 using WorldQueue = EventQueue<WorldEvent>;

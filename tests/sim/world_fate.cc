@@ -19,6 +19,13 @@ constexpr Duration kFinalOrderSettled = 5s;
 constexpr int kLongerFor = 3;
 constexpr std::int64_t kDeliveryTolerancePermille = 20;
 
+/// What operators ask for, of the programs and groups that world.cc gives to leaves.
+const std::vector<Scope> kScopes{{},
+                                 {"energy", "feeder=a"},
+                                 {"energy", "feeder=b"},
+                                 {"emergency", ""},
+                                 {"emergency", "feeder=a"}};
+
 }  // namespace
 
 // --- the operator ----------------------------------------------------------------------------
@@ -60,7 +67,21 @@ void World::ask_something() {
   if (scenario_.bug == PlantedBug::kUnseededRandomness) order.power.count += noise_ % 2 == 0;
   order.duration = scenario_.speed * (5s + rng_.up_to(40s));
   if (rng_.below(3) == 0) order.from = market() + scenario_.speed * rng_.up_to(10s);
+  if (scenario_.programs) order.scope = kScopes[rng_.below(kScopes.size())];
   ask(order);
+}
+
+void World::on(const OwnerTurn&) {
+  if (faults_over_) return;
+  queue_.push(queue_.now() + 1s + rng_.up_to(8s), OwnerTurn{});
+  const auto leaf = static_cast<NodeIndex>(groups() + rng_.below(scenario_.leaves));
+  if (!nodes_[leaf].running || network_.paused(leaf)) return;
+  const bool out = rng_.below(2) == 0;
+  const bool one_event = out && rng_.below(2) == 0;
+  step(leaf, node::OptOutAsked{.request = ++requests_,
+                               .out = out,
+                               .program = one_event ? "" : std::string{kDefaultProgram},
+                               .duration = one_event ? 0s : scenario_.speed * rng_.up_to(30s)});
 }
 
 // --- the end ---------------------------------------------------------------------------------

@@ -68,6 +68,7 @@ void World::schedule_workloads() {
   };
   if (scenario_.does(Workload::kDispatch)) {
     queue_.push(WorldTime{rng_.up_to(10s)}, OperatorTurn{});
+    if (scenario_.programs) queue_.push(WorldTime{rng_.up_to(10s)}, OwnerTurn{});
   }
   if (scenario_.does(Workload::kJoinStorm)) queue_.push(at(), JoinStorm{});
   if (scenario_.does(Workload::kRegionalOutage)) queue_.push(at(), RegionalOutage{});

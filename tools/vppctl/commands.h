@@ -29,7 +29,20 @@ int tree(const Session& session);
 int nodes_list(const Session& session, const std::string& state);
 int capacity(const Session& session);
 
+/// Programs and groups: what is in force, what can be done, what an owner subscribed to.
+int programs(const Session& session);
+
+struct OptOutArguments {
+  bool out = true;
+  std::string program;   ///< empty: that of the order in force; to opt in, all
+  std::string duration;  ///< empty: until the order in force ends
+};
+int opt_out(const Session& session, const OptOutArguments& arguments);
+
 struct SendArguments {
+  std::string program;  ///< empty: the default program
+  std::string group;    ///< "key=value"; empty: every site of the program
+  std::string service;  ///< empty: energy
   std::string power;
   std::string duration;
   std::string key;  ///< empty: a fresh one

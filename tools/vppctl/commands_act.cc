@@ -72,6 +72,9 @@ int dispatch_send(const Session& session, const SendArguments& arguments) {
   body["key"] = arguments.key.empty() ? fresh_key() : arguments.key;
   body["power_w"] = *power;
   body["duration_s"] = std::chrono::duration_cast<std::chrono::seconds>(*duration).count();
+  if (!arguments.program.empty()) body["program"] = arguments.program;
+  if (!arguments.group.empty()) body["group"] = arguments.group;
+  if (!arguments.service.empty()) body["service"] = arguments.service;
   body["dry_run"] = true;
   const Client& daemon = session.daemons.front();
   const auto would = daemon.post("/v1/orders", body);
@@ -102,6 +105,32 @@ int dispatch_cancel(const Session& session, const std::string& id, bool dry_run)
   const auto cancelled = daemon.post("/v1/orders/" + id + "/cancel", Document{});
   if (!cancelled) return fail(session, cancelled.error());
   return print_order(session, *cancelled, "cancelled");
+}
+
+int opt_out(const Session& session, const OptOutArguments& arguments) {
+  Document body;
+  body["out"] = arguments.out;
+  if (!arguments.program.empty()) body["program"] = arguments.program;
+  if (!arguments.duration.empty()) {
+    const auto duration = parse_duration(arguments.duration);
+    if (!duration) {
+      return fail(session, {Exit::kUsage, "--for: " + duration.error(), "e.g. 2h"});
+    }
+    body["duration_s"] = std::chrono::floor<std::chrono::seconds>(*duration).count();
+  }
+  const auto done = session.daemons.front().post("/v1/optout", body);
+  if (!done) return fail(session, done.error());
+  if (session.json) {
+    session.out << done->dump(2) << '\n';
+    return static_cast<int>(Exit::kOk);
+  }
+  for (const auto& each : member(*done, "subscriptions")) {
+    const auto& until = member(each, "opted_out_until_ms");
+    session.out << fmt::format(
+        "{}: {}\n", plain(member(each, "program")),
+        until.is_null() ? "served" : "opted out until " + utc(until) + " UTC");
+  }
+  return static_cast<int>(Exit::kOk);
 }
 
 int events(const Session& session, const EventArguments& arguments) {

@@ -180,6 +180,52 @@ void print_horizons(const Session& session, std::string_view title, const Docume
   table.print(session.out);
 }
 
+/// "energy", or "energy region=north".
+std::string scope_text(const Document& of) {
+  const auto& group = member(of, "group");
+  return plain(member(of, "program")) + (group.is_string() ? " " + plain(group) : "");
+}
+
+/// For 5 minutes, of a direction with horizons.
+std::string shortest(const Document& direction) {
+  const auto& horizons = member(direction, "horizons");
+  if (!horizons.is_array() || horizons.empty()) return "-";
+  return kilowatts(member(horizons.front(), "power_w"));
+}
+
+void print_subscriptions(const Session& session, const Document& document) {
+  const auto& subscriptions = member(document, "subscriptions");
+  if (!subscriptions.is_array()) return;
+  Table table{{"PROGRAM", "PRIORITY", "FROM (UTC)", "UNTIL (UTC)", "OPTED OUT UNTIL"}};
+  for (const auto& each : subscriptions) {
+    table.row({plain(member(each, "program")), plain(member(each, "priority")),
+               utc(member(each, "from_ms")), utc(member(each, "until_ms")),
+               utc(member(each, "opted_out_until_ms"))});
+  }
+  table.print(session.out);
+  std::string groups;
+  for (const auto& group : member(document, "groups")) groups += " " + plain(group);
+  session.out << "groups:" << (groups.empty() ? " none" : groups) << '\n';
+}
+
+void print_scopes(const Session& session, const Document& document) {
+  const auto& below = member(document, "below");
+  if (!below.is_array()) return;
+  Table table{{"PROGRAM", "GROUP", "ONLINE", "UP", "DOWN", "ASKED", "MEASURED", "MISSING"}};
+  for (const auto& each : below) {
+    table.row({plain(member(each, "program")), plain(member(each, "group")),
+               plain(member(each, "online")), shortest(member(each, "up")),
+               shortest(member(each, "down")), kilowatts(member(each, "asked_w"), true),
+               kilowatts(member(each, "measured_w"), true),
+               kilowatts(member(each, "shortfall_w"), true)});
+  }
+  table.print(session.out);
+  const auto& left_out = member(document, "below_left_out");
+  if (left_out.is_number() && left_out != 0) {
+    session.out << plain(left_out) << " more did not fit into the reports of aggregators\n";
+  }
+}
+
 }  // namespace
 
 int fail(const Session& session, const Failure& failure) {
@@ -266,15 +312,30 @@ int capacity(const Session& session) {
   });
 }
 
+int programs(const Session& session) {
+  return show(session, "/v1/programs", [&](const Document& document) {
+    print_subscriptions(session, document);
+    print_scopes(session, document);
+    Table orders{{"ORDER", "PROGRAM", "GROUP", "SERVICE", "TARGET", "UNTIL (UTC)"}};
+    for (const auto& each : member(document, "in_force")) {
+      orders.row({plain(member(each, "order")), plain(member(each, "program")),
+                  plain(member(each, "group")), plain(member(each, "service")),
+                  kilowatts(member(each, "target_w"), true), utc(member(each, "until_ms"))});
+    }
+    if (!orders.empty()) orders.print(session.out);
+  });
+}
+
 int orders_list(const Session& session) {
   return show(session, "/v1/orders", [&](const Document& document) {
-    Table table{
-        {"ORDER", "STATE", "SOURCE", "POWER", "FROM (UTC)", "UNTIL (UTC)", "DELIVERED", "KEY"}};
+    Table table{{"ORDER", "STATE", "SOURCE", "FOR", "POWER", "FROM (UTC)", "UNTIL (UTC)",
+                 "DELIVERED", "KEY"}};
     for (const auto& order : member(document, "orders")) {
       table.row({plain(member(order, "id")), plain(member(order, "state")),
-                 plain(member(order, "source")), kilowatts(member(order, "power_w"), true),
-                 utc(member(order, "from_ms")), utc(member(order, "until_ms")),
-                 kilowatt_hours(member(order, "delivered_wh")), plain(member(order, "key"))});
+                 plain(member(order, "source")), scope_text(order),
+                 kilowatts(member(order, "power_w"), true), utc(member(order, "from_ms")),
+                 utc(member(order, "until_ms")), kilowatt_hours(member(order, "delivered_wh")),
+                 plain(member(order, "key"))});
     }
     table.print(session.out);
   });

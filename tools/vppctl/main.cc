@@ -36,6 +36,7 @@ struct Options {
   bool trace = false;
   bool dry_run = false;
   SendArguments send;
+  OptOutArguments opt_out;
   EventArguments events;
   DoctorArguments doctor;
   DrainArguments drain;
@@ -115,6 +116,8 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
       ->required();
   leaf(app, "capacity", "what can be held for how long, nominal and firm", chosen,
        [](const Session& s, Options&) { return capacity(s); });
+  leaf(app, "programs", "programs and groups: what they can do, what is in force, who subscribed",
+       chosen, [](const Session& s, Options&) { return programs(s); });
   CLI::App* orders = family(app, "orders", "what the plant was told to do");
   leaf(*orders, "list", "newest first", chosen,
        [](const Session& s, Options&) { return orders_list(s); });
@@ -158,6 +161,9 @@ void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
       });
   send->add_option("--power", o.send.power, "e.g. 200kW; negative charges")->required();
   send->add_option("--duration", o.send.duration, "market time, e.g. 30m")->required();
+  send->add_option("--program", o.send.program, "sites subscribed to it; else energy");
+  send->add_option("--group", o.send.group, "only these sites, e.g. region=north");
+  send->add_option("--service", o.send.service, "energy, or frequency: arms so many watts");
   send->add_option("--key", o.send.key, "idempotency key: sent twice, booked once");
   CLI::App* cancel =
       leaf(*dispatch, "cancel", "end an order now", chosen, [](const Session& s, Options& options) {
@@ -168,6 +174,18 @@ void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
        [](const Session& s, Options& options) { return orders_show(s, options.id); })
       ->add_option("id", o.id, "number of the order")
       ->required();
+  CLI::App* out = leaf(app, "optout", "the owner wants no orders, at the leaf's own --socket",
+                       chosen, [](const Session& s, Options& options) {
+                         options.opt_out.out = true;
+                         return opt_out(s, options.opt_out);
+                       });
+  out->add_option("--program", o.opt_out.program,
+                  "of this program; else that of the order in force");
+  out->add_option("--for", o.opt_out.duration, "market time, e.g. 2h; else until that order ends");
+  leaf(app, "optin", "takes opt-outs back", chosen, [](const Session& s, Options& options) {
+    options.opt_out.out = false;
+    return opt_out(s, options.opt_out);
+  })->add_option("--program", o.opt_out.program, "of this program; else of all");
   CLI::App* nodes = app.get_subcommand("nodes");
   CLI::App* drain =
       leaf(*nodes, "drain", "send an aggregator's children elsewhere, at its own --socket", chosen,
