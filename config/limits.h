@@ -35,6 +35,8 @@ inline constexpr std::size_t kEtcdEndpointsMax = 9;        ///< more members tha
 inline constexpr std::int64_t kMarketSpeedMax = 3'600;     ///< an hour of market per second
 inline constexpr Duration kPollMin = 100ms;                ///< slower devices answer in 50-80 ms
 inline constexpr Duration kPollMax = 60s;                  ///< older readings count as stale
+inline constexpr Duration kNetLoadWindowMin = 5min;        ///< a kettle, a cloud
+inline constexpr Duration kNetLoadWindowMax = 24h;         ///< whatever a day brings
 
 // Mesh (design: profile `lan`).
 inline constexpr Duration kBeaconInterval = 1s;

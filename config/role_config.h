@@ -82,8 +82,12 @@ struct SiteConfig {
   Watts export_max = limits::kSitePowerMax;  ///< at the connection point
   Watts import_max = limits::kSitePowerMax;
   std::int64_t ramp_w_per_s = 100'000;  ///< in market time
+  /// The worst for a promise of all powers: the highest when charging, the least when discharging.
   std::int32_t charge_efficiency_permille = 950;
   std::int32_t discharge_efficiency_permille = 950;
+  WattHours own_use{0};  ///< in store, on top of the reserve: what the home will need itself
+  Watts power_min{0};    ///< the unit's least: it is at 0, or at this or beyond
+  std::chrono::minutes net_load_window{15};  ///< promises rest on its extremes; market time
   friend bool operator==(const SiteConfig&, const SiteConfig&) = default;
 };
 

@@ -150,6 +150,11 @@ void Checker::site(const SiteConfig& site) {
   within("site.ramp_w_per_s", site.ramp_w_per_s, 1, power_max, " W/s");
   percentage("site.charge_efficiency_pct", site.charge_efficiency_permille, 1);
   percentage("site.discharge_efficiency_pct", site.discharge_efficiency_permille, 1);
+  within("site.own_use_wh", site.own_use.count, 0, limits::kSiteEnergyMax.count, " Wh");
+  within("site.min_power_w", site.power_min.count, 0, power_max, " W; it has no sign");
+  const auto minutes = [](Duration d) { return d / std::chrono::minutes{1}; };
+  within("site.net_load_window_min", site.net_load_window.count(),
+         minutes(limits::kNetLoadWindowMin), minutes(limits::kNetLoadWindowMax), " minutes");
 }
 
 void Checker::programs(std::span<const ProgramConfig> programs) {

@@ -89,6 +89,23 @@ void print(Printer& out, const ListenConfig& listen) {
   out.text("advertise", listen.advertise);
 }
 
+void print_programs(Printer& out, const LeafConfig& leaf) {
+  for (const ProgramConfig& program : leaf.programs) {
+    out.section("[[programs]]");
+    out.text("name", program.name);
+    out.pct("reserve_pct", program.reserve_permille);
+    out.whole("priority", program.priority);
+    if (program.from) out.raw("from", date_time(program.from->time_since_epoch()));
+    if (program.until) out.raw("until", date_time(program.until->time_since_epoch()));
+  }
+  if (leaf.groups.empty()) return;
+  out.section("[groups]");
+  for (const std::string& group : leaf.groups) {
+    const std::string_view key = key_of(group);
+    out.text(toml_string(key), std::string_view{group}.substr(key.size() + 1));
+  }
+}
+
 void print(Printer& out, const LeafConfig& leaf) {
   print(out, "[[parents]]", leaf.parents);
   const DeviceConfig& device = leaf.device;
@@ -107,20 +124,10 @@ void print(Printer& out, const LeafConfig& leaf) {
   out.whole("ramp_w_per_s", site.ramp_w_per_s);
   out.pct("charge_efficiency_pct", site.charge_efficiency_permille);
   out.pct("discharge_efficiency_pct", site.discharge_efficiency_permille);
-  for (const ProgramConfig& program : leaf.programs) {
-    out.section("[[programs]]");
-    out.text("name", program.name);
-    out.pct("reserve_pct", program.reserve_permille);
-    out.whole("priority", program.priority);
-    if (program.from) out.raw("from", date_time(program.from->time_since_epoch()));
-    if (program.until) out.raw("until", date_time(program.until->time_since_epoch()));
-  }
-  if (leaf.groups.empty()) return;
-  out.section("[groups]");
-  for (const std::string& group : leaf.groups) {
-    const std::string_view key = key_of(group);
-    out.text(toml_string(key), std::string_view{group}.substr(key.size() + 1));
-  }
+  out.whole("own_use_wh", site.own_use.count);
+  out.whole("min_power_w", site.power_min.count);
+  out.whole("net_load_window_min", site.net_load_window.count());
+  print_programs(out, leaf);
 }
 
 void print(Printer& out, const AggregatorConfig& group) {

@@ -88,8 +88,14 @@ void read(TomlSection section, SiteConfig& into) {
   section.take_watts("export_max_w", into.export_max);
   section.take_watts("import_max_w", into.import_max);
   section.take_whole("ramp_w_per_s", into.ramp_w_per_s);
-  section.take_pct("charge_efficiency_pct", into.charge_efficiency_permille);
-  section.take_pct("discharge_efficiency_pct", into.discharge_efficiency_permille);
+  // What fills up sooner than thought breaks a promise, as what runs out sooner does.
+  section.take_pct("charge_efficiency_pct", into.charge_efficiency_permille, Pick::kMost);
+  section.take_pct("discharge_efficiency_pct", into.discharge_efficiency_permille, Pick::kLeast);
+  section.take_whole("own_use_wh", into.own_use.count);
+  section.take_watts("min_power_w", into.power_min);
+  std::int64_t window_min = into.net_load_window.count();
+  section.take_whole("net_load_window_min", window_min);
+  into.net_load_window = std::chrono::minutes{window_min};
   section.finish();
 }
 

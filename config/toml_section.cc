@@ -34,6 +34,10 @@ std::string_view type_name(const toml::node& node) {
   return "nothing";
 }
 
+std::int32_t narrowed(std::int64_t value) {
+  return static_cast<std::int32_t>(std::clamp<std::int64_t>(value, INT32_MIN, INT32_MAX));
+}
+
 std::optional<std::chrono::milliseconds> since_1970(const toml::date_time& at) {
   if (!at.offset) return std::nullopt;
   const std::chrono::year_month_day day{std::chrono::year{at.date.year},
@@ -136,35 +140,59 @@ std::optional<std::int64_t> TomlSection::take_between(std::string_view key, std:
   return number->get();
 }
 
+std::optional<std::int64_t> TomlSection::scaled(std::string_view key, const toml::node& node,
+                                                std::int64_t scale) {
+  double value = 0;
+  if (const auto* whole = node.as_integer()) {
+    value = static_cast<double>(whole->get());
+  } else if (const auto* number = node.as_floating_point()) {
+    value = number->get();
+  } else {
+    wrong_type(key, node, "a number",
+               node.is_string() ? "write it without quotes" : "such as 10 or 12.5");
+    return std::nullopt;
+  }
+  constexpr double kExactMax = 9e12;  // far below 2^53: a step of one is seen
+  const double result = value * static_cast<double>(scale);
+  if (!std::isfinite(value) || std::abs(result) > kExactMax) {
+    wrong(key, node, "is out of range", "a plain number");
+  } else if (std::abs(result - std::round(result)) > 1e-2) {
+    wrong(key, node, "is finer than we keep",
+          scale == 10 ? "one digit after the point" : "six digits after the point");
+  } else {
+    return std::llround(result);
+  }
+  return std::nullopt;
+}
+
 void TomlSection::take_scaled(std::string_view key, std::int64_t scale, std::int64_t& into) {
   const toml::node* node = find(key);
   if (node == nullptr) return;
-  double value = 0;
-  if (const auto* whole = node->as_integer()) {
-    value = static_cast<double>(whole->get());
-  } else if (const auto* number = node->as_floating_point()) {
-    value = number->get();
-  } else {
-    wrong_type(key, *node, "a number",
-               node->is_string() ? "write it without quotes" : "such as 10 or 12.5");
-    return;
-  }
-  constexpr double kExactMax = 9e12;  // far below 2^53: a step of one is seen
-  const double scaled = value * static_cast<double>(scale);
-  if (!std::isfinite(value) || std::abs(scaled) > kExactMax) {
-    wrong(key, *node, "is out of range", "a plain number");
-  } else if (std::abs(scaled - std::round(scaled)) > 1e-2) {
-    wrong(key, *node, "is finer than we keep",
-          scale == 10 ? "one digit after the point" : "six digits after the point");
-  } else {
-    into = std::llround(scaled);
-  }
+  into = scaled(key, *node, scale).value_or(into);
 }
 
 void TomlSection::take_pct(std::string_view key, std::int32_t& permille) {
   std::int64_t value = permille;
   take_scaled(key, 10, value);
-  permille = static_cast<std::int32_t>(std::clamp<std::int64_t>(value, INT32_MIN, INT32_MAX));
+  permille = narrowed(value);
+}
+
+void TomlSection::take_pct(std::string_view key, std::int32_t& permille, Pick pick) {
+  const toml::node* node = find(key);
+  const auto* list = node != nullptr ? node->as_array() : nullptr;
+  if (list == nullptr) return take_pct(key, permille);
+  if (list->empty()) return wrong(key, *node, "is an empty list", "a number, or several");
+  std::optional<std::int64_t> picked;
+  for (const toml::node& each : *list) {
+    const auto value = scaled(key, each, 10);
+    if (!value) return;
+    if (*value < 1 || *value > 1000) {
+      return wrong(key, each, "is out of range", "above 0 to 100 %");
+    }
+    if (!picked) picked = value;
+    picked = pick == Pick::kLeast ? std::min(*picked, *value) : std::max(*picked, *value);
+  }
+  permille = narrowed(*picked);
 }
 
 void TomlSection::take_host_port(std::string_view key, std::string_view hint, std::string& host,

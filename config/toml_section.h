@@ -42,6 +42,9 @@ namespace vpp {
 
 [[nodiscard]] ConfigPlace place_of(const toml::source_position& position);
 
+/// Which of a list of numbers counts.
+enum class Pick : std::uint8_t { kLeast, kMost };
+
 /// Every key that is asked for becomes known; finish() reports the others.
 class TomlSection {
  public:
@@ -75,6 +78,8 @@ class TomlSection {
   /// `scale` units of the target per unit of the file: 10 for permille of a percentage.
   void take_scaled(std::string_view key, std::int64_t scale, std::int64_t& into);
   void take_pct(std::string_view key, std::int32_t& permille);
+  /// One percentage, or a list of them: one for each power, say.
+  void take_pct(std::string_view key, std::int32_t& permille, Pick pick);
   void take_watts(std::string_view key, Watts& into) { take_whole(key, into.count); }
   /// Required "host:port".
   void take_host_port(std::string_view key, std::string_view hint, std::string& host,
@@ -94,6 +99,8 @@ class TomlSection {
   std::optional<std::chrono::milliseconds> take_since_1970(std::string_view key);
   std::optional<std::int64_t> take_between(std::string_view key, std::int64_t least,
                                            std::int64_t most);
+  std::optional<std::int64_t> scaled(std::string_view key, const toml::node& node,
+                                     std::int64_t scale);
   const toml::node* take_text(std::string_view key, const toml::node* node, std::string& into,
                               std::string_view hint);
 

@@ -77,10 +77,17 @@ inline LeafConfig random_leaf(Rng& rng) {
   leaf.device.port = random_port(rng);
   leaf.device.unit = rng.below(9) == 0 ? 255 : static_cast<std::uint8_t>(1 + rng.below(247));
   leaf.device.poll = limits::kPollMin + rng.up_to(limits::kPollMax - limits::kPollMin);
-  leaf.site = {random_permille(rng, 0), random_watts(rng),
-               random_watts(rng),       random_watts(rng),
-               random_watts(rng),       static_cast<std::int64_t>(1 + rng.below(1'000'000)),
-               random_permille(rng, 1), random_permille(rng, 1)};
+  leaf.site = {random_permille(rng, 0),
+               random_watts(rng),
+               random_watts(rng),
+               random_watts(rng),
+               random_watts(rng),
+               static_cast<std::int64_t>(1 + rng.below(1'000'000)),
+               random_permille(rng, 1),
+               random_permille(rng, 1),
+               WattHours{static_cast<std::int64_t>(rng.below(10'000'001))},
+               random_watts(rng),
+               std::chrono::minutes{5 + rng.below(1436)}};
   for (std::size_t i = rng.below(4); i > 0; --i) leaf.programs.push_back(random_program(rng, i));
   for (std::size_t i = rng.below(4); i > 0; --i) {
     leaf.groups.push_back("key-" + std::to_string(9 - i) + "=Wert-" + std::to_string(rng.below(9)));

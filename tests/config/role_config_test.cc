@@ -63,6 +63,12 @@ const std::vector<Spoiler>& leaf_spoilers() {
       {Role::kLeaf, "site.ramp_w_per_s", [](RoleConfig& c) { leaf_of(c).site.ramp_w_per_s = 0; }},
       {Role::kLeaf, "site.charge_efficiency_pct",
        [](RoleConfig& c) { leaf_of(c).site.charge_efficiency_permille = 0; }},
+      {Role::kLeaf, "site.own_use_wh",
+       [](RoleConfig& c) { leaf_of(c).site.own_use = WattHours{-1}; }},
+      {Role::kLeaf, "site.min_power_w",
+       [](RoleConfig& c) { leaf_of(c).site.power_min = Watts{-1}; }},
+      {Role::kLeaf, "site.net_load_window_min",
+       [](RoleConfig& c) { leaf_of(c).site.net_load_window = 4min; }},
   };
   return kSpoilers;
 }

@@ -254,6 +254,21 @@ TEST_CASE("a percentage finer than we keep is refused, not rounded", "[config][t
   CHECK(lines_of(leaf_text("[site]\nreserve_pct = 1e300\n")).size() == 1);
 }
 
+TEST_CASE("of efficiencies at several powers the worst for a promise counts", "[config][toml]") {
+  const auto config = parse_role_config(leaf_text("[site]\ncharge_efficiency_pct = [92, 96.5, 94]\n"
+                                                  "discharge_efficiency_pct = [92, 96.5, 94]\n"),
+                                        "f");
+  REQUIRE(config);
+  CHECK(std::get<LeafConfig>(config->of_role).site.charge_efficiency_permille == 965);
+  CHECK(std::get<LeafConfig>(config->of_role).site.discharge_efficiency_permille == 920);
+  CHECK(parse_role_config(to_toml(*config), "printed") == *config);
+  CHECK(lines_of(leaf_text("[site]\ncharge_efficiency_pct = []\n"
+                           "discharge_efficiency_pct = [0, 95]\n")) ==
+        Lines{"f:14:25: 'site.charge_efficiency_pct' is an empty list; hint: a number, or several",
+              "f:15:29: 'site.discharge_efficiency_pct' is out of range; hint: above 0 to 100 %"});
+  CHECK(lines_of(leaf_text("[site]\ncharge_efficiency_pct = [95, 'high']\n")).size() == 1);
+}
+
 TEST_CASE("times need an offset and are kept in UTC", "[config][toml]") {
   const std::string with =
       "[time]\nspeed = 60\nanchor_utc = 2025-01-01T01:00:00+01:00\nanchor_market = ";
