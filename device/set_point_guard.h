@@ -1,8 +1,10 @@
 // The last word on every set point, whoever signed the order. Pure functions.
 //
-// Clamps, in this order: device rating, config limits, connection limits, owner's reserve (and
-// full battery), ramp. The first four make the envelope; the ramp slows movement within it, but
-// never holds a set point outside of it: safety is not ramped.
+// Clamps, in this order: device rating, what the device can do now, config limits, connection
+// limits, owner's reserve and own use (and full battery), the unit's least power, ramp. All but the
+// last two make the envelope; the ramp slows movement within it, but never holds a set point
+// outside of it: safety is not ramped. What the unit cannot hold, between zero and its least power,
+// becomes zero; a ramp jumps over it.
 #pragma once
 
 #include <optional>

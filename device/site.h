@@ -40,6 +40,10 @@ struct Nameplate {
   bool controllable = false;  ///< every point that control needs is implemented
   std::string why_not;        ///< for people, when not controllable
   bool has_revert_timer = false;
+  /// It tells what it can do now (Telemetry::discharge_limit, charge_limit): not to know it is
+  /// doubt then.
+  bool tells_limits = false;
+  std::optional<std::int64_t> ramp_w_per_s;  ///< of the device; nothing: it tells none
   std::string warning;  ///< for people: what a stranger left behind in the device
 };
 
@@ -51,7 +55,10 @@ struct Telemetry {
   Reading<Joules> stored;
   Reading<Joules> injected;  ///< lifetime counters of the device, battery AC side
   Reading<Joules> absorbed;
-  Reading<Watts> inverter;        ///< AC output of a whole inverter that tells no more; export > 0
+  Reading<Watts> inverter;  ///< AC output of a whole inverter that tells no more; export > 0
+  /// What the device says it can do now: settings, throttling, temperature, taper near the ends.
+  Reading<Watts> discharge_limit;
+  Reading<Watts> charge_limit;    ///< >= 0
   bool set_point_active = false;  ///< the device says that it follows an external set point
   Reading<Watts> set_point;       ///< read back
   std::optional<std::uint32_t> revert_remaining_s;
@@ -63,12 +70,16 @@ struct SiteLimits {
   std::int32_t reserve_permille = 200;  ///< of the energy rating, kept for the owner
   std::int32_t full_permille = 950;     ///< beyond it batteries take less and less: not offered
   Watts discharge_max = limits::kSitePowerMax;
-  Watts charge_max = limits::kSitePowerMax;  ///< >= 0
-  Watts export_max = limits::kSitePowerMax;  ///< at the connection point
-  Watts import_max = limits::kSitePowerMax;  ///< >= 0
-  std::int64_t ramp_w_per_s = 100'000;       ///< in market time
-  std::int32_t charge_efficiency_permille = 950;
-  std::int32_t discharge_efficiency_permille = 950;
+  Watts charge_max = limits::kSitePowerMax;          ///< >= 0
+  Watts export_max = limits::kSitePowerMax;          ///< at the connection point
+  Watts import_max = limits::kSitePowerMax;          ///< >= 0
+  std::int64_t ramp_w_per_s = 100'000;               ///< in market time
+  std::int32_t charge_efficiency_permille = 950;     ///< the highest of all powers
+  std::int32_t discharge_efficiency_permille = 950;  ///< the least of all powers
+  Joules own_use{0};   ///< in store, on top of the reserve: the home's own
+  Watts power_min{0};  ///< a set point between 0 and this is not possible
+  /// How far back the net load is looked at; its extremes count.
+  Duration net_load_window = std::chrono::minutes{15};
   /// A reading older than this is no ground for a promise. Several polls.
   Duration reading_age_max = std::chrono::seconds{10};
 };
@@ -84,6 +95,10 @@ struct SiteOrder {
 };
 
 inline constexpr Watts kNothing{0};
+
+constexpr Watts size_of(Watts power) {
+  return power < kNothing ? -power : power;
+}
 
 /// One direction at the connection point, losses taken off. Unknown makes it smaller, never larger.
 struct Capability {

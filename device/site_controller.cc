@@ -12,10 +12,6 @@ namespace {
 constexpr int kAstrayRounds = 3;
 constexpr int kReleaseAttemptsQuiet = 3;
 
-Watts size_of(Watts power) {
-  return power < kNothing ? -power : power;
-}
-
 bool same_window(const SiteOrder& a, const SiteOrder& b) {
   return a.order == b.order && a.power == b.power && a.from == b.from && a.until == b.until;
 }
@@ -23,10 +19,11 @@ bool same_window(const SiteOrder& a, const SiteOrder& b) {
 }  // namespace
 
 SiteController::SiteController(const SiteLimits& limits, const std::vector<OrderAccount>& recovered)
-    : limits_{limits}, ledger_{recovered} {
+    : limits_{limits}, net_load_window_{limits.net_load_window}, ledger_{recovered} {
   VPP_CHECK(limits.reserve_permille >= 0 && limits.full_permille >= 0);
   VPP_CHECK(limits.discharge_max >= kNothing && limits.charge_max >= kNothing);
   VPP_CHECK(limits.ramp_w_per_s > 0);
+  VPP_CHECK(limits.own_use >= Joules{0} && limits.power_min >= kNothing);
   VPP_CHECK(limits.reading_age_max > Duration{0});
 }
 
@@ -35,6 +32,8 @@ void SiteController::connected(const Nameplate& nameplate) {
   storage_.reset();
   battery_ = {};
   net_load_.reset();
+  discharge_limit_ = {};
+  charge_limit_ = {};
   control_ = Idle{};
   first_reading_ = true;
 }
@@ -88,6 +87,8 @@ SiteEffects SiteController::step(const Now& now, const Telemetry& telemetry) {
 
 void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
   storage_.step(now, *nameplate_, telemetry);
+  take_limit(telemetry.discharge_limit, discharge_limit_);
+  take_limit(telemetry.charge_limit, charge_limit_);
   ledger_.measure(now, telemetry, rating(), limits_.reading_age_max);
   const bool news =
       telemetry.battery.at > battery_.at || (!battery_.value && telemetry.battery.value);
@@ -103,7 +104,7 @@ void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
   if (measured(now.protocol) && telemetry.site.value && telemetry.site.quality == Quality::kGood) {
     net_load_ = *battery_.value - *telemetry.site.value;
     net_load_at_ = telemetry.site.at;
-    net_load_window_.add(now.market, *net_load_);
+    net_load_window_.add(now.market, *net_load_, limits_.reading_age_max * now.speed);
   }
   const auto* driving = std::get_if<Driving>(&control_);
   if (!driving || !driving->written_at || !battery_.value) {
@@ -112,6 +113,13 @@ void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
     const Watts tolerance = std::max(Watts{100}, Watts{rating().count / 10});
     astray_ = size_of(*battery_.value - driving->set_point) > tolerance ? astray_ + 1 : 0;
   }
+}
+
+/// One that is not told this time holds until it is too old: an answer that got lost is no doubt.
+void SiteController::take_limit(const Reading<Watts>& told, Reading<Watts>& kept) {
+  if (!told.value || told.quality != Quality::kGood || told.at < kept.at) return;
+  kept = told;
+  nameplate_->tells_limits = true;
 }
 
 void SiteController::judge_read_back(const Now& now, const Telemetry& telemetry) {
@@ -228,17 +236,15 @@ std::uint32_t SiteController::revert_s(const Now& now, Watts set_point) const {
 }
 
 Duration SiteController::horizon(const Now& now) const {
-  const auto belief = storage_.belief(now.protocol, limits_.reading_age_max);
-  const Duration age = belief ? now.protocol - belief->at : Duration{0};
-  const Duration look =
-      std::clamp(look_, kLookAhead, std::max(kLookAhead, limits_.reading_age_max));
-  return (look + std::max(age, Duration{0})) * now.speed;
+  return std::clamp(look_, kLookAhead, std::max(kLookAhead, limits_.reading_age_max)) * now.speed;
 }
 
 std::optional<SiteState> SiteController::state_now(const Now& now) const {
   const auto belief = storage_.belief(now.protocol, limits_.reading_age_max);
   if (!belief || !measured(now.protocol)) return std::nullopt;
-  SiteState state{belief->least, belief->most, belief->capacity, std::nullopt};
+  const Duration age = std::max(Duration{0}, now.protocol - belief->at);
+  SiteState state = stored_range(*belief, limits_, *nameplate_, age * now.speed);
+  state.device = {fresh(discharge_limit_, now.protocol), fresh(charge_limit_, now.protocol)};
   if (net_load_ && now.protocol - net_load_at_ <= limits_.reading_age_max) {
     state.net_load = NetLoad{*net_load_, *net_load_};
   }
@@ -247,13 +253,17 @@ std::optional<SiteState> SiteController::state_now(const Now& now) const {
 
 std::optional<SiteState> SiteController::state_over_window(const Now& now) const {
   auto state = state_now(now);
-  if (state && state->net_load) state->net_load = net_load_window_.over_window(now.market);
+  if (state && state->net_load) state->net_load = net_load_window_.over_window();
   return state;
 }
 
 std::optional<Watts> SiteController::measured(Instant now) const {
-  const bool known = battery_.value && battery_.quality == Quality::kGood;
-  return known && now - battery_.at <= limits_.reading_age_max ? battery_.value : std::nullopt;
+  return fresh(battery_, now);
+}
+
+std::optional<Watts> SiteController::fresh(const Reading<Watts>& reading, Instant now) const {
+  const bool known = reading.value && reading.quality == Quality::kGood;
+  return known && now - reading.at <= limits_.reading_age_max ? reading.value : std::nullopt;
 }
 
 Watts SiteController::rating() const {

@@ -1,8 +1,9 @@
 // One site's control loop: readings in, set point out. Pure; owned by the device thread, so that
 // it never waits for the network or the disk.
 //
-// The guard is the last word: whatever arrives is clamped to device rating, config limits,
-// connection limits, owner's reserve and ramp, in that order (`limited_by` names the clamp).
+// The guard is the last word: whatever arrives is clamped to device rating, what the device can do
+// now, config limits, connection limits, owner's reserve, the unit's least power and ramp, in that
+// order (`limited_by` names the clamp).
 // On expiry, end, cancel or silence the set point ramps to zero and the device is released to its
 // local default (self-consumption).
 //
@@ -94,6 +95,7 @@ class SiteController {
   using Control = std::variant<Idle, Driving, Releasing, Lost>;
 
   void take_in(const Now& now, const Telemetry& telemetry);
+  void take_limit(const Reading<Watts>& told, Reading<Watts>& kept);
   void judge_read_back(const Now& now, const Telemetry& telemetry);
   [[nodiscard]] bool may_execute(const Now& now) const;
   void change_state(const Now& now);
@@ -107,6 +109,7 @@ class SiteController {
   [[nodiscard]] std::optional<SiteState> state_now(const Now& now) const;
   [[nodiscard]] std::optional<SiteState> state_over_window(const Now& now) const;
   [[nodiscard]] std::optional<Watts> measured(Instant now) const;
+  [[nodiscard]] std::optional<Watts> fresh(const Reading<Watts>& reading, Instant now) const;
   [[nodiscard]] SiteStatus status(const Now& now) const;
   [[nodiscard]] Mode mode() const;
   [[nodiscard]] Watts rating() const;
@@ -121,6 +124,8 @@ class SiteController {
 
   StorageWatch storage_;
   NetLoadWindow net_load_window_;
+  Reading<Watts> discharge_limit_;  ///< the newest that the device told
+  Reading<Watts> charge_limit_;
   OrderLedger ledger_;
   Reading<Watts> battery_;
   std::optional<Watts> net_load_;  ///< now

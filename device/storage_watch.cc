@@ -62,6 +62,25 @@ std::string_view why_unknown(const Nameplate& nameplate, const Telemetry& teleme
 
 }  // namespace
 
+SiteState stored_range(const StorageBelief& belief, const SiteLimits& limits,
+                       const Nameplate& nameplate, Duration age) {
+  VPP_CHECK(age >= Duration{0});
+  const auto unseen = [&](const std::optional<Watts>& rating) {
+    return mul_div_ceil(std::max(kNothing, rating.value_or(limits::kSitePowerMax)).count,
+                        age.count(), 1000);
+  };
+  const auto seen = [](std::int64_t flow_mj) {
+    return mul_div_ceil(std::max<std::int64_t>(0, flow_mj), 1, 1000);
+  };
+  const std::int64_t taken = mul_div_ceil(seen(belief.flow_mj) + unseen(nameplate.discharge_max),
+                                          1000, limits.discharge_efficiency_permille);
+  const std::int64_t added = mul_div_ceil(seen(-belief.flow_mj) + unseen(nameplate.charge_max),
+                                          limits.charge_efficiency_permille, 1000);
+  return {.stored_least = std::max(Joules{0}, belief.least - Joules{taken}),
+          .stored_most = std::min(belief.capacity, belief.most + Joules{added}),
+          .capacity = belief.capacity};
+}
+
 void StorageWatch::step(const Now& now, const Nameplate& nameplate, const Telemetry& telemetry) {
   integrate(now, nameplate, telemetry);
   const bool news = !told_ || telemetry.soc_permille.at > told_->at;
@@ -112,7 +131,9 @@ std::optional<StorageBelief> StorageWatch::belief(Instant now, Duration age_max)
   if (!objection_.empty() || !believed_ || now - believed_->at > age_max) {
     return std::nullopt;
   }
-  return believed_;
+  StorageBelief belief = *believed_;
+  belief.flow_mj = flow_mj_;
+  return belief;
 }
 
 std::string_view StorageWatch::doubt(Instant now, Duration age_max) const {

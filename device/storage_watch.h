@@ -11,6 +11,7 @@
 
 #include "config/time.h"
 #include "config/units.h"
+#include "device/capability.h"
 #include "device/site.h"
 
 namespace vpp::device {
@@ -28,9 +29,15 @@ struct StorageBelief {
   Joules most;   ///< the larger
   Joules capacity;
   std::int32_t soc_permille = 0;
-  Instant at{};     ///< of the reading
-  Instant since{};  ///< when this very value was first told: physics counts from there
+  Instant at{};              ///< of the reading
+  Instant since{};           ///< when this very value was first told: physics counts from there
+  std::int64_t flow_mj = 0;  ///< AC energy measured since then; discharge > 0
 };
+
+/// What may be in the battery now, `age` of market time after the belief was read: less what was
+/// seen to flow while the value stood still, and what may have flowed unseen at full rating.
+[[nodiscard]] SiteState stored_range(const StorageBelief& belief, const SiteLimits& limits,
+                                     const Nameplate& nameplate, Duration age);
 
 class StorageWatch {
  public:

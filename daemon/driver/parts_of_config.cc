@@ -73,6 +73,9 @@ device::SiteLimits site_limits(const SiteConfig& site) {
   out.ramp_w_per_s = site.ramp_w_per_s;
   out.charge_efficiency_permille = site.charge_efficiency_permille;
   out.discharge_efficiency_permille = site.discharge_efficiency_permille;
+  out.own_use = to_joules(site.own_use);
+  out.power_min = site.power_min;
+  out.net_load_window = site.net_load_window;
   return out;
 }
 

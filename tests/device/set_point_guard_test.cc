@@ -33,6 +33,9 @@ Case random_case(Rng& rng) {
   c.limits.ramp_w_per_s = pick(rng, 1, 20'000);
   c.limits.charge_efficiency_permille = static_cast<std::int32_t>(pick(rng, 700, 1000));
   c.limits.discharge_efficiency_permille = static_cast<std::int32_t>(pick(rng, 700, 1000));
+  if (rng.below(3) == 0) c.limits.power_min = Watts{pick(rng, 0, 2000)};
+  if (rng.below(3) == 0) c.limits.own_use = Joules{pick(rng, 0, 9'000'000)};
+  c.nameplate.tells_limits = rng.below(3) == 0;
   if (rng.below(8) != 0) c.nameplate.discharge_max = Watts{pick(rng, 0, 7000)};
   if (rng.below(8) != 0) c.nameplate.charge_max = Watts{pick(rng, 0, 7000)};
   if (rng.below(8) != 0) {
@@ -40,6 +43,9 @@ Case random_case(Rng& rng) {
     const std::int64_t a = pick(rng, 0, capacity);
     const std::int64_t b = pick(rng, 0, capacity);
     c.state = SiteState{Joules{std::min(a, b)}, Joules{std::max(a, b)}, Joules{capacity}, {}};
+    if (rng.below(4) != 0) {
+      c.state->device = {Watts{pick(rng, 0, 7000)}, Watts{pick(rng, 0, 7000)}};
+    }
     if (rng.below(4) != 0) {
       const std::int64_t load = pick(rng, -8000, 8000);
       c.state->net_load = NetLoad{Watts{load}, Watts{load + pick(rng, 0, 2000)}};
@@ -54,17 +60,22 @@ Case random_case(Rng& rng) {
   return c;
 }
 
+bool device_allows(const Case& c, const std::optional<Watts>& told, std::int64_t w) {
+  return told ? w <= told->count : !c.nameplate.tells_limits;
+}
+
 /// The rules as a person would check one number against them, one by one.
 bool discharge_allowed(const Case& c, std::int64_t w) {
   if (w == 0) return true;
   if (!c.state || w > c.nameplate.discharge_max.value_or(Watts{0}).count) return false;
-  if (w > c.limits.discharge_max.count) return false;
+  if (w > c.limits.discharge_max.count || w < c.limits.power_min.count) return false;
+  if (!device_allows(c, c.state->device.discharge, w)) return false;
   if (c.limits.export_max < limits::kSitePowerMax) {
     if (!c.state->net_load) return false;
     if (w - c.state->net_load->least.count > c.limits.export_max.count) return false;
   }
   const double spare =
-      static_cast<double>(c.state->stored_least.count) -
+      static_cast<double>(c.state->stored_least.count - c.limits.own_use.count) -
       static_cast<double>(c.state->capacity.count) * c.limits.reserve_permille / 1e3;
   const double cells = static_cast<double>(w) * static_cast<double>(c.input.horizon.count()) /
                        c.limits.discharge_efficiency_permille;
@@ -74,7 +85,8 @@ bool discharge_allowed(const Case& c, std::int64_t w) {
 bool charge_allowed(const Case& c, std::int64_t w) {
   if (w == 0) return true;
   if (!c.state || w > c.nameplate.charge_max.value_or(Watts{0}).count) return false;
-  if (w > c.limits.charge_max.count) return false;
+  if (w > c.limits.charge_max.count || w < c.limits.power_min.count) return false;
+  if (!device_allows(c, c.state->device.charge, w)) return false;
   if (c.limits.import_max < limits::kSitePowerMax) {
     if (!c.state->net_load) return false;
     if (w + c.state->net_load->most.count > c.limits.import_max.count) return false;
@@ -116,7 +128,9 @@ TEST_CASE("the guard takes no more than the rules and the ramp demand",
     const std::int64_t reach = c.limits.ramp_w_per_s * c.input.elapsed.count() / 1000;
     const std::int64_t previous = c.input.previous.count;
     CAPTURE(i, c.input.asked.count, out, previous, reach);
-    if (allowed(c, previous)) REQUIRE(std::abs(out - previous) <= reach);
+    // Where the unit cannot be, the ramp jumps.
+    const std::int64_t jump = c.limits.power_min.count;
+    if (allowed(c, previous)) REQUIRE(std::abs(out - previous) <= reach + jump);
     if (out == c.input.asked.count) continue;
     const std::int64_t step = c.input.asked.count > out ? 1 : -1;
     const std::int64_t slack = 2 * step;  // each division rounds down once
@@ -147,6 +161,38 @@ TEST_CASE("the guard names the clamp that binds", "[device][guard]") {
         GuardVerdict{Watts{0}, "state of charge unknown"});
   limits.ramp_w_per_s = 100;
   CHECK(guard(limits, nameplate, full, input) == GuardVerdict{Watts{1000}, "ramp"});
+}
+
+TEST_CASE("a set point that the unit cannot hold becomes none, and the ramp jumps over it",
+          "[device][guard]") {
+  SiteLimits limits;
+  limits.power_min = Watts{500};
+  limits.ramp_w_per_s = 100;
+  Nameplate nameplate;
+  nameplate.discharge_max = nameplate.charge_max = Watts{5000};
+  const SiteState half{Joules{24'300'000}, Joules{24'300'000}, Joules{48'600'000}};
+  const auto from = [&](std::int64_t previous, std::int64_t asked) {
+    return guard(limits, nameplate, half, {Watts{asked}, Watts{previous}, 1s, 2s});
+  };
+  CHECK(from(0, 499) == GuardVerdict{Watts{0}, "minimum power"});
+  CHECK(from(0, -499) == GuardVerdict{Watts{0}, "minimum power"});
+  CHECK(from(0, 500) == GuardVerdict{Watts{500}, "ramp"});
+  CHECK(from(0, 900) == GuardVerdict{Watts{500}, "ramp"});
+  CHECK(from(500, 900) == GuardVerdict{Watts{600}, "ramp"});
+  CHECK(from(550, 0) == GuardVerdict{Watts{0}, "ramp"});
+  CHECK(from(550, -900) == GuardVerdict{Watts{0}, "ramp"});
+  CHECK(from(0, -900) == GuardVerdict{Watts{-500}, "ramp"});
+  CHECK(from(300, 2000) == GuardVerdict{Watts{500}, "ramp"});  // from the home's own doing
+}
+
+TEST_CASE("what the device cannot do now is not asked of it", "[device][guard]") {
+  Nameplate nameplate;
+  nameplate.discharge_max = nameplate.charge_max = Watts{5000};
+  SiteState half{Joules{24'300'000}, Joules{24'300'000}, Joules{48'600'000}};
+  half.device = {Watts{1200}, Watts{5000}};
+  CHECK(guard({}, nameplate, half, {Watts{3000}, Watts{0}, 10s, 2s}) ==
+        GuardVerdict{Watts{1200}, "device derating"});
+  CHECK(guard({}, nameplate, half, {Watts{-3000}, Watts{0}, 10s, 2s}).power == Watts{-3000});
 }
 
 TEST_CASE("safety is not ramped: an envelope that shrinks is obeyed at once", "[device][guard]") {

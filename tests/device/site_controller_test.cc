@@ -455,3 +455,49 @@ TEST_CASE("only the newest orders are accounted for", "[device][controller][acco
   CHECK(bench.status.accounts.back().order == OrderId{20});
   CHECK(bench.status.accounts.front().order == OrderId{13});
 }
+
+TEST_CASE(
+    "a limit that the device stops to tell holds until it is too old, then nothing is promised",
+    "[device][controller]") {
+  SiteBench bench;
+  const auto round = [&](std::optional<Watts> limit) {
+    bench.pass(1s);
+    bench.controller.plant_heard(bench.now);
+    Telemetry telemetry = bench.battery.telemetry(bench.now.protocol);
+    telemetry.discharge_limit = {limit, limit ? Quality::kGood : Quality::kNotImplemented,
+                                 bench.now.protocol};
+    bench.round(telemetry);
+  };
+  round(std::nullopt);
+  CHECK(bench.status.discharge.power == Watts{5000});
+  round(Watts{2000});
+  CHECK(bench.status.discharge.power == Watts{2000});
+  bench.order(Watts{3000});
+  round(Watts{2000});
+  CHECK(bench.status.set_point == Watts{2000});
+  CHECK(bench.status.limited_by == "device derating");
+  for (int i = 0; i < 10; ++i) round(std::nullopt);
+  CHECK(bench.status.discharge.power == Watts{2000});
+  round(std::nullopt);
+  CHECK(bench.status.discharge == Capability{});
+  CHECK(bench.status.set_point == Watts{0});
+  round(Watts{4000});
+  CHECK(bench.status.discharge.power == Watts{4000});
+}
+
+TEST_CASE("between two readings the promise shrinks with age", "[device][controller]") {
+  SiteBench bench;
+  bench.run(3s);
+  Capability out = bench.status.discharge;
+  Capability in = bench.status.charge;
+  const Telemetry last = bench.battery.telemetry(bench.now.protocol);
+  for (int i = 0; i < 9; ++i) {
+    bench.now.protocol += 1s;
+    bench.now.market += 1s;
+    bench.round(last);
+    CHECK(bench.status.discharge.energy < out.energy);
+    CHECK(bench.status.charge.energy < in.energy);
+    out = bench.status.discharge;
+    in = bench.status.charge;
+  }
+}

@@ -125,3 +125,40 @@ TEST_CASE("market time at speed sixty makes room for faster change", "[device][s
   bench.tell(492, Watts{5000});  // 5 kW for a minute are 83 Wh
   CHECK(bench.believed());
 }
+
+TEST_CASE("what is stored becomes less certain with age, at the rate of the ratings",
+          "[device][storage]") {
+  StorageWatchBench bench;
+  bench.tell(500);
+  const SiteLimits limits;
+  const auto belief = bench.watch.belief(bench.now.protocol, kAgeMax);
+  REQUIRE(belief);
+  const SiteState now = stored_range(*belief, limits, bench.nameplate, 0s);
+  CHECK(now.stored_least == Joules{18'000'000});
+  CHECK(now.stored_most == Joules{18'000'000});
+  const SiteState later = stored_range(*belief, limits, bench.nameplate, 10s);
+  CHECK(later.stored_least == Joules{18'000'000 - 52'632});  // 50 kJ out, at 95 %
+  CHECK(later.stored_most == Joules{18'000'000 + 47'500});
+  const SiteState ages = stored_range(*belief, limits, bench.nameplate, 100h);
+  CHECK(ages.stored_least == Joules{0});
+  CHECK(ages.stored_most == ages.capacity);
+}
+
+TEST_CASE("energy that flows while the told value stands still is counted", "[device][storage]") {
+  StorageWatchBench bench;
+  const SiteLimits limits;
+  const auto range = [&] {
+    return stored_range(*bench.watch.belief(bench.now.protocol, kAgeMax), limits, bench.nameplate,
+                        0s);
+  };
+  bench.tell(500);
+  bench.tell(500, Watts{1900});
+  CHECK(range().stored_least == Joules{18'000'000 - 2'000});
+  CHECK(range().stored_most == Joules{18'000'000});
+  for (int i = 0; i < 3; ++i) bench.tell(500, Watts{-2000});
+  CHECK(range().stored_least == Joules{18'000'000});
+  CHECK(range().stored_most == Joules{18'000'000 + 3'895});
+  bench.tell(501, Watts{-2000});
+  CHECK(range().stored_least == Joules{18'036'000});
+  CHECK(range().stored_most == Joules{18'036'000});
+}
