@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <array>
 
+#include "device/capability.h"
 #include "device/sunspec.h"
+#include "device/whole_math.h"
 
 namespace vpp::device::sunspec {
 namespace {
@@ -111,6 +113,146 @@ std::string why_not_controllable(const Images& images, const Nameplate& nameplat
   return {};
 }
 
+/// Narrows a limit as the device's points tell it.
+class LimitFinder {
+ public:
+  explicit LimitFinder(const Images& images) : images_{images} {}
+
+  /// Nothing: no point that would limit is implemented, or one could not be read this time.
+  std::optional<DeviceLimits> find();
+
+ private:
+  void settings();
+  void power_limit();
+  void throttling();
+  void storage();
+  void battery_bank();
+  void basic_storage();
+
+  void tells(bool implemented) { tells_ = tells_ || implemented; }
+  static void lower(Watts& limit, const std::optional<Watts>& to) {
+    if (to) limit = std::clamp(*to, Watts{0}, limit);
+  }
+  void stop() { discharge_ = charge_ = Watts{0}; }
+  [[nodiscard]] Registers of(std::uint16_t id) const { return image(images_, id); }
+
+  const Images& images_;
+  Watts discharge_ = limits::kSitePowerMax;
+  Watts charge_ = limits::kSitePowerMax;
+  bool tells_ = false;
+};
+
+std::optional<DeviceLimits> LimitFinder::find() {
+  constexpr std::array<std::uint16_t, 6> kTelling{124, 701, 702, 704, 713, 802};
+  for (const std::uint16_t id : kTelling) {
+    if (images_.contains(id) && of(id).empty()) return std::nullopt;
+  }
+  settings();
+  power_limit();
+  throttling();
+  storage();
+  battery_bank();
+  basic_storage();
+  return tells_ ? std::optional{DeviceLimits{discharge_, charge_}} : std::nullopt;
+}
+
+/// 702: WMax, WDisChaRteMax, WChaRteMax as they are set now.
+void LimitFinder::settings() {
+  const Registers model = of(702);
+  const auto most = lesser(power_point(model, 26, 45), power_point(model, 35, 45));
+  const auto charge = power_point(model, 34, 45);
+  tells(most || charge);
+  lower(discharge_, most);
+  lower(charge_, charge);
+}
+
+/// 704: WMaxLimPct, a share of WMax that may be injected.
+void LimitFinder::power_limit() {
+  const Registers model = of(kControlModel);
+  const auto enabled = as_uint16(model, 14);
+  const auto rated = discharge_max(images_);
+  tells(enabled.has_value());
+  if (enabled != 1 || !rated) return;
+  const auto share = scaled(as_uint16(model, 15), as_scale(model, 54), rated->count);
+  if (share) lower(discharge_, Watts{*share / 100});
+}
+
+/// 701: InvSt, ThrotPct and ThrotSrc. The model does not say whether it is throttled by so much or
+/// to so much: the lesser.
+void LimitFinder::throttling() {
+  constexpr std::int64_t kFault = 6;
+  // Bits: MAX_W, FREQ_WATT, LVRT, HVRT, VOLT_WATT, SCHEDULED, LFRT, HFRT, DERATED. Not FIXED_W,
+  // which is our own set point, and not what moves reactive power.
+  constexpr std::int64_t kSources = 0b111'1101'1010'0001;
+  const Registers model = of(701);
+  const auto state = as_uint16(model, 4);
+  const auto source = as_uint32(model, 111);
+  const auto pct = as_uint16(model, 110);
+  tells(state || source);
+  if (state == kFault) stop();
+  if (!source || (*source & kSources) == 0 || !pct) return;
+  const std::int64_t left = std::clamp<std::int64_t>(std::min(*pct, 100 - *pct), 0, 100);
+  const auto share = [&](const std::optional<Watts>& rated) {
+    return rated ? std::optional{Watts{rated->count * left / 100}} : std::nullopt;
+  };
+  lower(discharge_, share(discharge_max(images_)));
+  lower(charge_, share(charge_max(images_)));
+}
+
+/// 713: Sta.
+void LimitFinder::storage() {
+  constexpr std::int64_t kError = 2;
+  const auto state = as_uint16(of(713), 6);
+  tells(state.has_value());
+  if (state == kError) stop();
+}
+
+/// 802: State, and AChaMax, ADisChaMax at V. The bank falls off with temperature and near its ends
+/// there.
+void LimitFinder::battery_bank() {
+  constexpr std::int64_t kDisconnected = 1;
+  constexpr std::int64_t kFault = 99;
+  constexpr std::int64_t kOfDcPermille = 900;  // what an inverter at its worst makes of it
+  const Registers model = of(802);
+  const auto state = as_uint16(model, 22);
+  if (state == kDisconnected || state == kFault) stop();
+  const auto volts_mv = scaled(as_uint16(model, 34), as_scale(model, 59), 1000);
+  const auto power = [&](std::size_t offset) -> std::optional<std::int64_t> {
+    const auto amps_ma = scaled(as_uint16(model, offset), as_scale(model, 62), 1000);
+    if (!volts_mv || !amps_ma) return std::nullopt;
+    const Int128 uw = static_cast<Int128>(*volts_mv) * *amps_ma;
+    return static_cast<std::int64_t>(std::min<Int128>(uw / 1'000'000, limits::kSitePowerMax.count));
+  };
+  const auto out = power(46);
+  const auto in = power(45);
+  tells(state || out || in);
+  if (out) lower(discharge_, Watts{*out * kOfDcPermille / 1000});
+  lower(charge_, watts(in));
+}
+
+/// 124: OutWRte and InWRte, shares of WChaMax, where StorCtl_Mod says that they count.
+void LimitFinder::basic_storage() {
+  const Registers model = of(124);
+  const auto mode = as_uint16(model, 5);
+  const auto rated = power_point(model, 2, 18);
+  tells(mode && rated);
+  if (!mode || !rated) return;
+  const auto share = [&](std::size_t offset) -> std::optional<Watts> {
+    const auto part = scaled(as_int16(model, offset), as_scale(model, 25), rated->count);
+    return part ? std::optional{Watts{*part / 100}} : std::nullopt;
+  };
+  if ((*mode & 1) != 0) lower(charge_, share(13));
+  if ((*mode & 2) != 0) lower(discharge_, share(12));
+}
+
+/// 704: WRmp, per cent of WMax each second. 0 is what devices say that have none.
+std::optional<std::int64_t> ramp(const Images& images) {
+  const auto pct = as_uint16(image(images, kControlModel), 49);
+  const auto rated = discharge_max(images);
+  if (!pct || *pct == 0 || !rated) return std::nullopt;
+  return std::max<std::int64_t>(1, rated->count * *pct / 100);
+}
+
 std::optional<Watts> inverter_power(const Images& images) {
   for (std::uint16_t id = 101; id <= 103; ++id) {
     const Registers model = image(images, id);
@@ -149,8 +291,8 @@ bool tells_nameplate(std::uint16_t id) {
 }
 
 bool tells_telemetry(std::uint16_t id) {
-  constexpr std::array<std::uint16_t, 11> kModels{101, 102, 103, 111, 112, 113,
-                                                  124, 701, 704, 713, 802};
+  constexpr std::array<std::uint16_t, 12> kModels{101, 102, 103, 111, 112, 113,
+                                                  124, 701, 702, 704, 713, 802};
   return std::ranges::find(kModels, id) != kModels.end();
 }
 
@@ -165,6 +307,8 @@ Nameplate nameplate_of(const Images& images) {
   nameplate.energy_max = energy_max(images);
   nameplate.why_not = why_not_controllable(images, nameplate);
   nameplate.controllable = nameplate.why_not.empty();
+  nameplate.tells_limits = LimitFinder{images}.find().has_value();
+  nameplate.ramp_w_per_s = ramp(images);
   const Registers m704 = image(images, kControlModel);
   nameplate.has_revert_timer =
       as_int32(m704, 26) && as_uint16(m704, 30) && as_uint32(m704, 31) && as_uint32(m704, 33);
@@ -190,6 +334,9 @@ Telemetry telemetry_of(const Images& images, Instant now) {
       reading(joules(scaled(as_uint16(m713, 3), as_scale(m713, 7), kJoulesPerWattHour)), now);
   telemetry.injected = reading(counter(m701, 19), now);
   telemetry.absorbed = reading(counter(m701, 23), now);
+  const auto limits = LimitFinder{images}.find();
+  telemetry.discharge_limit = reading(limits ? limits->discharge : std::nullopt, now);
+  telemetry.charge_limit = reading(limits ? limits->charge : std::nullopt, now);
   const Registers m704 = image(images, kControlModel);
   telemetry.set_point_active = as_uint16(m704, 22) == 1;
   telemetry.set_point = reading(set_point(images), now);

@@ -283,3 +283,128 @@ TEST_CASE("the emulated DER can be controlled but tells no state of charge worth
   CHECK(telemetry.soc_permille.value == 0);
   CHECK_FALSE(telemetry.set_point_active);
 }
+
+namespace {
+
+/// A battery of 5 kW that tells what it can do, with models of that length of "not implemented".
+class TellingBattery {
+ public:
+  TellingBattery() {
+    images[701] = std::vector<std::uint16_t>(123, 0xffff);
+    images[702] = std::vector<std::uint16_t>(52, 0xffff);
+    images[704] = std::vector<std::uint16_t>(67, 0xffff);
+    images[713] = std::vector<std::uint16_t>(9, 0xffff);
+    put(702, 45, 0);  // W_SF
+    put(702, 2, 5000);
+    put(702, 10, 4000);
+  }
+  void put(std::uint16_t model, std::size_t offset, std::uint16_t value) {
+    images[model].at(offset) = value;
+  }
+  void put_battery_bank() {
+    images[802] = std::vector<std::uint16_t>(64, 0xffff);
+    put(802, 34, 4000);  // 400.0 V
+    put(802, 59, 0xffff);
+    put(802, 45, 60);  // 6.0 A
+    put(802, 46, 50);
+    put(802, 62, 0xffff);
+  }
+  [[nodiscard]] std::optional<Watts> discharge() const {
+    return telemetry_of(images, Instant{}).discharge_limit.value;
+  }
+  [[nodiscard]] std::optional<Watts> charge() const {
+    return telemetry_of(images, Instant{}).charge_limit.value;
+  }
+  [[nodiscard]] bool tells() const { return nameplate_of(images).tells_limits; }
+
+  Images images;
+};
+
+}  // namespace
+
+TEST_CASE("a device that tells no limit is not limited by it", "[device][sunspec][limits]") {
+  const TellingBattery battery;
+  CHECK_FALSE(battery.tells());
+  CHECK_FALSE(battery.discharge());
+  CHECK_FALSE(battery.charge());
+}
+
+TEST_CASE("settings that a device changes as it warms bind in the next round",
+          "[device][sunspec][limits]") {
+  TellingBattery battery;
+  battery.put(702, 35, 3000);  // WDisChaRteMax
+  battery.put(702, 34, 1000);  // WChaRteMax
+  CHECK(battery.tells());
+  CHECK(battery.discharge() == Watts{3000});
+  CHECK(battery.charge() == Watts{1000});
+  battery.images[701].clear();  // answered with an exception
+  CHECK_FALSE(battery.discharge());
+  CHECK_FALSE(battery.charge());
+}
+
+TEST_CASE("a limit of the injected power binds discharge while it is enabled",
+          "[device][sunspec][limits]") {
+  TellingBattery battery;
+  battery.put(704, 15, 600);     // WMaxLimPct: 60.0
+  battery.put(704, 54, 0xffff);  // SF -1
+  battery.put(704, 14, 0);
+  CHECK(battery.discharge() == limits::kSitePowerMax);
+  battery.put(704, 14, 1);
+  CHECK(battery.discharge() == Watts{3000});
+  CHECK(battery.charge() == limits::kSitePowerMax);
+}
+
+TEST_CASE("throttling counts at its worse reading, but not when it is our own set point",
+          "[device][sunspec][limits]") {
+  TellingBattery battery;
+  battery.put(701, 110, 80);
+  battery.put(701, 111, 0);
+  battery.put(701, 112, 1U << 1U);  // FIXED_W
+  CHECK(battery.discharge() == limits::kSitePowerMax);
+  battery.put(701, 112, 1U << 14U);  // DERATED
+  CHECK(battery.discharge() == Watts{1000});
+  CHECK(battery.charge() == Watts{800});
+  battery.put(701, 110, 10);
+  CHECK(battery.discharge() == Watts{500});
+}
+
+TEST_CASE("a device or a battery in fault can do nothing", "[device][sunspec][limits]") {
+  TellingBattery battery;
+  SECTION("inverter") {
+    battery.put(701, 4, 6);
+  }
+  SECTION("storage") {
+    battery.put(713, 6, 2);
+  }
+  SECTION("bank") {
+    battery.put_battery_bank();
+    battery.put(802, 22, 99);
+  }
+  CHECK(battery.discharge() == Watts{0});
+  CHECK(battery.charge() == Watts{0});
+}
+
+TEST_CASE("currents that taper are power at the bank's voltage", "[device][sunspec][limits]") {
+  TellingBattery battery;
+  battery.put_battery_bank();
+  CHECK(battery.charge() == Watts{2400});
+  CHECK(battery.discharge() == Watts{1800});  // less what an inverter loses
+  battery.put(802, 45, 0);
+  CHECK(battery.charge() == Watts{0});
+}
+
+TEST_CASE("rates of the basic storage model bind where its mode says so",
+          "[device][sunspec][limits]") {
+  TellingBattery battery;
+  battery.images[124] = std::vector<std::uint16_t>(26, 0xffff);
+  battery.put(124, 2, 4000);
+  battery.put(124, 18, 0);
+  battery.put(124, 25, 0);
+  battery.put(124, 12, 50);  // OutWRte
+  battery.put(124, 13, static_cast<std::uint16_t>(-20));
+  battery.put(124, 5, 0);
+  CHECK(battery.discharge() == limits::kSitePowerMax);
+  battery.put(124, 5, 3);
+  CHECK(battery.discharge() == Watts{2000});
+  CHECK(battery.charge() == Watts{0});  // it is made to discharge
+}
