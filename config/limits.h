@@ -59,6 +59,12 @@ inline constexpr std::size_t kLanesMax = 8;         ///< orders in force at once
 inline constexpr Duration kSetPointTtlMax = 15min;  ///< nobody holds a battery longer unasked
 inline constexpr Duration kBeaconLossMax = 120s;    ///< then a leaf is on its local default
 
+// Frequency (device/droop.h).
+inline constexpr Duration kFrequencyHold = 15min;    ///< energy kept: at full activation, each way
+inline constexpr Duration kFrequencyPollMax = 1s;    ///< or a response within a second is not
+inline constexpr Duration kFrequencyAgeMax = 3s;     ///< three readings missed: no response
+inline constexpr std::int32_t kFullAtMaxMhz = 5000;  ///< where grids shed load and trip
+
 // Power and energy.
 inline constexpr Watts kGroupPowerMax{10'000'000'000};  ///< 10 GW: keeps int64 sums far from 2^63
 inline constexpr Watts kSitePowerMax{1'000'000};        ///< 1 MW: a home battery never is

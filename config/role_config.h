@@ -102,6 +102,15 @@ struct ProgramConfig {
   friend bool operator==(const ProgramConfig&, const ProgramConfig&) = default;
 };
 
+/// [frequency]: how the site answers to the grid's frequency when an order arms it.
+struct FrequencyConfig {
+  std::int32_t nominal_hz = 50;
+  std::int32_t dead_band_mhz = 10;  ///< deviation without response
+  std::int32_t full_at_mhz = 200;   ///< deviation with full response
+  std::chrono::milliseconds poll{200};
+  friend bool operator==(const FrequencyConfig&, const FrequencyConfig&) = default;
+};
+
 /// [dispatch]: how orders go down the tree.
 struct DispatchConfig {
   /// How long a subtree that hears nothing newer goes on with what it was told.
@@ -137,6 +146,7 @@ struct LeafConfig {
   SiteConfig site;
   std::vector<ProgramConfig> programs;  ///< empty: the default program, at any time
   std::vector<std::string> groups;      ///< [groups]: "key=value", in order of the keys
+  FrequencyConfig frequency;
   friend bool operator==(const LeafConfig&, const LeafConfig&) = default;
 };
 struct AggregatorConfig {

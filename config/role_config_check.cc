@@ -39,6 +39,7 @@ class Checker {
   void site(const SiteConfig& site);
   void programs(std::span<const ProgramConfig> programs);
   void groups(std::span<const std::string> groups);
+  void frequency(const FrequencyConfig& frequency);
   void dispatch(const DispatchConfig& dispatch);
   void capacity(const CapacityConfig& capacity);
   void market(const MarketConfig& market);
@@ -193,6 +194,20 @@ void Checker::groups(std::span<const std::string> groups) {
   }
 }
 
+void Checker::frequency(const FrequencyConfig& frequency) {
+  if (frequency.nominal_hz != 50 && frequency.nominal_hz != 60) {
+    add("frequency.nominal_hz", "is no grid's: " + std::to_string(frequency.nominal_hz),
+        "50 or 60");
+  }
+  within("frequency.dead_band_mhz", frequency.dead_band_mhz, 0, limits::kFullAtMaxMhz - 1, " mHz");
+  if (frequency.dead_band_mhz >= 0 && frequency.dead_band_mhz < limits::kFullAtMaxMhz) {
+    within("frequency.full_at_mhz", frequency.full_at_mhz, frequency.dead_band_mhz + 1,
+           limits::kFullAtMaxMhz, " mHz: beyond the dead band");
+  }
+  within("frequency.poll_ms", frequency.poll.count(), limits::kPollMin.count(),
+         limits::kFrequencyPollMax.count(), " ms");
+}
+
 void Checker::dispatch(const DispatchConfig& dispatch) {
   const auto seconds = [](Duration d) { return d / std::chrono::seconds{1}; };
   within("dispatch.cut_off_hold_s", seconds(dispatch.cut_off_hold), seconds(limits::kCutOffHoldMin),
@@ -276,6 +291,7 @@ void Checker::role(const LeafConfig& leaf) {
   site(leaf.site);
   programs(leaf.programs);
   groups(leaf.groups);
+  frequency(leaf.frequency);
 }
 
 void Checker::role(const AggregatorConfig& group) {

@@ -127,6 +127,11 @@ void print(Printer& out, const LeafConfig& leaf) {
   out.whole("own_use_wh", site.own_use.count);
   out.whole("min_power_w", site.power_min.count);
   out.whole("net_load_window_min", site.net_load_window.count());
+  out.section("[frequency]");
+  out.whole("nominal_hz", leaf.frequency.nominal_hz);
+  out.whole("dead_band_mhz", leaf.frequency.dead_band_mhz);
+  out.whole("full_at_mhz", leaf.frequency.full_at_mhz);
+  out.whole("poll_ms", leaf.frequency.poll.count());
   print_programs(out, leaf);
 }
 

@@ -99,6 +99,29 @@ void read(TomlSection section, SiteConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, FrequencyConfig& into) {
+  section.take_whole("nominal_hz", into.nominal_hz);
+  section.take_whole("dead_band_mhz", into.dead_band_mhz);
+  section.take_whole("full_at_mhz", into.full_at_mhz);
+  std::int32_t droop_permille = 0;
+  if (const toml::node* node = section.find("droop_pct")) {
+    section.take_pct("droop_pct", droop_permille);
+    if (section.find("full_at_mhz") != nullptr) {
+      section.wrong("droop_pct", *node, "says the same as 'full_at_mhz'", "remove one of them");
+    } else if (droop_permille < 1 || droop_permille > 100) {
+      section.wrong("droop_pct", *node, "is out of range", "0.1 to 10 %");
+    } else {  // a permille of a hertz is a millihertz
+      into.full_at_mhz = static_cast<std::int32_t>(std::clamp<std::int64_t>(
+          std::int64_t{into.dead_band_mhz} + std::int64_t{into.nominal_hz} * droop_permille,
+          INT32_MIN, INT32_MAX));
+    }
+  }
+  std::int64_t poll_ms = into.poll.count();
+  section.take_whole("poll_ms", poll_ms);
+  into.poll = std::chrono::milliseconds{poll_ms};
+  section.finish();
+}
+
 void read(TomlSection section, DispatchConfig& into) {
   std::int64_t hold_s = into.cut_off_hold / std::chrono::seconds{1};
   section.take_whole("cut_off_hold_s", hold_s);
@@ -358,6 +381,7 @@ RoleConfig FileReader::read_all() {
   read_section("site", need({Role::kLeaf}, Need::kOptional), leaf.site);
   read_programs(need({Role::kLeaf}, Need::kOptional), leaf.programs);
   read_groups(need({Role::kLeaf}, Need::kOptional), leaf.groups);
+  read_section("frequency", need({Role::kLeaf}, Need::kOptional), leaf.frequency);
   read_section("dispatch", need({Role::kRoot}, Need::kOptional), root.dispatch);
   read_section("capacity", need({Role::kRoot}, Need::kOptional), root.capacity);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;

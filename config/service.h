@@ -1,13 +1,19 @@
-// What an order asks of a site's battery.
+// What an order wants of a site.
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace vpp {
 
 enum class Service : std::uint8_t {
-  kEnergy,     ///< hold a set point
-  kFrequency,  ///< answer the local frequency with up to so many watts, both ways
+  kEnergy,     ///< the power of the order, for its window
+  kFrequency,  ///< up to that power either way, against the deviation of the grid's frequency that
+               ///< the site measures itself
 };
+
+[[nodiscard]] constexpr std::string_view to_string(Service service) {
+  return service == Service::kFrequency ? "frequency" : "energy";
+}
 
 }  // namespace vpp

@@ -34,10 +34,6 @@ std::string_view to_string(aggregation::OrderSource source) {
   return source == aggregation::OrderSource::kOperator ? "operator" : "market";
 }
 
-std::string_view to_string(Service service) {
-  return service == Service::kEnergy ? "energy" : "frequency";
-}
-
 std::string_view to_string(device::Mode mode) {
   switch (mode) {
     case device::Mode::kLocalDefault:

@@ -12,7 +12,6 @@ namespace vpp::driver {
 [[nodiscard]] std::string_view to_string(node::Severity severity);
 [[nodiscard]] std::string_view to_string(aggregation::OrderState state);
 [[nodiscard]] std::string_view to_string(aggregation::OrderSource source);
-[[nodiscard]] std::string_view to_string(Service service);
 [[nodiscard]] std::string_view to_string(device::Mode mode);
 
 }  // namespace vpp::driver

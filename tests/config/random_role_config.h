@@ -92,6 +92,11 @@ inline LeafConfig random_leaf(Rng& rng) {
   for (std::size_t i = rng.below(4); i > 0; --i) {
     leaf.groups.push_back("key-" + std::to_string(9 - i) + "=Wert-" + std::to_string(rng.below(9)));
   }
+  leaf.frequency.nominal_hz = rng.below(2) == 0 ? 50 : 60;
+  leaf.frequency.dead_band_mhz = static_cast<std::int32_t>(rng.below(100));
+  leaf.frequency.full_at_mhz =
+      leaf.frequency.dead_band_mhz + 1 + static_cast<std::int32_t>(rng.below(4900));
+  leaf.frequency.poll = std::chrono::milliseconds{100 + rng.below(901)};
   return leaf;
 }
 

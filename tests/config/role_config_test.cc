@@ -69,6 +69,15 @@ const std::vector<Spoiler>& leaf_spoilers() {
        [](RoleConfig& c) { leaf_of(c).site.power_min = Watts{-1}; }},
       {Role::kLeaf, "site.net_load_window_min",
        [](RoleConfig& c) { leaf_of(c).site.net_load_window = 4min; }},
+      {Role::kLeaf, "frequency.nominal_hz",
+       [](RoleConfig& c) { leaf_of(c).frequency.nominal_hz = 55; }},
+      {Role::kLeaf, "frequency.dead_band_mhz",
+       [](RoleConfig& c) { leaf_of(c).frequency.dead_band_mhz = -1; }},
+      {Role::kLeaf, "frequency.full_at_mhz",
+       [](RoleConfig& c) {
+         leaf_of(c).frequency.full_at_mhz = leaf_of(c).frequency.dead_band_mhz;
+       }},
+      {Role::kLeaf, "frequency.poll_ms", [](RoleConfig& c) { leaf_of(c).frequency.poll = 1001ms; }},
   };
   return kSpoilers;
 }

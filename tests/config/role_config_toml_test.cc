@@ -269,6 +269,17 @@ TEST_CASE("of efficiencies at several powers the worst for a promise counts", "[
   CHECK(lines_of(leaf_text("[site]\ncharge_efficiency_pct = [95, 'high']\n")).size() == 1);
 }
 
+TEST_CASE("a droop in per cent is a deviation beyond the dead band", "[config][toml]") {
+  const auto config = parse_role_config(
+      leaf_text("[frequency]\nnominal_hz = 60\ndead_band_mhz = 36\ndroop_pct = 0.4\n"), "f");
+  REQUIRE(config);
+  CHECK(std::get<LeafConfig>(config->of_role).frequency.full_at_mhz == 36 + 240);
+  CHECK(lines_of(leaf_text("[frequency]\nfull_at_mhz = 200\ndroop_pct = 0.4\n")) ==
+        Lines{"f:15:13: 'frequency.droop_pct' says the same as 'full_at_mhz'; hint: remove one of "
+              "them"});
+  CHECK(lines_of(leaf_text("[frequency]\ndroop_pct = 0\n")).size() == 1);
+}
+
 TEST_CASE("times need an offset and are kept in UTC", "[config][toml]") {
   const std::string with =
       "[time]\nspeed = 60\nanchor_utc = 2025-01-01T01:00:00+01:00\nanchor_market = ";
