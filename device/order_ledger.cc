@@ -96,7 +96,8 @@ void OrderLedger::divide(Instant until, std::int64_t energy_mj) {
 void OrderLedger::credit(OrderId order, std::int64_t energy_mj) {
   const auto found = std::ranges::find(accounts_, order, &Account::order);
   if (found != accounts_.end()) {
-    found->delivered_mj += energy_mj;
+    (energy_mj < 0 ? found->charged_mj : found->discharged_mj) +=
+        energy_mj < 0 ? -energy_mj : energy_mj;
     return;
   }
   // The lowest number and not the one that ran first, as at every node above: else a sum would hold
@@ -104,14 +105,25 @@ void OrderLedger::credit(OrderId order, std::int64_t energy_mj) {
   if (accounts_.size() == limits::kReceiptsMax) {
     accounts_.erase(std::ranges::min_element(accounts_, {}, &Account::order));
   }
-  accounts_.push_back({order, energy_mj});
+  accounts_.push_back(
+      {order, std::max<std::int64_t>(0, energy_mj), std::max<std::int64_t>(0, -energy_mj)});
 }
 
 std::vector<OrderAccount> OrderLedger::accounts() const {
   std::vector<OrderAccount> out;
   out.reserve(accounts_.size());
   for (const Account& account : accounts_) {
-    out.push_back({account.order, Joules{account.delivered_mj / 1000}});
+    out.push_back({account.order, Joules{(account.discharged_mj - account.charged_mj) / 1000}});
+  }
+  return out;
+}
+
+std::vector<FrequencyAccount> OrderLedger::both_ways() const {
+  std::vector<FrequencyAccount> out;
+  out.reserve(accounts_.size());
+  for (const Account& account : accounts_) {
+    out.push_back(
+        {account.order, Joules{account.discharged_mj / 1000}, Joules{account.charged_mj / 1000}});
   }
   return out;
 }

@@ -39,6 +39,8 @@ class OrderLedger {
 
   /// As they began, newest last; of more than limits::kReceiptsMax those of the highest numbers.
   [[nodiscard]] std::vector<OrderAccount> accounts() const;
+  /// The same, each direction for itself: an interval counts for the direction of its net energy.
+  [[nodiscard]] std::vector<FrequencyAccount> both_ways() const;
 
  private:
   struct Segment {
@@ -53,7 +55,8 @@ class OrderLedger {
   };
   struct Account {
     OrderId order;
-    std::int64_t delivered_mj = 0;
+    std::int64_t discharged_mj = 0;
+    std::int64_t charged_mj = 0;
   };
 
   [[nodiscard]] std::optional<std::int64_t> energy_mj(const Now& now, const Telemetry& telemetry,

@@ -8,8 +8,10 @@
 
 #include "config/ids.h"
 #include "config/limits.h"
+#include "config/service.h"
 #include "config/time.h"
 #include "config/units.h"
+#include "device/droop.h"
 
 namespace vpp::device {
 
@@ -62,7 +64,8 @@ struct Telemetry {
   bool set_point_active = false;  ///< the device says that it follows an external set point
   Reading<Watts> set_point;       ///< read back
   std::optional<std::uint32_t> revert_remaining_s;
-  std::uint32_t alarms = 0;  ///< as the device's model numbers them
+  Reading<std::int32_t> frequency_mhz;  ///< of the grid
+  std::uint32_t alarms = 0;             ///< as the device's model numbers them
 };
 
 /// What the owner and the connection allow. From the config.
@@ -82,15 +85,17 @@ struct SiteLimits {
   Duration net_load_window = std::chrono::minutes{15};
   /// A reading older than this is no ground for a promise. Several polls.
   Duration reading_age_max = std::chrono::seconds{10};
+  Droop droop{};
 };
 
 /// What the plant asks of this site for a window of time. Nothing: the local default.
 struct SiteOrder {
   OrderId order;
-  Watts power;
+  Watts power;  ///< kFrequency: at full activation, either way; the sign says nothing
   MarketTime from{};
   MarketTime until{};
   Instant expires{};  ///< protocol time: not renewed by then, it ends
+  Service service = Service::kEnergy;
   friend bool operator==(const SiteOrder&, const SiteOrder&) = default;
 };
 
@@ -111,6 +116,21 @@ struct OrderAccount {
   OrderId order;
   Joules delivered;  ///< battery, AC side, since the order began
   friend bool operator==(const OrderAccount&, const OrderAccount&) = default;
+};
+
+/// What a site did against the frequency's deviations while that order armed it.
+struct FrequencyAccount {
+  OrderId order;
+  Joules discharged;  ///< battery, AC side; by the net energy between two readings
+  Joules charged;
+  friend bool operator==(const FrequencyAccount&, const FrequencyAccount&) = default;
+};
+
+struct FrequencyStatus {
+  std::optional<std::int32_t> measured_mhz;  ///< nothing: unknown, implausible or too old
+  bool armed = false;                        ///< an order for it runs
+  Watts asked;                               ///< by the droop now, before the guard
+  std::vector<FrequencyAccount> accounts;    ///< newest order last, at most kReceiptsMax
 };
 
 /// Who decides the battery's power now.
@@ -134,7 +154,8 @@ struct SiteStatus {
   bool stale = true;
   std::string limited_by;  ///< which clamp of the guard is active, for people; empty: none
   MarketTime measured_at{};
-  std::vector<OrderAccount> accounts;  ///< newest order last, at most limits::kReceiptsMax
+  std::vector<OrderAccount> accounts;  ///< of energy; newest last, at most limits::kReceiptsMax
+  FrequencyStatus frequency;
 };
 
 /// What the driver is asked to write. Nothing set: release to the device's own control.

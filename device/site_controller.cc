@@ -13,7 +13,13 @@ constexpr int kAstrayRounds = 3;
 constexpr int kReleaseAttemptsQuiet = 3;
 
 bool same_window(const SiteOrder& a, const SiteOrder& b) {
-  return a.order == b.order && a.power == b.power && a.from == b.from && a.until == b.until;
+  return a.order == b.order && a.power == b.power && a.from == b.from && a.until == b.until &&
+         a.service == b.service;
+}
+
+const std::optional<SiteOrder>& only_if(bool condition, const std::optional<SiteOrder>& order) {
+  static const std::optional<SiteOrder> kNone;
+  return condition ? order : kNone;
 }
 
 }  // namespace
@@ -32,6 +38,7 @@ void SiteController::connected(const Nameplate& nameplate) {
   storage_.reset();
   battery_ = {};
   net_load_.reset();
+  frequency_ = {};
   discharge_limit_ = {};
   charge_limit_ = {};
   control_ = Idle{};
@@ -42,6 +49,7 @@ void SiteController::disconnected(const Now& /*now*/) {
   nameplate_.reset();
   control_ = Idle{};  // its own revert timer takes the device home
   ledger_.lost_sight();
+  frequency_ledger_.lost_sight();
   limited_by_ = {};
 }
 
@@ -80,16 +88,22 @@ SiteEffects SiteController::step(const Now& now, const Telemetry& telemetry) {
   SiteEffects effects;
   effects.write = act(now);
   const auto* driving = std::get_if<Driving>(&control_);
-  if (nameplate_) ledger_.running(now, driving && driving->executing ? order_ : std::nullopt);
+  if (nameplate_) {
+    const bool executing = driving && driving->executing;
+    ledger_.running(now, only_if(executing && !armed(), order_));
+    frequency_ledger_.running(now, only_if(executing && armed(), order_));
+  }
   effects.status = status(now);
   return effects;
 }
 
 void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
   storage_.step(now, *nameplate_, telemetry);
+  take_frequency(telemetry.frequency_mhz);
   take_limit(telemetry.discharge_limit, discharge_limit_);
   take_limit(telemetry.charge_limit, charge_limit_);
   ledger_.measure(now, telemetry, rating(), limits_.reading_age_max);
+  frequency_ledger_.measure(now, telemetry, rating(), limits_.reading_age_max);
   const bool news =
       telemetry.battery.at > battery_.at || (!battery_.value && telemetry.battery.value);
   if (!news) return;
@@ -112,6 +126,14 @@ void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
   } else if (battery_.at > *driving->written_at) {
     const Watts tolerance = std::max(Watts{100}, Watts{rating().count / 10});
     astray_ = size_of(*battery_.value - driving->set_point) > tolerance ? astray_ + 1 : 0;
+  }
+}
+
+void SiteController::take_frequency(const Reading<std::int32_t>& told) {
+  if (told.at < frequency_.at) return;
+  frequency_ = told;
+  if (told.value && !is_plausible(limits_.droop, *told.value)) {
+    frequency_ = {std::nullopt, Quality::kImplausible, told.at};
   }
 }
 
@@ -193,12 +215,16 @@ std::optional<DeviceCommand> SiteController::act(const Now& now) {
 }
 
 std::optional<DeviceCommand> SiteController::drive(const Now& now, Driving& driving) {
-  const GuardInput input{.asked = driving.executing ? order_->power : kNothing,
+  const bool by_frequency = driving.executing && armed();
+  const GuardInput input{.asked = driving.executing ? asked(now) : kNothing,
                          .previous = driving.set_point,
                          .elapsed = gap_ * now.speed,
                          .horizon = horizon(now)};
-  const GuardVerdict verdict = guard(limits_, *nameplate_, state_now(now), input);
+  auto state = state_now(now);
+  if (state && !by_frequency) state->pledged = pledged();
+  const GuardVerdict verdict = guard(limits_, *nameplate_, state, input);
   limited_by_ = verdict.limited_by;
+  if (by_frequency && !frequency(now.protocol)) limited_by_ = "frequency unknown";
   if (!driving.executing && verdict.power == kNothing) {
     control_ = Releasing{};
     return release(now, std::get<Releasing>(control_));
@@ -221,6 +247,33 @@ std::optional<DeviceCommand> SiteController::release(const Now& now, Releasing& 
   releasing.written_at = now.protocol;
   ++releasing.attempts;
   return DeviceCommand{};
+}
+
+bool SiteController::armed() const {
+  return order_ && order_->service == Service::kFrequency;
+}
+
+std::optional<std::int32_t> SiteController::frequency(Instant now) const {
+  const bool known = frequency_.value && frequency_.quality == Quality::kGood;
+  return known && now - frequency_.at <= limits::kFrequencyAgeMax ? frequency_.value : std::nullopt;
+}
+
+/// By the order that runs.
+Watts SiteController::asked(const Now& now) const {
+  if (!armed()) return order_->power;
+  const auto measured = frequency(now.protocol);
+  const Watts full = std::min(size_of(order_->power), limits::kSitePowerMax);
+  return measured ? droop_power(limits_.droop, full, *measured) : kNothing;
+}
+
+/// For the largest response that is or will be asked.
+Capability SiteController::pledged() const {
+  Watts most = armed() ? size_of(order_->power) : kNothing;
+  for (const SiteOrder& order : ahead_) {
+    if (order.service == Service::kFrequency) most = std::max(most, size_of(order.power));
+  }
+  most = std::min(most, limits::kSitePowerMax);
+  return {most, Joules{most.count * (limits::kFrequencyHold / std::chrono::seconds{1})}};
 }
 
 std::uint32_t SiteController::revert_s(const Now& now, Watts set_point) const {
@@ -254,6 +307,7 @@ std::optional<SiteState> SiteController::state_now(const Now& now) const {
 std::optional<SiteState> SiteController::state_over_window(const Now& now) const {
   auto state = state_now(now);
   if (state && state->net_load) state->net_load = net_load_window_.over_window();
+  if (state) state->pledged = pledged();
   return state;
 }
 
@@ -278,6 +332,7 @@ SiteStatus SiteController::status(const Now& now) const {
   status.mode = mode();
   status.limited_by = why_limited(now);
   status.accounts = ledger_.accounts();
+  status.frequency = frequency_status(now);
   if (const auto* driving = std::get_if<Driving>(&control_)) {
     status.set_point = driving->set_point;
     if (driving->executing) status.order = order_->order;
@@ -299,6 +354,16 @@ SiteStatus SiteController::status(const Now& now) const {
     status.discharge = discharge_capability(limits_, *nameplate_, *state, horizon(now));
     status.charge = charge_capability(limits_, *nameplate_, *state, horizon(now));
   }
+  return status;
+}
+
+FrequencyStatus SiteController::frequency_status(const Now& now) const {
+  FrequencyStatus status;
+  const auto* driving = std::get_if<Driving>(&control_);
+  status.armed = driving && driving->executing && armed();
+  if (nameplate_) status.measured_mhz = frequency(now.protocol);
+  if (status.armed) status.asked = asked(now);
+  status.accounts = frequency_ledger_.both_ways();
   return status;
 }
 
@@ -342,6 +407,7 @@ Instant SiteController::next_deadline(const Now& now) const {
     consider(order_->expires);
     consider(order_until_);
     if (heard_at_) consider(*heard_at_ + limits::kBeaconLossMax);
+    if (armed()) consider(frequency_.at + limits::kFrequencyAgeMax + Duration{1});
   }
   if (const auto* driving = std::get_if<Driving>(&control_)) {
     if (limited_by_ == "ramp" || !driving->executing) consider(*stepped_at_ + kRampStep);

@@ -9,6 +9,12 @@
 //
 // Time       the window of an order is market time; its expiry, the silence of the plant, the age
 //            of readings and refreshes are protocol time. Energy and ramps pass at `Now::speed`.
+// Frequency  an order of Service::kFrequency arms the droop (device/droop.h): each reading of the
+//            frequency becomes the set point in the step that brings it, within ramp and envelope.
+//            A frequency that is unknown or older than limits::kFrequencyAgeMax gets no response.
+//            From the moment such an order is known, its power, and the energy for
+//            limits::kFrequencyHold of it each way, are neither offered nor given to other orders.
+//            What it delivers has accounts of its own.
 // Silence    an order runs only while the plant was heard within limits::kBeaconLossMax; one that
 //            was never heard has no say. Until then, and until its orders expire, a site that is
 //            cut off goes from one order to the next as it was told ahead.
@@ -95,6 +101,7 @@ class SiteController {
   using Control = std::variant<Idle, Driving, Releasing, Lost>;
 
   void take_in(const Now& now, const Telemetry& telemetry);
+  void take_frequency(const Reading<std::int32_t>& told);
   void take_limit(const Reading<Watts>& told, Reading<Watts>& kept);
   void judge_read_back(const Now& now, const Telemetry& telemetry);
   [[nodiscard]] bool may_execute(const Now& now) const;
@@ -104,6 +111,10 @@ class SiteController {
   [[nodiscard]] std::optional<DeviceCommand> act(const Now& now);
   [[nodiscard]] std::optional<DeviceCommand> drive(const Now& now, Driving& driving);
   [[nodiscard]] std::optional<DeviceCommand> release(const Now& now, Releasing& releasing);
+  [[nodiscard]] bool armed() const;
+  [[nodiscard]] std::optional<std::int32_t> frequency(Instant now) const;
+  [[nodiscard]] Watts asked(const Now& now) const;
+  [[nodiscard]] Capability pledged() const;
   [[nodiscard]] std::uint32_t revert_s(const Now& now, Watts set_point) const;
   [[nodiscard]] Duration horizon(const Now& now) const;
   [[nodiscard]] std::optional<SiteState> state_now(const Now& now) const;
@@ -111,6 +122,7 @@ class SiteController {
   [[nodiscard]] std::optional<Watts> measured(Instant now) const;
   [[nodiscard]] std::optional<Watts> fresh(const Reading<Watts>& reading, Instant now) const;
   [[nodiscard]] SiteStatus status(const Now& now) const;
+  [[nodiscard]] FrequencyStatus frequency_status(const Now& now) const;
   [[nodiscard]] Mode mode() const;
   [[nodiscard]] Watts rating() const;
   [[nodiscard]] std::string why_limited(const Now& now) const;
@@ -127,6 +139,8 @@ class SiteController {
   Reading<Watts> discharge_limit_;  ///< the newest that the device told
   Reading<Watts> charge_limit_;
   OrderLedger ledger_;
+  OrderLedger frequency_ledger_;
+  Reading<std::int32_t> frequency_;
   Reading<Watts> battery_;
   std::optional<Watts> net_load_;  ///< now
   Instant net_load_at_{};

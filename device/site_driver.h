@@ -27,6 +27,10 @@ class SiteDriver {
   /// device merely does not implement is unknown in the result.
   virtual std::expected<Telemetry, std::string> read(Instant now) = 0;
 
+  /// Between two rounds: only the grid's frequency, with what the protocol needs for it and no
+  /// more. A device that does not tell it is unknown without a request.
+  virtual std::expected<Reading<std::int32_t>, std::string> read_frequency(Instant now) = 0;
+
   /// Writes and reads back. An error that says "refused" leaves the connection usable.
   virtual std::expected<void, std::string> write(const DeviceCommand& command) = 0;
 

@@ -59,10 +59,11 @@ std::optional<std::int64_t> as_uint64(Registers model, std::size_t offset) {
   return static_cast<std::int64_t>(raw);
 }
 
-std::optional<std::int64_t> as_float32(Registers model, std::size_t offset) {
+std::optional<std::int64_t> as_float32(Registers model, std::size_t offset, std::int64_t unit) {
   if (!holds(model, offset, 2)) return std::nullopt;
-  const auto value = std::bit_cast<float>(static_cast<std::uint32_t>(word(model, offset, 2)));
-  if (!(std::fabs(value) < 2147483648.0F)) return std::nullopt;  // NaN too
+  const auto raw = std::bit_cast<float>(static_cast<std::uint32_t>(word(model, offset, 2)));
+  const double value = static_cast<double>(raw) * static_cast<double>(unit);
+  if (!(std::fabs(value) < 2147483648.0)) return std::nullopt;  // NaN too
   return static_cast<std::int64_t>(value);
 }
 

@@ -32,8 +32,9 @@ using Registers = std::span<const std::uint16_t>;
 [[nodiscard]] std::optional<std::int64_t> as_uint32(Registers model, std::size_t offset);
 /// Above INT64_MAX counts as not implemented.
 [[nodiscard]] std::optional<std::int64_t> as_uint64(Registers model, std::size_t offset);
-/// Rounded towards zero; beyond +-2^31 counts as not implemented.
-[[nodiscard]] std::optional<std::int64_t> as_float32(Registers model, std::size_t offset);
+/// In units of 1 / `unit`, rounded towards zero; beyond +-2^31 counts as not implemented.
+[[nodiscard]] std::optional<std::int64_t> as_float32(Registers model, std::size_t offset,
+                                                     std::int64_t unit = 1);
 /// sunssf: -10..10.
 [[nodiscard]] std::optional<int> as_scale(Registers model, std::size_t offset);
 /// Two characters a register, cut at the first NUL, trailing blanks off.
@@ -81,6 +82,10 @@ using Images = std::map<std::uint16_t, std::vector<std::uint16_t>>;
 
 [[nodiscard]] Nameplate nameplate_of(const Images& images);
 [[nodiscard]] Telemetry telemetry_of(const Images& images, Instant now);
+
+/// The one that tells the grid's frequency; nothing: none does.
+[[nodiscard]] std::optional<std::uint16_t> frequency_model(const Images& images);
+[[nodiscard]] Reading<std::int32_t> frequency_of(const Images& images, Instant now);
 
 // --- control (model 704) ---------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ class SunspecDriver final : public SiteDriver {
 
   std::expected<Nameplate, std::string> connect() override;
   std::expected<Telemetry, std::string> read(Instant now) override;
+  std::expected<Reading<std::int32_t>, std::string> read_frequency(Instant now) override;
   std::expected<void, std::string> write(const DeviceCommand& command) override;
   void disconnect() override { context_.reset(); }
   [[nodiscard]] bool connected() const override { return context_ != nullptr; }
@@ -135,6 +136,17 @@ std::expected<Telemetry, std::string> SunspecDriver::read(Instant now) {
     images_[id].clear();  // answered with an exception: unknown this time
   }
   return sunspec::telemetry_of(images_, now);
+}
+
+std::expected<Reading<std::int32_t>, std::string> SunspecDriver::read_frequency(Instant now) {
+  if (!context_) return std::unexpected{where() + ": not connected"};
+  const auto model = sunspec::frequency_model(images_);
+  if (!model) return Reading<std::int32_t>{std::nullopt, Quality::kNotImplemented, now};
+  if (auto done = refresh(*model); !done) {
+    if (!context_) return std::unexpected{where() + ": " + done.error()};
+    return Reading<std::int32_t>{std::nullopt, Quality::kNotImplemented, now};
+  }
+  return sunspec::frequency_of(images_, now);
 }
 
 std::expected<void, std::string> SunspecDriver::write(const DeviceCommand& command) {

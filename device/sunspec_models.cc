@@ -320,6 +320,30 @@ Nameplate nameplate_of(const Images& images) {
   return nameplate;
 }
 
+std::optional<std::uint16_t> frequency_model(const Images& images) {
+  constexpr std::array<std::uint16_t, 7> kTelling{701, 101, 102, 103, 111, 112, 113};
+  for (const std::uint16_t id : kTelling) {
+    if (images.contains(id)) return id;
+  }
+  return std::nullopt;
+}
+
+Reading<std::int32_t> frequency_of(const Images& images, Instant now) {
+  constexpr std::int64_t kMhz = 1000;
+  const auto id = frequency_model(images).value_or(0);
+  const Registers model = image(images, id);
+  std::optional<std::int64_t> mhz;
+  if (id == 701) {
+    mhz = scaled(as_uint32(model, 17), as_scale(model, 115), kMhz);
+  } else if (id >= 111) {
+    mhz = as_float32(model, 24, kMhz);
+  } else {
+    mhz = scaled(as_uint16(model, 16), as_scale(model, 17), kMhz);
+  }
+  if (mhz && (*mhz < 0 || *mhz > INT32_MAX)) mhz.reset();
+  return reading(mhz ? std::optional{static_cast<std::int32_t>(*mhz)} : std::nullopt, now);
+}
+
 Telemetry telemetry_of(const Images& images, Instant now) {
   Telemetry telemetry;
   const Registers m701 = image(images, 701);
@@ -334,6 +358,7 @@ Telemetry telemetry_of(const Images& images, Instant now) {
       reading(joules(scaled(as_uint16(m713, 3), as_scale(m713, 7), kJoulesPerWattHour)), now);
   telemetry.injected = reading(counter(m701, 19), now);
   telemetry.absorbed = reading(counter(m701, 23), now);
+  telemetry.frequency_mhz = frequency_of(images, now);
   const auto limits = LimitFinder{images}.find();
   telemetry.discharge_limit = reading(limits ? limits->discharge : std::nullopt, now);
   telemetry.charge_limit = reading(limits ? limits->charge : std::nullopt, now);

@@ -118,15 +118,22 @@ class DeviceLoop::Worker {
     }
     const bool due = now.protocol >= wake_at_ || inbox.instruction || stop_by_;
     if (!due) return true;
-    if (now.protocol >= poll_at_) {
-      poll(now);
+    if (now.protocol >= std::min(poll_at_, frequency_at_)) {
+      if (now.protocol >= poll_at_) {
+        poll(now);
+      } else {
+        poll_frequency(now);
+      }
       now = market_at(inbox.reference, clock_());  // a slow device took its time
     }
     const device::SiteEffects effects = controller_.step(now, telemetry_);
     if (effects.write && driver_->connected()) write(now, *effects.write);
     publish(effects.status);
-    wake_at_ =
-        std::max(std::min(poll_at_, controller_.next_deadline(now)), now.protocol + kStepMin);
+    frequency_at_ = effects.status.frequency.armed && driver_->connected()
+                        ? frequency_read_at_ + options_.frequency_poll
+                        : kNever;
+    wake_at_ = std::max(std::min({poll_at_, frequency_at_, controller_.next_deadline(now)}),
+                        now.protocol + kStepMin);
     return !stop_by_ || !(released(effects.status) || now.protocol >= *stop_by_);
   }
 
@@ -137,12 +144,23 @@ class DeviceLoop::Worker {
 
   void poll(const Now& now) {
     poll_at_ = now.protocol + options_.poll;
+    frequency_read_at_ = now.protocol;
     if (!driver_->connected() && !connect(now)) return;
     if (auto telemetry = driver_->read(now.protocol); telemetry) {
       telemetry_ = *std::move(telemetry);
       problem_.clear();
     } else {
       lost(now, telemetry.error());
+    }
+  }
+
+  /// The rest of the telemetry stays as it was, with its age.
+  void poll_frequency(const Now& now) {
+    frequency_read_at_ = now.protocol;
+    if (auto frequency = driver_->read_frequency(now.protocol); frequency) {
+      telemetry_.frequency_mhz = *frequency;
+    } else {
+      lost(now, frequency.error());
     }
   }
 
@@ -195,6 +213,8 @@ class DeviceLoop::Worker {
   device::Telemetry telemetry_;
   std::string problem_;
   Instant poll_at_{Instant::min()};
+  Instant frequency_at_{kNever};
+  Instant frequency_read_at_{};
   Instant wake_at_{Instant::min()};
   std::optional<Instant> stop_by_;
 };

@@ -2,8 +2,9 @@
 //
 // Independent  it never waits for the network or the disk, and the node's loop never waits for the
 //              device: both mailboxes hold one value, the newest, behind a mutex held for a copy.
-// Rhythm       reads every `poll`; steps at once for a new order and at the controller's deadlines.
-// Leaving      stop() releases the device to its local default (through the controller's ramp)
+// Rhythm       reads every `poll`; while armed for it, the grid's frequency every `frequency_poll`;
+// steps at once for a new order and at the controller's deadlines. Leaving      stop() releases the
+// device to its local default (through the controller's ramp)
 //              and closes it. A driver that hangs is left behind after `release_max` and
 //              `driver_max`: the device's own revert timer finishes the job.
 #pragma once
@@ -25,6 +26,7 @@ struct DeviceLoopOptions {
   device::SiteLimits limits;
   std::vector<device::OrderAccount> accounts{};  ///< recovered
   Duration poll = std::chrono::seconds{1};
+  Duration frequency_poll = std::chrono::milliseconds{200};
   Duration release_max = std::chrono::seconds{8};  ///< for the ramp home
   Duration driver_max = std::chrono::seconds{5};   ///< on top, for a call under way
 };

@@ -87,6 +87,19 @@ Json direction_part(const device::Capability& capability) {
   return {{"power_w", capability.power.count}, {"energy_wh", watt_hours(capability.energy)}};
 }
 
+Json frequency_part(const device::FrequencyStatus& frequency) {
+  Json accounts = Json::array();
+  for (const device::FrequencyAccount& account : frequency.accounts) {
+    accounts.push_back({{"order", account.order.value},
+                        {"discharged_wh", watt_hours(account.discharged)},
+                        {"charged_wh", watt_hours(account.charged)}});
+  }
+  return {{"measured_mhz", optional(frequency.measured_mhz)},
+          {"armed", frequency.armed},
+          {"asked_w", frequency.asked.count},
+          {"accounts", std::move(accounts)}};
+}
+
 Json site_part(const node::NodeStatus& status) {
   if (!status.site) return {};
   const device::SiteStatus& site = *status.site;
@@ -107,7 +120,8 @@ Json site_part(const node::NodeStatus& status) {
           {"measured_market_ms",
            site.measured_at == MarketTime{} ? Json() : market_ms(site.measured_at)},
           {"order", order_id(site.order)},
-          {"accounts", std::move(accounts)}};
+          {"accounts", std::move(accounts)},
+          {"frequency", frequency_part(site.frequency)}};
 }
 
 Json market_part(const Snapshot& snapshot) {

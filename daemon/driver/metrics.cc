@@ -143,6 +143,12 @@ void add_site(const Snapshot& snapshot, Families& out) {
   if (site->soc_permille) {
     out.gauge("vpp_state_of_charge_ratio", "Of the energy rating.", *site->soc_permille / 1000.0);
   }
+  const device::FrequencyStatus& frequency = site->frequency;
+  if (frequency.measured_mhz) {
+    out.gauge("vpp_grid_frequency_hertz", "As the site measures it.",
+              *frequency.measured_mhz / 1000.0);
+  }
+  out.gauge("vpp_frequency_response_watts", "Asked by the droop.", number(frequency.asked));
 }
 
 void add_wire(const mesh::TransportCounters& wire, Families& out) {

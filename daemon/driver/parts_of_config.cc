@@ -63,7 +63,8 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   return out;
 }
 
-device::SiteLimits site_limits(const SiteConfig& site) {
+device::SiteLimits site_limits(const LeafConfig& leaf) {
+  const SiteConfig& site = leaf.site;
   device::SiteLimits out;
   out.reserve_permille = site.reserve_permille;
   out.discharge_max = site.discharge_max;
@@ -76,6 +77,8 @@ device::SiteLimits site_limits(const SiteConfig& site) {
   out.own_use = to_joules(site.own_use);
   out.power_min = site.power_min;
   out.net_load_window = site.net_load_window;
+  out.droop = {leaf.frequency.nominal_hz * 1000, leaf.frequency.dead_band_mhz,
+               leaf.frequency.full_at_mhz};
   return out;
 }
 

@@ -191,9 +191,10 @@ class Runtime::Impl {
     const auto* leaf = std::get_if<LeafConfig>(&options_.config.of_role);
     if (leaf == nullptr) return;
     device_.emplace(
-        DeviceLoopOptions{.limits = site_limits(leaf->site),
+        DeviceLoopOptions{.limits = site_limits(*leaf),
                           .accounts = recovered.accounts,
-                          .poll = leaf->device.poll},
+                          .poll = leaf->device.poll,
+                          .frequency_poll = leaf->frequency.poll},
         make_driver(leaf->device), now, [] { return Clock::protocol(); },
         [this] { transport_->wake(); });
   }

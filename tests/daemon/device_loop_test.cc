@@ -19,6 +19,8 @@ struct DeviceLoopBench {
   bool blocked = false;  ///< read() does not come back
   bool reachable = true;
   std::size_t reads = 0;
+  std::size_t frequency_reads = 0;
+  std::int32_t frequency_mhz = 50'000;
   std::size_t waiting = 0;  ///< in a blocked read()
   std::size_t reports = 0;
   std::vector<device::DeviceCommand> writes;
@@ -77,6 +79,13 @@ class FakeBattery : public device::SiteDriver {
     return out;
   }
 
+  std::expected<device::Reading<std::int32_t>, std::string> read_frequency(Instant now) override {
+    const std::scoped_lock lock{bench_.mutex};
+    ++bench_.frequency_reads;
+    bench_.changed.notify_all();
+    return device::Reading<std::int32_t>{bench_.frequency_mhz, device::Quality::kGood, now};
+  }
+
   std::expected<void, std::string> write(const device::DeviceCommand& command) override {
     const std::scoped_lock lock{bench_.mutex};
     bench_.writes.push_back(command);
@@ -107,19 +116,24 @@ Now now() {
 }
 
 struct Running {
-  DeviceLoopBench bench;
-  DeviceLoop loop{DeviceLoopOptions{.limits = {}, .poll = 20ms, .release_max = 2s},
-                  std::make_unique<FakeBattery>(bench), now(), [] { return Clock::protocol(); },
-                  [this] { bench.change([&] { ++bench.reports; }); }};
+  explicit Running(Duration poll = 20ms) : poll_{poll} {}
 
-  void order(Watts power) {
+  Duration poll_;
+  DeviceLoopBench bench;
+  DeviceLoop loop{
+      DeviceLoopOptions{.limits = {}, .poll = poll_, .frequency_poll = 10ms, .release_max = 2s},
+      std::make_unique<FakeBattery>(bench), now(), [] { return Clock::protocol(); },
+      [this] { bench.change([&] { ++bench.reports; }); }};
+
+  void order(Watts power, Service service = Service::kEnergy) {
     const Now at = now();
     loop.plant_heard(at);
     loop.instruct(at, {device::SiteOrder{.order = {7},
                                          .power = power,
                                          .from = at.market,
                                          .until = at.market + 1h,
-                                         .expires = at.protocol + 1h}});
+                                         .expires = at.protocol + 1h,
+                                         .service = service}});
   }
   bool wrote(Watts power) {
     for (const auto& write : bench.writes) {
@@ -141,6 +155,19 @@ TEST_CASE("an order reaches the device, and stopping releases it", "[driver][dev
   REQUIRE_FALSE(bench.writes.empty());
   CHECK_FALSE(bench.writes.back().set_point.has_value());
   CHECK(bench.disconnected);
+}
+
+TEST_CASE("armed for the frequency, the device is asked for it between rounds and answers at once",
+          "[driver][device]") {
+  Running running{1h};
+  DeviceLoopBench& bench = running.bench;
+  bench.await([&] { return bench.reports >= 1; });
+  running.order(Watts{1'000}, Service::kFrequency);
+  bench.await([&] { return bench.frequency_reads >= 5; });
+  bench.change([&] { bench.frequency_mhz = 49'700; });
+  bench.await([&] { return running.wrote(Watts{1'000}); });
+  CHECK(bench.reads == 1);
+  running.loop.stop();
 }
 
 TEST_CASE("the newest status is reported once", "[driver][device]") {

@@ -88,6 +88,27 @@ TEST_CASE("a root's status says whether it leads, and who holds its journal",
   CHECK(part["peers"][1]["journal_length"].is_null());
 }
 
+TEST_CASE("what a leaf does for the frequency is told apart from its orders",
+          "[driver][documents]") {
+  auto leaf = test::leaf_snapshot();
+  json part = json::parse(status_document(leaf))["site"]["frequency"];
+  CHECK(part["measured_mhz"].is_null());
+  CHECK(part["armed"] == false);
+  device::FrequencyStatus& frequency = leaf.status.site->frequency;
+  frequency.measured_mhz = 49'895;
+  frequency.armed = true;
+  frequency.asked = Watts{950};
+  frequency.accounts = {{OrderId{7}, Joules{7'200}, Joules{3'600}}};
+  part = json::parse(status_document(leaf))["site"]["frequency"];
+  CHECK(part["measured_mhz"] == 49'895);
+  CHECK(part["armed"] == true);
+  CHECK(part["asked_w"] == 950);
+  CHECK(part["accounts"][0]["order"] == 7);
+  CHECK(part["accounts"][0]["discharged_wh"] == 2);
+  CHECK(part["accounts"][0]["charged_wh"] == 1);
+  CHECK(json::parse(status_document(leaf))["site"]["accounts"].empty());
+}
+
 TEST_CASE("unknown is null, never zero", "[driver][documents]") {
   auto root = test::root_snapshot();
   root.status.children[1].attached = false;

@@ -29,8 +29,16 @@ class SiteBench {
     battery.step(time * now.speed, home);
   }
 
+  [[nodiscard]] Telemetry telemetry() const {
+    Telemetry telemetry = battery.telemetry(now.protocol);
+    if (frequency_mhz) {
+      telemetry.frequency_mhz = {frequency_mhz, Quality::kGood, now.protocol};
+    }
+    return telemetry;
+  }
+
   /// One round as the device thread does it: read, step, write.
-  SiteEffects round() { return round(battery.telemetry(now.protocol)); }
+  SiteEffects round() { return round(telemetry()); }
   SiteEffects round(const Telemetry& telemetry) {
     SiteEffects effects = controller.step(now, telemetry);
     if (effects.write) {
@@ -49,18 +57,21 @@ class SiteBench {
     }
   }
 
-  void order(Watts power, Duration market_length = std::chrono::hours{1}, std::uint64_t id = 1) {
+  void order(Watts power, Duration market_length = std::chrono::hours{1}, std::uint64_t id = 1,
+             Service service = Service::kEnergy) {
     controller.plant_heard(now);
     controller.set_order(now, SiteOrder{.order = OrderId{id},
                                         .power = power,
                                         .from = now.market,
                                         .until = now.market + market_length,
-                                        .expires = now.protocol + std::chrono::minutes{10}});
+                                        .expires = now.protocol + std::chrono::minutes{10},
+                                        .service = service});
   }
 
   Now now;
   battery::BatteryModel battery;
   battery::Home home;
+  std::optional<std::int32_t> frequency_mhz;
   SiteController controller;
   SiteStatus status;
   std::vector<DeviceCommand> writes;

@@ -408,3 +408,30 @@ TEST_CASE("rates of the basic storage model bind where its mode says so",
   CHECK(battery.discharge() == Watts{2000});
   CHECK(battery.charge() == Watts{0});  // it is made to discharge
 }
+
+TEST_CASE("the grid's frequency is read in millihertz, from whichever model tells it",
+          "[device][sunspec]") {
+  const auto frequency = [](const Images& images) {
+    return telemetry_of(images, Instant{}).frequency_mhz.value;
+  };
+  Images images;
+  images[701] = std::vector<std::uint16_t>(123, 0xffff);
+  CHECK_FALSE(frequency(images));
+  images[701][17] = 0;
+  images[701][18] = 4998;
+  images[701][115] = static_cast<std::uint16_t>(-2);
+  CHECK(frequency(images) == 49'980);
+
+  images.clear();
+  images[103] = std::vector<std::uint16_t>(52, 0xffff);
+  images[103][16] = 6001;
+  images[103][17] = static_cast<std::uint16_t>(-2);
+  CHECK(frequency(images) == 60'010);
+
+  images.clear();
+  images[111] = std::vector<std::uint16_t>(62, 0xffff);
+  CHECK_FALSE(frequency(images));  // NaN
+  images[111][24] = 0x4247;        // 49.9375
+  images[111][25] = 0xc000;
+  CHECK(frequency(images) == 49'937);
+}
