@@ -355,3 +355,47 @@ TEST_CASE("the whole loop: an order reaches a battery, is delivered, accounted f
   CHECK(status.mode == Mode::kLocalDefault);
   CHECK_FALSE(telemetry.set_point_active);
 }
+
+TEST_CASE("a step of the grid's frequency is a response of the battery", "[device][modbus]") {
+  const auto path = std::filesystem::temp_directory_path() /
+                    ("vpp-frequency-" + std::to_string(getpid()) + ".txt");
+  const auto grid_is = [&](const char* hz) { std::ofstream{path} << hz << '\n'; };
+  grid_is("50.000");
+  const ChildProcess server{{VPP_BATTERY_BIN, "--port-base", "0", "--start-soc-pct", "60",
+                             "--frequency-file", path.string()}};
+  REQUIRE(server.port() != 0);
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  const auto nameplate = driver->connect();
+  REQUIRE(nameplate);
+  SiteController controller{SiteLimits{}};
+  controller.connected(*nameplate);
+  Now now{kAt, MarketTime{1h}, 1};
+  const auto round = [&] {
+    now.protocol += 1s;
+    now.market += 1s;
+    auto telemetry = driver->read(now.protocol).value();
+    controller.plant_heard(now);
+    const SiteEffects effects = controller.step(now, telemetry);
+    if (effects.write) REQUIRE(driver->write(*effects.write));
+    return effects.status;
+  };
+  CHECK(round().frequency.measured_mhz == 50'000);
+  controller.set_order(now, SiteOrder{.order = OrderId{1},
+                                      .power = Watts{1900},
+                                      .from = now.market,
+                                      .until = now.market + 1h,
+                                      .expires = now.protocol + 10min,
+                                      .service = Service::kFrequency});
+  CHECK(round().frequency.armed);
+  grid_is("49.895");
+  CHECK(driver->read_frequency(now.protocol)->value == 49'895);
+  CHECK(round().set_point == Watts{950});
+  SiteStatus status = round();
+  for (int i = 0; i < 10'000 && status.measured != Watts{950}; ++i) status = round();
+  CHECK(status.measured == Watts{950});
+  grid_is("50.5");
+  CHECK(round().set_point == Watts{-1900});
+  grid_is("nonsense");
+  CHECK(round().frequency.measured_mhz == 50'500);
+  std::filesystem::remove(path);
+}

@@ -1,5 +1,6 @@
 // vppbattery: simulates home batteries, each a SunSpec device on its own Modbus TCP port.
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -29,6 +30,8 @@ struct Options {
   std::string unresponsive;
   std::string stale_soc;
   std::string zero_soc;
+  double frequency_hz = 50;
+  std::string frequency_file;
 };
 
 /// "3,5-7": those batteries, counted from 0.
@@ -123,8 +126,17 @@ std::expected<std::vector<std::shared_ptr<const HomeProfile>>, std::string> home
   return homes;
 }
 
-std::expected<std::vector<SunspecBattery>, std::string> build(const Options& options,
-                                                              MarketTime start) {
+/// What the file says now, in Hz; whatever is no frequency changes nothing.
+void read_frequency(const std::string& file, Grid& grid) {
+  double hz = 0;
+  std::ifstream in{file};
+  if (in >> hz && hz >= 0 && hz <= 100) {
+    grid.frequency_mhz = static_cast<std::int32_t>(std::lround(hz * 1000));
+  }
+}
+
+std::expected<std::vector<SunspecBattery>, std::string> build(
+    const Options& options, MarketTime start, const std::shared_ptr<const Grid>& grid) {
   Rng rng{options.seed};
   const auto faults = parse_faults(options);
   if (!faults) return std::unexpected{faults.error()};
@@ -147,6 +159,7 @@ std::expected<std::vector<SunspecBattery>, std::string> build(const Options& opt
     one.soc_permille = options.start_soc_pct < 0 ? some : options.start_soc_pct * 10;
     one.serial = "VB-" + std::to_string(options.seed) + "-" + std::to_string(i);
     one.start = start;
+    one.grid = grid;
     one.faults = {faults->unresponsive.contains(i), faults->stale_soc.contains(i),
                   faults->zero_soc.contains(i)};
     batteries.emplace_back(one);
@@ -241,12 +254,15 @@ int serve(const Options& options) {
     if (!parsed) return fail("--start " + parsed.error());
     start = *parsed;
   }
-  auto batteries = build(options, start);
+  const auto grid = std::make_shared<Grid>();
+  grid->frequency_mhz = static_cast<std::int32_t>(std::lround(options.frequency_hz * 1000));
+  auto batteries = build(options, start, grid);
   if (!batteries) return fail(batteries.error());
   auto server = ModbusServer::listen(*batteries, options.host, options.port_base);
   if (!server) return fail(server.error());
   const auto begin = Steady::now();
-  const auto market_now = [&] {
+  const auto market_now = [&] {  // before every answer
+    if (!options.frequency_file.empty()) read_frequency(options.frequency_file, *grid);
     const auto passed =
         std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - begin);
     return start + std::chrono::duration_cast<Duration>(passed * options.speed);
@@ -291,6 +307,11 @@ int main(int argc, char** argv) {
   app.add_option("--unresponsive", options.unresponsive,
                  "batteries (3,5-7; from 0) that show set points but do not follow");
   app.add_option("--stale-soc", options.stale_soc, "batteries whose state of charge stands still");
+  auto* const frequency = app.add_option("--frequency-hz", options.frequency_hz, "of the grid")
+                              ->check(CLI::Range(0.0, 100.0));
+  app.add_option("--frequency-file", options.frequency_file,
+                 "holds the grid's frequency in Hz, read before every answer")
+      ->excludes(frequency);
   app.add_option("--zero-soc", options.zero_soc, "batteries whose state of charge reads 0");
   try {
     app.parse(argc, argv);

@@ -105,6 +105,7 @@ SunspecBattery::SunspecBattery(const SunspecBatteryOptions& options)
              Joules{to_joules(options.rating.capacity).count * options.soc_permille / 1000}},
       household_{options.household},
       faults_{options.faults},
+      grid_{options.grid},
       serial_{options.serial},
       now_{options.start},
       power_scale_{scale_for(
@@ -148,9 +149,8 @@ void SunspecBattery::lay_out() {
   put32(kMeasure + 6, 0);
   put32(kMeasure + 8, 1);  // grid following
   r[kMeasure + 16] = 2300;
-  put32(kMeasure + 17, 5000);
   r[kMeasure + 114] = low16(-1);
-  r[kMeasure + 115] = low16(-2);
+  r[kMeasure + 115] = low16(-3);
   for (const std::size_t scale : {116U, 118U}) r[kMeasure + scale] = low16(power_scale_);
   r[kMeasure + 120] = low16(-3);
 
@@ -192,6 +192,7 @@ std::span<std::uint16_t> SunspecBattery::registers() {
   const std::int64_t power = model_.power().count;
   registers_[kMeasure + 10] = low16(scaled_down(power, power_scale_));
   registers_[kMeasure + 11] = low16(scaled_down(power < 0 ? -power : power, power_scale_));
+  put32(kMeasure + 17, static_cast<std::uint32_t>(grid_->frequency_mhz));
   // Thousandths of a watt-hour: 3,600 mJ.
   put64(kMeasure + 19, static_cast<std::uint64_t>(model_.accounts().injected_mj / 3'600));
   put64(kMeasure + 23, static_cast<std::uint64_t>(model_.accounts().absorbed_mj / 3'600));

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,11 @@
 namespace vpp::battery {
 
 inline constexpr std::uint16_t kMapStart = 40000;
+
+/// What all batteries of one grid share.
+struct Grid {
+  std::int32_t frequency_mhz = 50'000;
+};
 
 /// Faults to test with.
 struct Misbehaviour {
@@ -39,6 +45,7 @@ struct SunspecBatteryOptions {
   std::string serial;
   MarketTime start{};
   Misbehaviour faults;
+  std::shared_ptr<const Grid> grid = std::make_shared<const Grid>();
 };
 
 class SunspecBattery {
@@ -70,6 +77,7 @@ class SunspecBattery {
   BatteryModel model_;
   Household household_;
   Misbehaviour faults_;
+  std::shared_ptr<const Grid> grid_;
   std::string serial_;
   MarketTime now_;
   std::int32_t power_scale_;
