@@ -288,8 +288,10 @@ std::uint32_t SiteController::revert_s(const Now& now, Watts set_point) const {
   return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(market).count());
 }
 
+/// The next look takes as long as the last one did, or as this one already does.
 Duration SiteController::horizon(const Now& now) const {
-  return std::clamp(look_, kLookAhead, std::max(kLookAhead, limits_.reading_age_max)) * now.speed;
+  const Duration look = std::max(look_, now.protocol - battery_.at);
+  return std::clamp(look, kLookAhead, std::max(kLookAhead, limits_.reading_age_max)) * now.speed;
 }
 
 std::optional<SiteState> SiteController::state_now(const Now& now) const {

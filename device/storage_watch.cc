@@ -15,12 +15,19 @@ bool good(const Reading<std::int32_t>& reading) {
   return reading.value && reading.quality == Quality::kGood;
 }
 
+/// What moves at the most; whatever a device says of itself, within our limits.
+Watts rating_of(const std::optional<Watts>& told) {
+  return std::clamp(told.value_or(limits::kSitePowerMax), kNothing, limits::kSitePowerMax);
+}
+
+Watts larger_rating(const Nameplate& nameplate) {
+  return std::max(rating_of(nameplate.discharge_max), rating_of(nameplate.charge_max));
+}
+
 /// The most that the stored energy can change in `market` time, losses and slack included.
 Joules reach(const Nameplate& nameplate, Joules capacity, Duration market) {
-  const Watts power = std::max(nameplate.discharge_max.value_or(limits::kSitePowerMax),
-                               nameplate.charge_max.value_or(limits::kSitePowerMax));
   const std::int64_t moved =
-      mul_div_ceil(std::max<std::int64_t>(power.count, 0) * 5 / 4, market.count(), 1000);
+      mul_div_ceil(larger_rating(nameplate).count * 5 / 4, market.count(), 1000);
   return {moved + mul_div_ceil(capacity.count, kJumpSlackPermille, 1000)};
 }
 
@@ -36,6 +43,11 @@ bool same_value(const StorageBelief& a, const StorageBelief& b) {
   return a.least == b.least && a.most == b.most && a.soc_permille == b.soc_permille;
 }
 
+bool tells_stored(const Telemetry& telemetry) {
+  const auto& stored = telemetry.stored;
+  return stored.value && stored.quality == Quality::kGood && *stored.value >= Joules{0};
+}
+
 /// What the device's points say, taken at their word.
 std::optional<StorageBelief> as_told(const Nameplate& nameplate, const Telemetry& telemetry) {
   const auto& soc = telemetry.soc_permille;
@@ -44,10 +56,9 @@ std::optional<StorageBelief> as_told(const Nameplate& nameplate, const Telemetry
   if (capacity <= Joules{0} || *soc.value < 0 || *soc.value > 1000) return std::nullopt;
   const Joules by_soc{mul_div_floor(capacity.count, *soc.value, 1000)};
   StorageBelief told{by_soc, by_soc, capacity, *soc.value, soc.at, soc.at};
-  const auto& stored = telemetry.stored;
-  if (stored.value && stored.quality == Quality::kGood && *stored.value >= Joules{0}) {
-    told.least = std::min(told.least, *stored.value);
-    told.most = std::min(std::max(told.most, *stored.value), capacity);
+  if (tells_stored(telemetry)) {
+    told.least = std::min(told.least, *telemetry.stored.value);
+    told.most = std::min(std::max(told.most, *telemetry.stored.value), capacity);
   }
   return told;
 }
@@ -66,8 +77,7 @@ SiteState stored_range(const StorageBelief& belief, const SiteLimits& limits,
                        const Nameplate& nameplate, Duration age) {
   VPP_CHECK(age >= Duration{0});
   const auto unseen = [&](const std::optional<Watts>& rating) {
-    return mul_div_ceil(std::max(kNothing, rating.value_or(limits::kSitePowerMax)).count,
-                        age.count(), 1000);
+    return mul_div_ceil(rating_of(rating).count, age.count(), 1000);
   };
   const auto seen = [](std::int64_t flow_mj) {
     return mul_div_ceil(std::max<std::int64_t>(0, flow_mj), 1, 1000);
@@ -85,6 +95,10 @@ void StorageWatch::step(const Now& now, const Nameplate& nameplate, const Teleme
   integrate(now, nameplate, telemetry);
   const bool news = !told_ || telemetry.soc_permille.at > told_->at;
   if (!news || (!telemetry.soc_permille.value && telemetry.soc_permille.at == Instant{})) return;
+  const bool stored = tells_stored(telemetry);
+  tells_stored_ = tells_stored_ || stored;
+  // The worse of two points counts: without one of them there is no news.
+  if (tells_stored_ && !stored && good(telemetry.soc_permille)) return;
   auto told = as_told(nameplate, telemetry);
   if (!told) {
     objection_ = why_unknown(nameplate, telemetry);
@@ -121,8 +135,7 @@ void StorageWatch::integrate(const Now& now, const Nameplate& nameplate,
   const auto& battery = telemetry.battery;
   if (!battery.value || battery.quality != Quality::kGood || battery.at <= flow_until_) return;
   const Duration gap = std::min(battery.at - flow_until_, kFlowGapMax) * now.speed;
-  const Watts most = std::max(nameplate.discharge_max.value_or(limits::kSitePowerMax),
-                              nameplate.charge_max.value_or(limits::kSitePowerMax));
+  const Watts most = larger_rating(nameplate);
   flow_mj_ += std::clamp(*battery.value, -most, most).count * gap.count();
   flow_until_ = battery.at;
 }

@@ -60,8 +60,9 @@ class StorageWatch {
   std::optional<StorageBelief> believed_;
   std::optional<StorageBelief> told_;  ///< the newest, believed or not
   std::string_view objection_ = "no state of charge yet";
-  int agreeing_ = 0;          ///< told values in a row that agree with each other
-  std::int64_t flow_mj_ = 0;  ///< AC energy since the told value last moved
+  bool tells_stored_ = false;  ///< energy beside its state of charge, at least once
+  int agreeing_ = 0;           ///< told values in a row that agree with each other
+  std::int64_t flow_mj_ = 0;   ///< AC energy since the told value last moved
   Instant flow_until_{};
 };
 

@@ -174,7 +174,7 @@ void LimitFinder::power_limit() {
   tells(enabled.has_value());
   if (enabled != 1 || !rated) return;
   const auto share = scaled(as_uint16(model, 15), as_scale(model, 54), rated->count);
-  if (share) lower(discharge_, Watts{*share / 100});
+  lower(discharge_, Watts{share.value_or(0) / 100});  // enabled at nobody knows what: none
 }
 
 /// 701: InvSt, ThrotPct and ThrotSrc. The model does not say whether it is throttled by so much or
@@ -250,7 +250,7 @@ std::optional<std::int64_t> ramp(const Images& images) {
   const auto pct = as_uint16(image(images, kControlModel), 49);
   const auto rated = discharge_max(images);
   if (!pct || *pct == 0 || !rated) return std::nullopt;
-  return std::max<std::int64_t>(1, rated->count * *pct / 100);
+  return std::max<std::int64_t>(1, std::min(*rated, limits::kSitePowerMax).count * *pct / 100);
 }
 
 std::optional<Watts> inverter_power(const Images& images) {

@@ -136,3 +136,86 @@ TEST_CASE("with honest readings the owner's reserve is never touched",
     REQUIRE(bench.battery.stored() + own >= reserve);
   }
 }
+
+namespace {
+
+/// One thing that the device does not tell this time.
+void withhold_something(Rng& rng, Telemetry& telemetry) {
+  const auto withhold = [](auto& reading) {
+    reading.value.reset();
+    reading.quality = Quality::kNotImplemented;
+  };
+  switch (rng.below(6)) {
+    case 0:
+      return withhold(telemetry.battery);
+    case 1:
+      return withhold(telemetry.site);
+    case 2:
+      return withhold(telemetry.soc_permille);
+    case 3:
+      return withhold(telemetry.stored);
+    case 4:
+      withhold(telemetry.discharge_limit);
+      return withhold(telemetry.charge_limit);
+    default:
+      telemetry = Telemetry{};  // no round at all
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a device that tells less is never promised more of", "[device][controller][property]") {
+  const auto seed = GENERATE(take(40, random(1, 1'000'000)));
+  CAPTURE(seed);
+  Rng rng{static_cast<std::uint64_t>(seed)};
+  SiteLimits limits = random_limits(rng);
+  limits.net_load_window = 5min;
+  battery::BatteryRating rating;
+  rating.standby = Watts{0};
+  SiteBench bench{limits, rating, static_cast<std::int32_t>(drawn(rng, 100, 900)),
+                  rng.below(2) == 0 ? 1 : 60};
+  const bool tells_limits = rng.below(2) == 0;
+  const Watts limit{drawn(rng, 0, 6000)};
+  const std::int64_t health = drawn(rng, 990, 1000);
+  // A state of charge in permille falls by one when the truth falls by nothing to speak of.
+  const Joules step{to_joules(rating.capacity).count / 940};
+  const auto no_more = [&](const Capability& doubt, const Capability& full) {
+    CAPTURE(doubt.power.count, doubt.energy.count, full.power.count, full.energy.count);
+    REQUIRE(doubt.energy <= full.energy + step);
+    REQUIRE((doubt.power <= full.power || doubt.energy > full.energy));
+  };
+  const auto telemetry = [&] {
+    Telemetry full = bench.battery.telemetry(bench.now.protocol);
+    if (tells_limits) {
+      full.discharge_limit = full.charge_limit = {limit, Quality::kGood, bench.now.protocol};
+    }
+    full.stored.value = Joules{full.stored.value->count * health / 1000};
+    return full;
+  };
+  int promised = 0;
+  for (int i = 0; i < 300; ++i) {
+    const bool home_changes = rng.below(20) == 0;
+    if (home_changes) bench.home = {Watts{drawn(rng, 0, 4000)}, Watts{drawn(rng, 0, 3000)}};
+    bench.pass(Duration{drawn(rng, 500, 2000)});
+    if (rng.below(10) == 0) bench.order(Watts{drawn(rng, -6000, 6000)}, 24h);
+    bench.controller.plant_heard(bench.now);
+    const Telemetry full = telemetry();
+    // What a device can tell shows in the first round; and nobody knows what just began.
+    if (i == 0 || home_changes) {
+      (void)bench.round(full);
+      continue;
+    }
+    Telemetry less = full;
+    withhold_something(rng, less);
+    SiteController other = bench.controller;
+    const SiteStatus in_doubt = other.step(bench.now, less).status;
+    const SiteStatus status = bench.round(full).status;
+    CAPTURE(i, bench.now.speed);
+    no_more(in_doubt.discharge, status.discharge);
+    no_more(in_doubt.charge, status.charge);
+    if (status.discharge.power > Watts{0}) ++promised;
+  }
+  CAPTURE(limits.discharge_max.count, limits.export_max.count, limit.count);
+  CHECK((promised > 0 || limits.discharge_max < Watts{100} || limits.export_max < Watts{3500} ||
+         limit < Watts{100} || limits.reserve_permille > 90));
+}

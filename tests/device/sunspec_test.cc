@@ -352,6 +352,8 @@ TEST_CASE("a limit of the injected power binds discharge while it is enabled",
   battery.put(704, 14, 1);
   CHECK(battery.discharge() == Watts{3000});
   CHECK(battery.charge() == limits::kSitePowerMax);
+  battery.put(704, 15, 0xffff);
+  CHECK(battery.discharge() == Watts{0});  // enabled, at nobody knows what
 }
 
 TEST_CASE("throttling counts at its worse reading, but not when it is our own set point",
