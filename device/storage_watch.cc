@@ -95,10 +95,7 @@ void StorageWatch::step(const Now& now, const Nameplate& nameplate, const Teleme
   integrate(now, nameplate, telemetry);
   const bool news = !told_ || telemetry.soc_permille.at > told_->at;
   if (!news || (!telemetry.soc_permille.value && telemetry.soc_permille.at == Instant{})) return;
-  const bool stored = tells_stored(telemetry);
-  tells_stored_ = tells_stored_ || stored;
-  // The worse of two points counts: without one of them there is no news.
-  if (tells_stored_ && !stored && good(telemetry.soc_permille)) return;
+  if (lacks_stored(telemetry)) return;
   auto told = as_told(nameplate, telemetry);
   if (!told) {
     objection_ = why_unknown(nameplate, telemetry);
@@ -115,6 +112,18 @@ void StorageWatch::step(const Now& now, const Nameplate& nameplate, const Teleme
   objection_ = objection(now, nameplate, *told);
   if (objection_ == kJump && agreeing_ >= kRoundsToBelieve) objection_ = {};
   if (objection_.empty()) believed_ = told;
+}
+
+/// The worse of two points counts: without one of them there is no news. A device that tells it no
+/// more is one that never did.
+bool StorageWatch::lacks_stored(const Telemetry& telemetry) {
+  if (tells_stored(telemetry)) {
+    rounds_to_miss_stored_ = kRoundsToBelieve;
+  } else if (rounds_to_miss_stored_ > 0 && good(telemetry.soc_permille)) {
+    --rounds_to_miss_stored_;
+    return true;
+  }
+  return false;
 }
 
 std::string_view StorageWatch::objection(const Now& now, const Nameplate& nameplate,

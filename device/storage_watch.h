@@ -55,14 +55,15 @@ class StorageWatch {
  private:
   [[nodiscard]] std::string_view objection(const Now& now, const Nameplate& nameplate,
                                            const StorageBelief& told) const;
+  [[nodiscard]] bool lacks_stored(const Telemetry& telemetry);
   void integrate(const Now& now, const Nameplate& nameplate, const Telemetry& telemetry);
 
   std::optional<StorageBelief> believed_;
   std::optional<StorageBelief> told_;  ///< the newest, believed or not
   std::string_view objection_ = "no state of charge yet";
-  bool tells_stored_ = false;  ///< energy beside its state of charge, at least once
-  int agreeing_ = 0;           ///< told values in a row that agree with each other
-  std::int64_t flow_mj_ = 0;   ///< AC energy since the told value last moved
+  int rounds_to_miss_stored_ = 0;  ///< until a device counts as one that tells no energy
+  int agreeing_ = 0;               ///< told values in a row that agree with each other
+  std::int64_t flow_mj_ = 0;       ///< AC energy since the told value last moved
   Instant flow_until_{};
 };
 

@@ -17,13 +17,15 @@ struct StorageWatchBench {
     nameplate.charge_max = Watts{5000};
     nameplate.energy_max = WattHours{10'000};
   }
-  void tell(std::optional<std::int32_t> soc_permille, Watts power = {}, Duration after = 1s) {
+  void tell(std::optional<std::int32_t> soc_permille, Watts power = {}, Duration after = 1s,
+            std::optional<Joules> stored = std::nullopt) {
     now.protocol += after;
     now.market += after * now.speed;
     Telemetry telemetry;
     telemetry.battery = {power, Quality::kGood, now.protocol};
     telemetry.soc_permille = {
         soc_permille, soc_permille ? Quality::kGood : Quality::kNotImplemented, now.protocol};
+    telemetry.stored = {stored, stored ? Quality::kGood : Quality::kNotImplemented, now.protocol};
     watch.step(now, nameplate, telemetry);
   }
   [[nodiscard]] bool believed() const { return watch.belief(now.protocol, kAgeMax).has_value(); }
@@ -161,4 +163,24 @@ TEST_CASE("energy that flows while the told value stands still is counted", "[de
   bench.tell(501, Watts{-2000});
   CHECK(range().stored_least == Joules{18'036'000});
   CHECK(range().stored_most == Joules{18'036'000});
+}
+
+TEST_CASE("of two points that are told the worse counts, also when one is missing for a while",
+          "[device][storage]") {
+  StorageWatchBench bench;
+  const auto least = [&] {
+    return bench.watch.belief(bench.now.protocol, kAgeMax).value_or(StorageBelief{}).least;
+  };
+  bench.tell(500, {}, 1s, Joules{17'500'000});
+  CHECK(least() == Joules{17'500'000});
+  const Instant told = bench.now.protocol;
+  bench.tell(501);
+  CHECK(least() == Joules{17'500'000});
+  CHECK(bench.watch.belief(bench.now.protocol, kAgeMax)->at == told);  // no news: it ages
+  bench.tell(500, {}, 1s, Joules{17'400'000});
+  CHECK(least() == Joules{17'400'000});
+  for (int i = 0; i < kRoundsToBelieve; ++i) bench.tell(500, {}, 2s);
+  CHECK_FALSE(bench.believed());
+  bench.tell(500);
+  CHECK(least() == Joules{18'000'000});  // it tells no more than that, then
 }
