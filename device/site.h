@@ -86,6 +86,9 @@ struct SiteLimits {
   /// A reading older than this is no ground for a promise. Several polls.
   Duration reading_age_max = std::chrono::seconds{10};
   Droop droop{};
+  /// Of the energy rating, kept from orders of some program: SiteStatus::discharge_above tells
+  /// what is left of each.
+  std::vector<std::int32_t> further_reserves_permille{};
 };
 
 /// What the plant asks of this site for a window of time. Nothing: the local default.
@@ -96,6 +99,7 @@ struct SiteOrder {
   MarketTime until{};
   Instant expires{};  ///< protocol time: not renewed by then, it ends
   Service service = Service::kEnergy;
+  std::int32_t reserve_permille = 0;  ///< kept from this order, where SiteLimits keep less
   friend bool operator==(const SiteOrder&, const SiteOrder&) = default;
 };
 
@@ -130,7 +134,8 @@ struct FrequencyStatus {
   std::optional<std::int32_t> measured_mhz;  ///< nothing: unknown, implausible or too old
   bool armed = false;                        ///< an order for it runs
   Watts asked;                               ///< by the droop now, before the guard
-  std::vector<FrequencyAccount> accounts;    ///< newest order last, at most kReceiptsMax
+  Watts able;  ///< what could be armed: both ways, for limits::kFrequencyHold each
+  std::vector<FrequencyAccount> accounts;  ///< newest order last, at most kReceiptsMax
 };
 
 /// Who decides the battery's power now.
@@ -145,7 +150,9 @@ enum class Mode : std::uint8_t {
 struct SiteStatus {
   Capability discharge;
   Capability charge;
+  std::vector<Capability> discharge_above;  ///< of each of SiteLimits::further_reserves_permille
   std::optional<Watts> measured;
+  std::optional<Watts> net;  ///< at the connection point, export > 0
   std::optional<Joules> stored;
   std::optional<std::int32_t> soc_permille;
   Watts set_point;  ///< after the guard; 0 on the local default

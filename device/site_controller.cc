@@ -222,7 +222,7 @@ std::optional<DeviceCommand> SiteController::drive(const Now& now, Driving& driv
                          .horizon = horizon(now)};
   auto state = state_now(now);
   if (state && !by_frequency) state->pledged = pledged();
-  const GuardVerdict verdict = guard(limits_, *nameplate_, state, input);
+  const GuardVerdict verdict = guard(limits_of_order(), *nameplate_, state, input);
   limited_by_ = verdict.limited_by;
   if (by_frequency && !frequency(now.protocol)) limited_by_ = "frequency unknown";
   if (!driving.executing && verdict.power == kNothing) {
@@ -276,12 +276,40 @@ Capability SiteController::pledged() const {
   return {most, Joules{most.count * (limits::kFrequencyHold / std::chrono::seconds{1})}};
 }
 
+/// With what the owner keeps from the order that runs.
+SiteLimits SiteController::limits_of_order() const {
+  SiteLimits limits = limits_;
+  if (order_) limits.reserve_permille = std::max(limits.reserve_permille, order_->reserve_permille);
+  return limits;
+}
+
+Watts SiteController::able_by_frequency(const Now& now) const {
+  auto state = state_over_window(now);
+  if (!state) return kNothing;
+  state->pledged = {};
+  const SiteLimits limits = limits_of_order();
+  Watts able = limits::kSitePowerMax;
+  for (const Capability& way : {discharge_capability(limits, *nameplate_, *state, horizon(now)),
+                                charge_capability(limits, *nameplate_, *state, horizon(now))}) {
+    const Watts held{way.energy.count / (limits::kFrequencyHold / std::chrono::seconds{1})};
+    able = std::min({able, way.power, held});
+  }
+  return able < limits.power_min ? kNothing : able;
+}
+
+std::optional<Watts> SiteController::net(const Now& now) const {
+  const auto battery = measured(now.protocol);
+  const bool fresh = net_load_ && now.protocol - net_load_at_ <= limits_.reading_age_max;
+  if (!battery || !fresh) return std::nullopt;
+  return *battery - *net_load_;
+}
+
 std::uint32_t SiteController::revert_s(const Now& now, Watts set_point) const {
   if (!nameplate_->has_revert_timer) return 0;
   Duration market = kRevert * now.speed;
   if (set_point > kNothing) {
     const auto state = state_now(now);
-    const Joules energy = state ? discharge_energy(limits_, *state) : Joules{0};
+    const Joules energy = state ? discharge_energy(limits_of_order(), *state) : Joules{0};
     const Duration to_reserve{mul_div_floor(energy.count, 1000, set_point.count)};
     market = std::min(market, std::max(to_reserve, horizon(now)));
   }
@@ -341,6 +369,7 @@ SiteStatus SiteController::status(const Now& now) const {
   }
   if (!nameplate_) return status;
   status.measured = measured(now.protocol);
+  status.net = net(now);
   const auto belief = storage_.belief(now.protocol, limits_.reading_age_max);
   if (belief) {
     status.stored = belief->least;
@@ -355,6 +384,14 @@ SiteStatus SiteController::status(const Now& now) const {
   if (state && status.mode != Mode::kUncontrollable) {
     status.discharge = discharge_capability(limits_, *nameplate_, *state, horizon(now));
     status.charge = charge_capability(limits_, *nameplate_, *state, horizon(now));
+    status.frequency.able = able_by_frequency(now);
+  }
+  for (const std::int32_t reserve : limits_.further_reserves_permille) {
+    SiteLimits limits = limits_;
+    limits.reserve_permille = std::max(limits.reserve_permille, reserve);
+    const bool known = state && status.mode != Mode::kUncontrollable;
+    status.discharge_above.push_back(
+        known ? discharge_capability(limits, *nameplate_, *state, horizon(now)) : Capability{});
   }
   return status;
 }

@@ -115,6 +115,9 @@ class SiteController {
   [[nodiscard]] std::optional<std::int32_t> frequency(Instant now) const;
   [[nodiscard]] Watts asked(const Now& now) const;
   [[nodiscard]] Capability pledged() const;
+  [[nodiscard]] SiteLimits limits_of_order() const;
+  [[nodiscard]] Watts able_by_frequency(const Now& now) const;
+  [[nodiscard]] std::optional<Watts> net(const Now& now) const;
   [[nodiscard]] std::uint32_t revert_s(const Now& now, Watts set_point) const;
   [[nodiscard]] Duration horizon(const Now& now) const;
   [[nodiscard]] std::optional<SiteState> state_now(const Now& now) const;

@@ -3,8 +3,8 @@
 // Independent  it never waits for the network or the disk, and the node's loop never waits for the
 //              device: both mailboxes hold one value, the newest, behind a mutex held for a copy.
 // Rhythm       reads every `poll`; while armed for it, the grid's frequency every `frequency_poll`;
-// steps at once for a new order and at the controller's deadlines. Leaving      stop() releases the
-// device to its local default (through the controller's ramp)
+//              steps at once for a new order and at the controller's deadlines.
+// Leaving      stop() releases the device to its local default (through the controller's ramp)
 //              and closes it. A driver that hangs is left behind after `release_max` and
 //              `driver_max`: the device's own revert timer finishes the job.
 #pragma once

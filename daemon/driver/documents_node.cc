@@ -334,8 +334,11 @@ std::string programs_document(const Snapshot& snapshot) {
   out["in_force"] = in_force_part(status);
   out["below"] = scopes_below(status);
   out["below_left_out"] = status.group.scopes_left_out;
+  const bool leaf = status.role == Role::kLeaf;
+  out["armed_w"] = leaf ? Json() : Json(status.group.armed.count);
+  out["droop_w"] = leaf ? Json() : Json(status.group.droop.count);
   out["subscriptions"] = subscriptions_part(status);
-  out["groups"] = status.role == Role::kLeaf ? Json(status.groups) : Json();
+  out["groups"] = leaf ? Json(status.groups) : Json();
   return text(out);
 }
 

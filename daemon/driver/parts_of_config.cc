@@ -24,6 +24,7 @@ std::vector<node::Subscription> subscriptions_of(const LeafConfig& leaf,
   for (const ProgramConfig& program : leaf.programs) {
     out.push_back({.program = program.name,
                    .priority = program.priority,
+                   .reserve_permille = program.reserve_permille,
                    .from = program.from ? market_time(time, *program.from) : MarketTime{},
                    .until = program.until ? market_time(time, *program.until) : kEndOfTime});
   }
@@ -79,6 +80,9 @@ device::SiteLimits site_limits(const LeafConfig& leaf) {
   out.net_load_window = site.net_load_window;
   out.droop = {leaf.frequency.nominal_hz * 1000, leaf.frequency.dead_band_mhz,
                leaf.frequency.full_at_mhz};
+  for (const ProgramConfig& program : leaf.programs) {
+    out.further_reserves_permille.push_back(program.reserve_permille);
+  }
   return out;
 }
 

@@ -7,6 +7,7 @@
 
 #include "config/limits.h"
 #include "config/planted_bug.h"
+#include "daemon/node/scoped.h"
 
 namespace vpp::node {
 namespace {
@@ -212,8 +213,13 @@ void LeafNode::obey(const Now& /*now*/, const mesh::Dispatch& dispatch, Instant 
   uplink_.set_dispatch_active(dispatch.share.has_value());
   const auto site_order = [&](OrderId order, Watts power, MarketTime from, MarketTime until) {
     scopes_[order] = dispatch.scope;
-    return device::SiteOrder{
-        .order = order, .power = power, .from = from, .until = until, .expires = expires};
+    return device::SiteOrder{.order = order,
+                             .power = power,
+                             .from = from,
+                             .until = until,
+                             .expires = expires,
+                             .service = dispatch.service,
+                             .reserve_permille = subscriptions_.reserve(dispatch.scope.program)};
   };
   SiteInstruction instruction;
   if (dispatch.share) {
@@ -268,6 +274,30 @@ void LeafNode::opt_out(const Now& now, const OptOutAsked& asked) {
   report(now);
 }
 
+bool LeafNode::serves_frequency(const Now& now) const {
+  return goes_on(now) && serving_->told.service == Service::kFrequency;
+}
+
+/// Nothing while the site is committed to another program. Whatever is armed for the frequency is
+/// kept from all others by the site itself; to its own scope it offers what can be armed.
+Offer LeafNode::offer_of(const Now& now, const std::string& program) const {
+  const bool ours = goes_on(now) && serving_->told.scope.program == program;
+  if ((commits(now) && !ours) || !subscriptions_.serves(program, corrected(now).market)) return {};
+  if (ours && serves_frequency(now)) {
+    const Watts able = site_->frequency.able;
+    const mesh::SiteDirection way{
+        able, {able.count * (limits::kFrequencyHold / std::chrono::seconds{1})}, 1000};
+    return {way, way};
+  }
+  device::Capability discharge = site_->discharge;
+  const auto& programs = subscriptions_.programs();
+  const auto at = std::ranges::find(programs, program, &Subscription::program);
+  const auto index = static_cast<std::size_t>(at - programs.begin());
+  if (index < site_->discharge_above.size()) discharge = site_->discharge_above[index];
+  return {{discharge.power, discharge.energy, 1000},
+          {site_->charge.power, site_->charge.energy, 1000}};
+}
+
 mesh::SiteSummary LeafNode::summary(const Now& now) const {
   mesh::SiteSummary out;
   out.energy = subscriptions_.has(kDefaultProgram);
@@ -276,17 +306,16 @@ mesh::SiteSummary LeafNode::summary(const Now& now) const {
     if (each.program != kDefaultProgram) out.offers.push_back({each.program, {}, {}});
   }
   if (!site_) return out;
-  const MarketTime market = corrected(now).market;
-  const auto offered = [&](std::string_view program, const device::Capability& able) {
-    const bool busy = commits(now) && serving_->told.scope.program != program;
-    if (busy || !subscriptions_.serves(program, market)) return mesh::SiteDirection{};
-    return mesh::SiteDirection{able.power, able.energy, 1000};
-  };
-  out.discharge = offered(kDefaultProgram, site_->discharge);
-  out.charge = offered(kDefaultProgram, site_->charge);
-  for (mesh::ProgramOffer& offer : out.offers) {
-    offer.discharge = offered(offer.program, site_->discharge);
-    offer.charge = offered(offer.program, site_->charge);
+  for (const Subscription& each : subscriptions_.programs()) {
+    const Offer offer = offer_of(now, each.program);
+    if (each.program == kDefaultProgram) {
+      out.discharge = offer.discharge;
+      out.charge = offer.charge;
+      continue;
+    }
+    const auto told = std::ranges::find(out.offers, each.program, &mesh::ProgramOffer::program);
+    told->discharge = offer.discharge;
+    told->charge = offer.charge;
   }
   out.measured = site_->measured;
   out.stored = site_->stored;
@@ -294,6 +323,12 @@ mesh::SiteSummary LeafNode::summary(const Now& now) const {
   out.order = site_->order;
   if (const auto known = scopes_.find(site_->order); known != scopes_.end()) {
     out.scope = known->second;
+  }
+  out.net = site_->net;
+  if (serves_frequency(now)) {
+    const Watts asked = serving_->told.share.value_or(Watts{0});
+    out.armed = site_->frequency.armed ? std::min(asked, site_->frequency.able) : Watts{0};
+    out.droop = site_->frequency.armed ? site_->measured.value_or(Watts{0}) : Watts{0};
   }
   out.measured_at = site_->measured_at;
   out.stale = site_->stale;

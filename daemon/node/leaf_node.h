@@ -10,6 +10,7 @@
 #include <string>
 
 #include "daemon/node/role_node.h"
+#include "daemon/node/scoped.h"
 #include "daemon/node/subscriptions.h"
 #include "mesh/uplink.h"
 
@@ -33,6 +34,8 @@ class LeafNode final : public RoleNode {
   void release(const Now& now);
   void stop_where_not_served(const Now& now);
   void opt_out(const Now& now, const OptOutAsked& asked);
+  [[nodiscard]] bool serves_frequency(const Now& now) const;
+  [[nodiscard]] Offer offer_of(const Now& now, const std::string& program) const;
   [[nodiscard]] mesh::SiteSummary summary(const Now& now) const;
   void keep_accounts(const Now& now, const device::SiteStatus& status);
   void report(const Now& now);

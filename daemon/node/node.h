@@ -52,7 +52,8 @@ inline constexpr aggregation::PerMillion kShortfallDefault{50'000};
 /// A program that a leaf's owner subscribed to.
 struct Subscription {
   std::string program{kDefaultProgram};
-  std::int64_t priority = 0;  ///< takes the site over from a program with a lower one
+  std::int64_t priority = 0;          ///< takes the site over from a program with a lower one
+  std::int32_t reserve_permille = 0;  ///< kept from it; what is left, the device thread tells
   MarketTime from{};
   MarketTime until = kEndOfTime;
 };

@@ -34,6 +34,11 @@ std::int64_t Subscriptions::priority(std::string_view program) const {
   return found == nullptr ? 0 : found->priority;
 }
 
+std::int32_t Subscriptions::reserve(std::string_view program) const {
+  const Subscription* found = find(program);
+  return found == nullptr ? 0 : found->reserve_permille;
+}
+
 MarketTime Subscriptions::next_change(MarketTime now) const {
   MarketTime next = kEndOfTime;
   const auto consider = [&](MarketTime at) {

@@ -23,6 +23,7 @@ class Subscriptions {
   [[nodiscard]] bool serves(std::string_view program, MarketTime now) const;
   [[nodiscard]] bool serves(const Scope& scope, MarketTime now) const;
   [[nodiscard]] std::int64_t priority(std::string_view program) const;
+  [[nodiscard]] std::int32_t reserve(std::string_view program) const;
   /// When serves() of some program changes next; kEndOfTime: never.
   [[nodiscard]] MarketTime next_change(MarketTime now) const;
 

@@ -174,6 +174,8 @@ class Plant:
         self.market_arguments = []
         self.leaf_site = {}
         self.leaf_poll_ms = 250
+        self.programs = {}  # of leaves, by name: a list of [[programs]], each a dict
+        self.groups = {}  # likewise: a dict
         self.links = {}  # kind of link to the parents, by name of node
         self.firm_pct = 90
         self.price_min = 0
@@ -269,6 +271,11 @@ class Plant:
                       "unit = 1", f"poll_ms = {self.leaf_poll_ms}", "[site]"]
             site = {"reserve_pct": 20, "ramp_w_per_s": 5000, **self.leaf_site}
             lines += [f"{key} = {value}" for key, value in site.items()]
+            for program in self.programs.get(node.name, []):
+                lines += ["[[programs]]", *(f"{k} = {_toml(v)}" for k, v in program.items())]
+            if node.name in self.groups:
+                lines += ["[groups]",
+                          *(f"{k} = {_toml(v)}" for k, v in self.groups[node.name].items())]
         if node.role == "root" and self.etcd_members:
             urls = ", ".join(f'"{url}"' for url in self.etcd_urls())
             lines += ["[etcd]", f"endpoints = [{urls}]"]
@@ -391,6 +398,10 @@ class Plant:
             for process in group:
                 codes[process.name] = process.ended()
         return codes
+
+
+def _toml(value):
+    return f'"{value}"' if isinstance(value, str) else value
 
 
 def _rfc3339(at):

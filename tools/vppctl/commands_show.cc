@@ -323,6 +323,10 @@ int programs(const Session& session) {
                   kilowatts(member(each, "target_w"), true), utc(member(each, "until_ms"))});
     }
     if (!orders.empty()) orders.print(session.out);
+    if (const auto& armed = member(document, "armed_w"); armed.is_number() && armed != 0) {
+      session.out << fmt::format("armed for the frequency: {}, answering now with {}\n",
+                                 kilowatts(armed), kilowatts(member(document, "droop_w"), true));
+    }
   });
 }
 
