@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "aggregation/mixed_split.h"
 #include "aggregation/split.h"
 #include "aggregation/wide.h"
 #include "config/check.h"
@@ -25,60 +26,6 @@ constexpr std::int64_t kTrialPart = 10;  ///< of the child's full power, if that
 Watts magnitude(Watts power) {
   return {std::abs(power.count)};
 }
-
-const device::Capability& capability_of(const SiteFlexibility& site, Direction direction) {
-  return direction == Direction::kDischarge ? site.discharge : site.charge;
-}
-
-const DurationCurve& curve_of(const GroupFlexibility& group, Direction direction) {
-  return direction == Direction::kDischarge ? group.discharge : group.charge;
-}
-
-/// What one child could deliver now: a site its power, a group what it can hold for a step.
-Watts full_power(const ChildState& child, Direction direction) {
-  if (const auto* site = std::get_if<SiteFlexibility>(&child.flexibility)) {
-    const auto& able = capability_of(*site, direction);
-    return able.energy > Joules{0} ? std::max(Watts{0}, able.power) : Watts{0};
-  }
-  const auto& curve = curve_of(std::get<GroupFlexibility>(child.flexibility), direction);
-  return {curve.at(kEqualisationStep).count / std::chrono::seconds{kEqualisationStep}.count()};
-}
-
-/// Divides among sites and groups together: all sites are one more group, then exact within.
-struct MixedSplit {
-  std::vector<std::size_t> sites;
-  std::vector<device::Capability> capabilities;
-  std::vector<std::size_t> groups;
-  std::vector<DurationCurve> curves;
-
-  void add(std::size_t index, const ChildState& child, Direction direction) {
-    if (const auto* site = std::get_if<SiteFlexibility>(&child.flexibility)) {
-      sites.push_back(index);
-      capabilities.push_back(capability_of(*site, direction));
-    } else {
-      groups.push_back(index);
-      curves.push_back(curve_of(std::get<GroupFlexibility>(child.flexibility), direction));
-    }
-  }
-
-  /// Writes the shares by index; returns what could not be placed.
-  Watts divide(Watts request, std::span<Watts> shares) {
-    Watts for_sites = request;
-    Watts shortfall{0};
-    if (!groups.empty()) {
-      DurationCurve all_sites;
-      for (const auto& capability : capabilities) all_sites += DurationCurve::of_site(capability);
-      curves.push_back(all_sites);
-      const Split split = split_by_curves(request, curves);
-      for (std::size_t i = 0; i < groups.size(); ++i) shares[groups[i]] = split.shares[i];
-      for_sites = split.shares.back();
-      shortfall = split.shortfall;
-    }
-    const Split split = split_by_sites(for_sites, capabilities);
-    for (std::size_t i = 0; i < sites.size(); ++i) shares[sites[i]] = split.shares[i];
-    return shortfall + split.shortfall;
-  }
-};
 
 }  // namespace
 
@@ -116,17 +63,14 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   }
   std::erase_if(trust_, [&](const auto& entry) { return entry.second.tick != ticks_; });
   try_again(now.protocol, direction, children, trusts);
+  keep_marks(now, direction, trusts);
 
   // First what the doubted do anyway, then the rest among those who respond.
   Round round{
       direction,        sign, children, trusts, std::vector<Watts>(children.size(), Watts{0}),
       magnitude(target)};
   hold_the_doubted(round);
-  MixedSplit split;
-  for (std::size_t i = 0; i < children.size(); ++i) {
-    if (!trusts[i]->doubted_at) split.add(i, children[i], direction);
-  }
-  const Watts shortfall = split.divide(round.left, round.shares);
+  const Watts shortfall = divide_among_believed(round);
   ask_the_doubted(round, shortfall);
 
   DispatchPlan plan;
@@ -141,13 +85,39 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   return plan;
 }
 
+/// Forgets what is held when a mark has passed or the target has turned; else counts what was
+/// asked.
+void Dispatcher::keep_marks(const Now& now, Direction direction,
+                            const std::vector<Trust*>& trusts) {
+  const Mark mark{now.market.time_since_epoch() / Duration{kEqualisationStep}, direction};
+  const bool passed = std::exchange(mark_, mark) != mark;
+  const Duration lasted = now.market - std::exchange(tick_at_, now.market);
+  for (Trust* trust : trusts) {
+    if (passed || trust->doubted_at) trust->held.reset();
+    if (trust->held) trust->held->asked(magnitude(trust->asked[0]), lasted);
+  }
+}
+
+/// Returns what could not be placed.
+Watts Dispatcher::divide_among_believed(Round& round) {
+  MixedSplit split{round.direction};
+  for (std::size_t i = 0; i < round.children.size(); ++i) {
+    Trust& trust = *round.trusts[i];
+    if (trust.doubted_at) continue;
+    const Flexibility& newest = round.children[i].flexibility;
+    if (!trust.held) trust.held.emplace(newest, round.direction);
+    split.add(i, trust.held->update(newest));
+  }
+  return split.divide(round.left, round.shares);
+}
+
 std::vector<Watts> Dispatcher::divide_ahead(Watts target,
                                             const std::vector<ChildState>& children) const {
   const std::int64_t sign = target < Watts{0} ? -1 : 1;
   const Direction direction = sign > 0 ? Direction::kDischarge : Direction::kCharge;
-  MixedSplit split;
+  MixedSplit split{direction};
   for (std::size_t i = 0; i < children.size(); ++i) {
-    if (!doubted(children[i].id)) split.add(i, children[i], direction);
+    if (!doubted(children[i].id)) split.add(i, children[i].flexibility);
   }
   std::vector<Watts> shares(children.size(), Watts{0});
   (void)split.divide(magnitude(target), shares);
@@ -159,7 +129,7 @@ std::vector<Watts> Dispatcher::divide_ahead(Watts target,
 /// tells that before it shows, and its guard keeps to it. One that says it can do nothing may be
 /// out of control, and do something all the same: then its newest measurement counts.
 Watts Dispatcher::held_at(const ChildState& child, const Trust& trust, const Round& round) {
-  const Watts able = full_power(child, round.direction);
+  const Watts able = full_power(child.flexibility, round.direction);
   const Watts most = able > Watts{0} ? able : trust.measured.value_or(trust.limit) * round.sign;
   return std::min(trust.limit * round.sign, most);
 }
@@ -175,7 +145,7 @@ void Dispatcher::hold_the_doubted(Round& round) const {
   for (std::size_t i = 0; i < round.children.size(); ++i) {
     Trust& trust = *round.trusts[i];
     if (!trust.doubted_at || !trust.on_trial) continue;
-    const Watts full = full_power(round.children[i], round.direction);
+    const Watts full = full_power(round.children[i].flexibility, round.direction);
     const Watts little =
         std::max(options_.tolerance * kTrialTolerances, Watts{full.count / kTrialPart});
     const Watts room = std::max(Watts{0}, full - round.shares[i]);
@@ -192,7 +162,7 @@ void Dispatcher::ask_the_doubted(Round& round, Watts shortfall) {
     const Trust& trust = *round.trusts[i];
     // On trial or not: where nobody else can, there is nothing to be careful about.
     if (!trust.doubted_at || trust.admitted) continue;
-    const Watts full = full_power(round.children[i], round.direction);
+    const Watts full = full_power(round.children[i].flexibility, round.direction);
     rooms[i] = std::max(Watts{0}, full - round.shares[i] - trust.extra);
     room_left += rooms[i];
   }
@@ -207,6 +177,7 @@ void Dispatcher::ask_the_doubted(Round& round, Watts shortfall) {
 }
 
 void Dispatcher::idle() {
+  mark_.reset();
   for (auto& [id, trust] : trust_) {
     trust.asked.fill(Watts{0});
     trust.misses = 0;
@@ -224,7 +195,7 @@ bool Dispatcher::doubted(NodeId child) const {
 
 std::int32_t Dispatcher::does_permille(const ChildState& child, Direction direction) const {
   const auto it = trust_.find(child.id);
-  const std::int64_t able = full_power(child, direction).count;
+  const std::int64_t able = full_power(child.flexibility, direction).count;
   if (it == trust_.end() || !it->second.doubted_at || able <= 0) return 1000;
   const std::int64_t sign = direction == Direction::kDischarge ? 1 : -1;
   const std::int64_t does = std::clamp(it->second.limit.count * sign, std::int64_t{0}, able);
@@ -293,7 +264,7 @@ void Dispatcher::compare_doubted(Instant now, const ChildState& child, Trust& tr
   }
   if (!follows) trust.limit = measured;
   const Direction direction = newest > Watts{0} ? Direction::kDischarge : Direction::kCharge;
-  const bool at_full = magnitude(newest) + tolerance >= full_power(child, direction);
+  const bool at_full = magnitude(newest) + tolerance >= full_power(child.flexibility, direction);
   if (trust.extra <= tolerance) {
     // It was held to all it can do and does that: there is no more to try it with. It has not shown
     // that it would do less, so if it fails the next wait is longer all the same.
@@ -349,7 +320,7 @@ void Dispatcher::try_again(Instant now, Direction direction,
     Trust* const trust = trusts[i];
     if (!trust->doubted_at) continue;
     // Who has nothing to be tried with would stay on trial for ever, in the place of another.
-    const bool able = full_power(children[i], direction) > options_.tolerance;
+    const bool able = full_power(children[i].flexibility, direction) > options_.tolerance;
     trust->on_trial = trust->on_trial && able;
     const Duration wait = options_.retry_after * (1 << (trust->failures - 1));
     if (trust->on_trial) {

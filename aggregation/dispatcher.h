@@ -3,8 +3,9 @@
 // Children that answer get their part of the longest-time-to-go split; a child that does not
 // (measured differs from what it was asked by more than the tolerance in `ticks_to_doubt` reports)
 // is held to what it was measured at, and its missing watts go to those who respond, until it does
-// a little more when asked for it (a trial). The asked parts never sum to more than the target and
-// all have its sign; what cannot be placed is the shortfall, known in the same tick.
+// a little more when asked for it (a trial). Those who respond are divided among by what they could
+// do at the last mark of the market's clock (held.h). The asked parts never sum to more than the
+// target and all have its sign; what cannot be placed is the shortfall, known in the same tick.
 //
 // Why it does not oscillate: a report is judged only against the asks of the last ticks
 // (`lag_ticks_*`: what a share needs to go down, act, be measured and come back up), a child on its
@@ -19,36 +20,15 @@
 #include <map>
 #include <optional>
 #include <utility>
-#include <variant>
 #include <vector>
 
-#include "aggregation/duration_curve.h"
+#include "aggregation/child.h"
+#include "aggregation/held.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
-#include "device/site.h"
 
 namespace vpp::aggregation {
-
-/// A site says what it can do exactly; a group by its curves.
-struct SiteFlexibility {
-  device::Capability discharge;
-  device::Capability charge;
-};
-struct GroupFlexibility {
-  DurationCurve discharge;
-  DurationCurve charge;
-};
-
-struct ChildState {
-  NodeId id;
-  std::variant<SiteFlexibility, GroupFlexibility> flexibility;
-  std::optional<Watts> measured;  ///< battery power now; nothing: unknown
-  Instant measured_since{};       ///< protocol time the report came
-  /// A group that reported a shortfall: what it could place of its share. Believed at once, so that
-  /// the rest goes elsewhere before anybody measures that it is missing.
-  std::optional<Watts> at_most = std::nullopt;
-};
 
 struct DispatcherOptions {
   Watts tolerance{50};
@@ -112,10 +92,13 @@ class Dispatcher {
     std::optional<Instant> doubted_at;  ///< set: doubted
     bool on_trial = false;              ///< doubted, and asked a little more to see
     Watts extra;                        ///< magnitude asked beyond what it was held to
+    std::optional<Held> held;           ///< while it is believed, and there is an order
     std::uint64_t tick = 0;             ///< last one the child was part of
   };
 
   struct Round;
+  void keep_marks(const Now& now, Direction direction, const std::vector<Trust*>& trusts);
+  [[nodiscard]] static Watts divide_among_believed(Round& round);
   [[nodiscard]] static Watts held_at(const ChildState& child, const Trust& trust,
                                      const Round& round);
   void hold_the_doubted(Round& round) const;
@@ -136,6 +119,13 @@ class Dispatcher {
   std::map<NodeId, Trust> trust_;
   std::uint64_t ticks_ = 0;
   std::optional<Instant> round_at_;  ///< when the present round began
+  struct Mark {
+    std::int64_t number = 0;  ///< in steps since 1970
+    Direction direction = Direction::kDischarge;
+    friend bool operator==(const Mark&, const Mark&) = default;
+  };
+  std::optional<Mark> mark_;  ///< of what is held
+  MarketTime tick_at_{};      ///< of the last tick
 };
 
 }  // namespace vpp::aggregation

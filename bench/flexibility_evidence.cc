@@ -25,6 +25,7 @@
 #include "aggregation/plan.h"
 #include "aggregation/split.h"
 #include "config/rng.h"
+#include "tests/aggregation/dispatch_tree.h"
 #include "tests/aggregation/fleets.h"
 #include "tests/aggregation/linear_program.h"
 
@@ -331,6 +332,23 @@ double left_by_tree(Rng& rng, Sites sites, const Request& request, std::int64_t 
   return unserved;
 }
 
+/// The same through the dispatchers of a plant's nodes.
+double left_by_dispatchers(Rng& rng, const Sites& sites, const Request& request,
+                           std::int64_t slot_s, int levels, std::int64_t tick_s) {
+  testing::DispatchTree tree{rng, sites, levels};
+  const std::chrono::seconds tick{tick_s};
+  Now now{};
+  double unserved = 0;
+  for (const Watts asked : request) {
+    for (std::int64_t s = 0; s < slot_s; s += tick_s) {
+      unserved += static_cast<double>(asked.count * tick_s - tree.serve(now, asked, tick).count);
+      now.protocol += tick;
+      now.market += tick;
+    }
+  }
+  return unserved;
+}
+
 Json policies(Rng& rng, const std::vector<Rating>& ratings, int cases) {
   std::map<std::string, std::vector<double>> lost;
   for (int i = 0; i < cases; ++i) {
@@ -343,8 +361,14 @@ Json policies(Rng& rng, const std::vector<Rating>& ratings, int cases) {
       const std::string depth = "depth " + std::to_string(levels);
       lost["time to go, " + depth + ", every slot of 5 min"].push_back(
           left_by_tree(rng, fleet.sites, request, slot_s, levels, 300) / total);
-      lost["time to go, " + depth + ", every 10 s"].push_back(
+      lost["time to go, " + depth + ", anew every 10 s"].push_back(
           left_by_tree(rng, fleet.sites, request, slot_s, levels, kTickS) / total);
+      for (const std::int64_t tick_s : {kTickS, std::int64_t{1}}) {
+        if (tick_s == 1 && i % 10 != 0) continue;  // ten times as long
+        lost["time to go, " + depth + ", dispatchers every " + std::to_string(tick_s) + " s"]
+            .push_back(left_by_dispatchers(rng, fleet.sites, request, slot_s, levels, tick_s) /
+                       total);
+      }
     }
     for (const auto& [name, policy] : rivals(rng, fleet)) {
       lost[name].push_back(left_by(policy, fleet.sites, request, slot_s) / total);
