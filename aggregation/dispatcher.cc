@@ -36,7 +36,8 @@ struct Dispatcher::Round {
   const std::vector<ChildState>& children;
   const std::vector<Trust*>& trusts;
   std::vector<Watts> shares;  ///< magnitudes, without the trusts' extras
-  Watts left;                 ///< magnitude, of the target
+  Watts target;               ///< magnitude
+  Watts left;                 ///< of the target
 };
 
 Dispatcher::Dispatcher(const DispatcherOptions& options) : options_{options} {
@@ -66,9 +67,13 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   keep_marks(now, direction, trusts);
 
   // First what the doubted do anyway, then the rest among those who respond.
-  Round round{
-      direction,        sign, children, trusts, std::vector<Watts>(children.size(), Watts{0}),
-      magnitude(target)};
+  Round round{.direction = direction,
+              .sign = sign,
+              .children = children,
+              .trusts = trusts,
+              .shares = std::vector<Watts>(children.size(), Watts{0}),
+              .target = magnitude(target),
+              .left = magnitude(target)};
   hold_the_doubted(round);
   const Watts shortfall = divide_among_believed(round);
   ask_the_doubted(round, shortfall);
@@ -76,13 +81,41 @@ DispatchPlan Dispatcher::tick(const Now& now, Watts target,
   DispatchPlan plan;
   plan.placed = (magnitude(target) - shortfall) * sign;
   plan.shortfall = shortfall * sign;
-  for (std::size_t i = 0; i < children.size(); ++i) {
-    const Watts asked = (round.shares[i] + trusts[i]->extra) * sign;
-    if (new_round) std::shift_right(trusts[i]->asked.begin(), trusts[i]->asked.end(), 1);
-    trusts[i]->asked[0] = asked;
-    plan.shares.push_back({children[i].id, asked});
-  }
+  for (std::size_t i = 0; i < children.size(); ++i) ask(round, i, new_round, plan);
   return plan;
+}
+
+void Dispatcher::ask(Round& round, std::size_t index, bool new_round, DispatchPlan& plan) {
+  const ChildState& child = round.children[index];
+  Trust& trust = *round.trusts[index];
+  const Undelivered undelivered = undelivered_of(round, index);
+  const Watts asked = (round.shares[index] + trust.extra) * round.sign;
+  if (new_round) std::shift_right(trust.asked.begin(), trust.asked.end(), 1);
+  trust.asked[0] = asked;
+  trust.most_asked = std::max(trust.most_asked, magnitude(asked));
+  plan.shares.push_back({child.id, asked, undelivered});
+  plan.asked_for += asked;
+  plan.measured += child.measured.value_or(Watts{0});
+  if (!child.measured) ++plan.unmeasured;
+}
+
+/// Before this tick's share is remembered.
+Undelivered Dispatcher::undelivered_of(const Round& round, std::size_t index) {
+  const Trust& trust = *round.trusts[index];
+  const auto missing = [&](UndeliveredReason reason, Watts asked, Watts held) {
+    const Watts power = std::min(asked, round.target) - held;
+    return power > Watts{0} ? Undelivered{reason, power * round.sign} : Undelivered{};
+  };
+  if (trust.doubted_at) {
+    return missing(trust.reason, trust.failed_at, std::max(Watts{0}, trust.limit * round.sign));
+  }
+  if (trust.misses > 0) {
+    return missing(UndeliveredReason::kMeasuredLess, trust.asked[0] * round.sign,
+                   trust.measured.value_or(Watts{0}) * round.sign);
+  }
+  const Watts full = full_power(trust.held->flexibility(), round.direction);
+  if (round.shares[index] < full) return {};
+  return missing(UndeliveredReason::kCapability, trust.most_asked, full);
 }
 
 /// Forgets what is held when a mark has passed or the target has turned; else counts what was
@@ -93,7 +126,10 @@ void Dispatcher::keep_marks(const Now& now, Direction direction,
   const bool passed = std::exchange(mark_, mark) != mark;
   const Duration lasted = now.market - std::exchange(tick_at_, now.market);
   for (Trust* trust : trusts) {
-    if (passed || trust->doubted_at) trust->held.reset();
+    if (passed || trust->doubted_at) {
+      trust->held.reset();
+      trust->most_asked = Watts{0};
+    }
     if (trust->held) trust->held->asked(magnitude(trust->asked[0]), lasted);
   }
 }
@@ -212,14 +248,17 @@ void Dispatcher::judge(Instant now, const ChildState& child, Trust& trust, bool 
     // Nobody saw it miss; but watts nobody sees for long are not counted on.
     if (new_round) ++trust.unseen;
     const bool unseen_for_long = trust.unseen >= options_.ticks_unseen_to_doubt;
-    if (unseen_for_long && !trust.doubted_at) doubt(now, Watts{0}, trust);
+    if (unseen_for_long && !trust.doubted_at)
+      doubt(now, Watts{0}, UndeliveredReason::kUnseen, trust);
     return;
   }
   trust.unseen = 0;
   const Watts newest = trust.asked[0];
   const bool same_way = child.at_most && (*child.at_most < Watts{0}) == (newest < Watts{0});
   if (same_way && magnitude(*child.at_most) < magnitude(newest)) {
-    if (!trust.doubted_at || trust.on_trial) doubt(now, *child.at_most, trust);
+    if (!trust.doubted_at || trust.on_trial) {
+      doubt(now, *child.at_most, UndeliveredReason::kTold, trust);
+    }
     trust.limit = *child.at_most;
     trust.admitted = true;
   } else if (trust.doubted_at) {
@@ -276,7 +315,7 @@ void Dispatcher::compare_doubted(Instant now, const ChildState& child, Trust& tr
     believe(trust);
     trust.failures = 0;
   } else if (trust.on_trial) {
-    doubt(now, trust.limit, trust);
+    doubt(now, trust.limit, UndeliveredReason::kMeasuredLess, trust);
   }
 }
 
@@ -293,10 +332,13 @@ void Dispatcher::compare(Instant now, const ChildState& child, Trust& trust) con
   }
   const bool on_its_way = trust.measured && magnitude(newest - measured) + tolerance <=
                                                 magnitude(newest - *trust.measured);
-  if (!on_its_way && ++trust.misses >= misses_max(child)) doubt(now, measured, trust);
+  if (!on_its_way && ++trust.misses >= misses_max(child))
+    doubt(now, measured, UndeliveredReason::kMeasuredLess, trust);
 }
 
-void Dispatcher::doubt(Instant now, Watts limit, Trust& trust) {
+void Dispatcher::doubt(Instant now, Watts limit, UndeliveredReason reason, Trust& trust) {
+  if (!trust.doubted_at) trust.failed_at = magnitude(trust.asked[0]);
+  trust.reason = reason;
   trust.limit = limit;
   trust.admitted = false;
   trust.doubted_at = now;

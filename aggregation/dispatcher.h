@@ -24,6 +24,7 @@
 
 #include "aggregation/child.h"
 #include "aggregation/held.h"
+#include "aggregation/undelivered.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
@@ -46,6 +47,9 @@ struct DispatcherOptions {
 struct Share {
   NodeId child;
   Watts power;  ///< signed
+  /// What is missing of it. Of one who is not counted on: of what it was asked when it failed, at
+  /// most the target, less what it is held to; others were asked for that instead.
+  Undelivered undelivered = {};
 };
 
 struct DispatchPlan {
@@ -54,6 +58,9 @@ struct DispatchPlan {
   /// Target less placed, same sign. It is still asked of the doubted, as far as they could: that
   /// costs nothing, and if they come back they are believed at once.
   Watts shortfall;
+  Watts asked_for;  ///< sum of the shares; never beyond the target
+  Watts measured;   ///< sum over the children that are measured
+  std::size_t unmeasured = 0;
 };
 
 class Dispatcher {
@@ -90,6 +97,9 @@ class Dispatcher {
     int unseen = 0;
     int failures = 0;                   ///< doubts in a row: doubles the wait
     std::optional<Instant> doubted_at;  ///< set: doubted
+    UndeliveredReason reason{};         ///< of the doubt
+    Watts failed_at;                    ///< magnitude asked when it was doubted
+    Watts most_asked;                   ///< magnitude, since the mark
     bool on_trial = false;              ///< doubted, and asked a little more to see
     Watts extra;                        ///< magnitude asked beyond what it was held to
     std::optional<Held> held;           ///< while it is believed, and there is an order
@@ -99,6 +109,8 @@ class Dispatcher {
   struct Round;
   void keep_marks(const Now& now, Direction direction, const std::vector<Trust*>& trusts);
   [[nodiscard]] static Watts divide_among_believed(Round& round);
+  static void ask(Round& round, std::size_t index, bool new_round, DispatchPlan& plan);
+  [[nodiscard]] static Undelivered undelivered_of(const Round& round, std::size_t index);
   [[nodiscard]] static Watts held_at(const ChildState& child, const Trust& trust,
                                      const Round& round);
   void hold_the_doubted(Round& round) const;
@@ -110,7 +122,7 @@ class Dispatcher {
   void judge(Instant now, const ChildState& child, Trust& trust, bool new_round) const;
   void compare(Instant now, const ChildState& child, Trust& trust) const;
   void compare_doubted(Instant now, const ChildState& child, Trust& trust) const;
-  static void doubt(Instant now, Watts limit, Trust& trust);
+  static void doubt(Instant now, Watts limit, UndeliveredReason reason, Trust& trust);
   static void believe(Trust& trust);
   void try_again(Instant now, Direction direction, const std::vector<ChildState>& children,
                  const std::vector<Trust*>& trusts) const;

@@ -29,6 +29,8 @@ class Held {
   /// What the child counts for now, in the direction it was held in; the other is as it was told.
   [[nodiscard]] const Flexibility& update(const Flexibility& newest);
 
+  [[nodiscard]] const Flexibility& flexibility() const { return flexibility_; }
+
  private:
   [[nodiscard]] bool explains(const DurationCurve& newest) const;
 

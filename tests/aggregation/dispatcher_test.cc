@@ -71,6 +71,7 @@ struct Fleet {
       asked += plan.shares[i].power;
     }
     REQUIRE(std::abs(asked.count) <= std::abs(target.count));
+    REQUIRE(plan.asked_for == asked);
     REQUIRE(plan.placed + plan.shortfall == target);
     REQUIRE(plan.shortfall.count * (target.count < 0 ? -1 : 1) >= 0);
   }
@@ -478,6 +479,101 @@ TEST_CASE("what a group tells of its limit counts at once, but only for the dire
   const auto shares = tick(dispatcher, Instant{3s}, Watts{-4'000});
   CHECK(shares[0].power == Watts{-4'000});
   CHECK(shares[1].power == Watts{-8'000});
+}
+
+Watts missing_of(const DispatchPlan& plan) {
+  Watts sum{0};
+  for (const auto& share : plan.shares) sum += share.undelivered.power;
+  return sum;
+}
+
+TEST_CASE("watts that do not come are named with their reason, and named no more once they do",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60));
+  const auto undelivered = [&](Watts target) { return fleet.tick(target).shares[0].undelivered; };
+  using Reason = UndeliveredReason;
+  CHECK(undelivered(Watts{8'000}) == Undelivered{});
+
+  SECTION("it does less than it is asked") {
+    fleet.members[0].responds = false;
+    fleet.members[0].stuck = Watts{500};
+    for (int tick = 0; tick < 8; ++tick) fleet.tick(Watts{8'000});
+    CHECK(undelivered(Watts{8'000}) == Undelivered{Reason::kMeasuredLess, Watts{1'500}});
+    CHECK(fleet.measured() == Watts{8'000});  // others give it
+    fleet.members[0].responds = true;
+    for (int tick = 0; tick < 60; ++tick) fleet.tick(Watts{8'000});
+    CHECK(undelivered(Watts{8'000}) == Undelivered{});
+  }
+  SECTION("it is seen no more") {
+    fleet.members[0].reports = false;
+    for (int tick = 0; tick < 12; ++tick) fleet.tick(Watts{8'000});
+    CHECK(undelivered(Watts{8'000}) == Undelivered{Reason::kUnseen, Watts{2'000}});
+    // Of a smaller target it could not have given more.
+    CHECK(undelivered(Watts{800}) == Undelivered{Reason::kUnseen, Watts{800}});
+  }
+  SECTION("it says that it can do less") {
+    fleet.members[0].capability.power = Watts{1'200};
+    CHECK(undelivered(Watts{8'000}) == Undelivered{Reason::kCapability, Watts{800}});
+  }
+  SECTION("nobody could: that is the shortfall of the node, and no child's") {
+    const auto plan = fleet.tick(Watts{23'000});
+    CHECK(plan.shortfall == Watts{3'000});
+    CHECK(missing_of(plan) == Watts{0});
+  }
+}
+
+TEST_CASE("whoever fails, no site is asked against the target, nor all together beyond it",
+          "[aggregation][dispatcher]") {
+  Rng rng{31};
+  for (int round = 0; round < 12; ++round) {
+    Fleet fleet;
+    fleet.delay = rng.below(3);
+    for (std::size_t i = 0, n = 1 + rng.below(30); i < n; ++i) {
+      fleet.members.push_back(home(between(rng, 0, 9'000), between(rng, 0, 300)));
+    }
+    Watts target{0};
+    for (int tick = 0; tick < 200; ++tick) {
+      if (rng.below(15) == 0) target = Watts{between(rng, -200'000, 200'000)};
+      if (rng.below(40) == 0) fleet.dispatcher.idle();
+      auto& member = fleet.members[rng.below(fleet.members.size())];
+      if (rng.below(3) == 0) {
+        member.responds = rng.below(3) != 0;
+        member.reports = rng.below(5) != 0;
+        member.stuck = Watts{between(rng, -9'000, 9'000)};
+        member.capability.power = Watts{between(rng, 0, 9'000)};
+      }
+      const auto plan = fleet.tick(target);  // checks the signs and the sum
+      const Watts missing = missing_of(plan);
+      REQUIRE(missing.count * (target.count < 0 ? -1 : 1) >= 0);
+    }
+  }
+}
+
+TEST_CASE("what cannot be placed is never made up for later", "[aggregation][dispatcher]") {
+  Rng rng{32};
+  for (int round = 0; round < 20; ++round) {
+    Fleet short_of_it;
+    std::int64_t able = 0;
+    for (std::size_t i = 0, n = 1 + rng.below(20); i < n; ++i) {
+      short_of_it.members.push_back(home(between(rng, 100, 9'000), between(rng, 30, 300)));
+      able += short_of_it.members.back().capability.power.count;
+    }
+    Fleet fresh;
+    fresh.members = short_of_it.members;
+    for (int tick = 0; tick < 50; ++tick) {
+      CHECK(short_of_it.tick(Watts{able * 3}).shortfall == Watts{able * 2});
+    }
+    const Watts target{between(rng, 0, able)};
+    for (int tick = 0; tick < 5; ++tick) {
+      const auto after = short_of_it.tick(target);
+      const auto never = fresh.tick(target);
+      REQUIRE(after.shortfall == Watts{0});
+      for (std::size_t i = 0; i < after.shares.size(); ++i) {
+        REQUIRE(after.shares[i].power == never.shares[i].power);
+      }
+    }
+  }
 }
 
 /// Two levels: a root over three aggregators, each over sites of which some do not respond. Reports
