@@ -111,6 +111,14 @@ struct FrequencyConfig {
   friend bool operator==(const FrequencyConfig&, const FrequencyConfig&) = default;
 };
 
+/// [feeder]: what the grid carries between the homes below and the rest, at their meters; all >= 0.
+struct FeederConfig {
+  std::optional<Watts> export_max;  ///< nothing: no limit
+  std::optional<Watts> import_max;
+  Watts site_max{17'000};  ///< what one home can do whose meter is unknown: 3 phases of 25 A
+  friend bool operator==(const FeederConfig&, const FeederConfig&) = default;
+};
+
 /// [dispatch]: how orders go down the tree.
 struct DispatchConfig {
   /// How long a subtree that hears nothing newer goes on with what it was told.
@@ -153,6 +161,7 @@ struct AggregatorConfig {
   std::vector<Endpoint> parents;   ///< most wanted first; at least one
   LinkKind link = LinkKind::kLan;  ///< never kCellular: the homes below would wait for it
   ListenConfig listen;
+  FeederConfig feeder;
   friend bool operator==(const AggregatorConfig&, const AggregatorConfig&) = default;
 };
 struct RootConfig {

@@ -40,6 +40,7 @@ class Checker {
   void programs(std::span<const ProgramConfig> programs);
   void groups(std::span<const std::string> groups);
   void frequency(const FrequencyConfig& frequency);
+  void feeder(const FeederConfig& feeder);
   void dispatch(const DispatchConfig& dispatch);
   void capacity(const CapacityConfig& capacity);
   void market(const MarketConfig& market);
@@ -208,6 +209,15 @@ void Checker::frequency(const FrequencyConfig& frequency) {
          limits::kFrequencyPollMax.count(), " ms");
 }
 
+void Checker::feeder(const FeederConfig& feeder) {
+  const auto limit = [&](std::string_view key, std::optional<Watts> value) {
+    if (value) within(key, value->count, 0, limits::kGroupPowerMax.count, " W");
+  };
+  limit("feeder.export_max_w", feeder.export_max);
+  limit("feeder.import_max_w", feeder.import_max);
+  within("feeder.site_max_w", feeder.site_max.count, 0, limits::kSitePowerMax.count, " W");
+}
+
 void Checker::dispatch(const DispatchConfig& dispatch) {
   const auto seconds = [](Duration d) { return d / std::chrono::seconds{1}; };
   within("dispatch.cut_off_hold_s", seconds(dispatch.cut_off_hold), seconds(limits::kCutOffHoldMin),
@@ -301,6 +311,7 @@ void Checker::role(const AggregatorConfig& group) {
         "\"lan\" or \"wan\": every home below would wait for its line");
   }
   listen(group.listen);
+  feeder(group.feeder);
   for (std::size_t i = 0; i < group.parents.size(); ++i) {
     const std::string& parent = group.parents[i].address;
     if (parent != group.listen.advertise && parent != group.listen.address) continue;

@@ -138,6 +138,11 @@ void print(Printer& out, const LeafConfig& leaf) {
 void print(Printer& out, const AggregatorConfig& group) {
   print(out, group.listen);
   print(out, "[[parents]]", group.parents);
+  const FeederConfig& feeder = group.feeder;
+  out.section("[feeder]");
+  if (feeder.export_max) out.whole("export_max_w", feeder.export_max->count);
+  if (feeder.import_max) out.whole("import_max_w", feeder.import_max->count);
+  out.whole("site_max_w", feeder.site_max.count);
 }
 
 void print(Printer& out, const RootConfig& root) {

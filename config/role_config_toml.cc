@@ -122,6 +122,18 @@ void read(TomlSection section, FrequencyConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, FeederConfig& into) {
+  const auto take = [&](const char* key, std::optional<Watts>& limit) {
+    if (section.find(key) == nullptr) return;
+    limit = Watts{-1};  // of a wrong type: refused as well
+    section.take_watts(key, *limit);
+  };
+  take("export_max_w", into.export_max);
+  take("import_max_w", into.import_max);
+  section.take_watts("site_max_w", into.site_max);
+  section.finish();
+}
+
 void read(TomlSection section, DispatchConfig& into) {
   std::int64_t hold_s = into.cut_off_hold / std::chrono::seconds{1};
   section.take_whole("cut_off_hold_s", hold_s);
@@ -382,6 +394,8 @@ RoleConfig FileReader::read_all() {
   read_programs(need({Role::kLeaf}, Need::kOptional), leaf.programs);
   read_groups(need({Role::kLeaf}, Need::kOptional), leaf.groups);
   read_section("frequency", need({Role::kLeaf}, Need::kOptional), leaf.frequency);
+  FeederConfig feeder;
+  read_section("feeder", need({Role::kAggregator}, Need::kOptional), feeder);
   read_section("dispatch", need({Role::kRoot}, Need::kOptional), root.dispatch);
   read_section("capacity", need({Role::kRoot}, Need::kOptional), root.capacity);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;
@@ -389,7 +403,8 @@ RoleConfig FileReader::read_all() {
   top_.finish();
 
   if (role == Role::kAggregator) {
-    config.of_role = AggregatorConfig{std::move(leaf.parents), leaf.link, std::move(root.listen)};
+    config.of_role =
+        AggregatorConfig{std::move(leaf.parents), leaf.link, std::move(root.listen), feeder};
   } else if (role == Role::kRoot) {
     config.of_role = std::move(root);
   } else {

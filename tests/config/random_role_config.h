@@ -100,6 +100,14 @@ inline LeafConfig random_leaf(Rng& rng) {
   return leaf;
 }
 
+inline FeederConfig random_feeder(Rng& rng) {
+  FeederConfig feeder;
+  if (rng.below(2) == 0) feeder.export_max = random_watts(rng);
+  if (rng.below(2) == 0) feeder.import_max = random_watts(rng);
+  if (rng.below(2) == 0) feeder.site_max = random_watts(rng);
+  return feeder;
+}
+
 inline RootConfig random_root(Rng& rng) {
   RootConfig root;
   root.listen = random_listen(rng);
@@ -145,7 +153,7 @@ inline RoleConfig random_role_config(Rng& rng) {
     case 1:
       config.of_role =
           AggregatorConfig{random_parents(rng), rng.below(2) == 0 ? LinkKind::kLan : LinkKind::kWan,
-                           random_listen(rng)};
+                           random_listen(rng), random_feeder(rng)};
       break;
     default:
       config.of_role = random_root(rng);

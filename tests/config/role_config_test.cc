@@ -116,6 +116,16 @@ const std::vector<Spoiler>& group_spoilers() {
        [](RoleConfig& c) { std::get<RootConfig>(c.of_role).etcd = EtcdConfig{}; }},
       {Role::kRoot, "etcd.endpoints[0]",
        [](RoleConfig& c) { std::get<RootConfig>(c.of_role).etcd = EtcdConfig{{"a:2379"}}; }},
+      {Role::kAggregator, "feeder.export_max_w",
+       [](RoleConfig& c) { std::get<AggregatorConfig>(c.of_role).feeder.export_max = Watts{-1}; }},
+      {Role::kAggregator, "feeder.import_max_w",
+       [](RoleConfig& c) {
+         std::get<AggregatorConfig>(c.of_role).feeder.import_max = Watts{10'000'000'001};
+       }},
+      {Role::kAggregator, "feeder.site_max_w",
+       [](RoleConfig& c) {
+         std::get<AggregatorConfig>(c.of_role).feeder.site_max = Watts{1'000'001};
+       }},
       {Role::kRoot, "capacity.confidence_pct",
        [](RoleConfig& c) { std::get<RootConfig>(c.of_role).capacity.confidence_permille = 1000; }},
       {Role::kRoot, "capacity.confidence_pct",
