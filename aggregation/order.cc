@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "aggregation/wide.h"
+
 namespace vpp::aggregation {
 namespace {
 
@@ -12,7 +14,35 @@ bool beats(const Order& a, const Order& b) {
   return a.id > b.id;
 }
 
+/// Of a whole, the part that has come in; rounded towards zero.
+std::int64_t part_of(std::int64_t whole, Duration in, Duration of) {
+  if (in >= of) return whole;
+  return static_cast<std::int64_t>(Int128{whole} * std::max(in, Duration{0}).count() / of.count());
+}
+
 }  // namespace
+
+Neighbours neighbours_of(const Order& order, const std::map<OrderId, Order>& all) {
+  Neighbours out;
+  const Order* before = nullptr;
+  for (const auto& [id, other] : all) {
+    if (id == order.id || other.state == OrderState::kCancelled) continue;
+    const bool was_there = other.from < order.from && order.from <= other.until;
+    if (was_there && (before == nullptr || beats(other, *before))) before = &other;
+    const bool goes_on = other.from <= order.until && order.until < other.until;
+    out.followed = out.followed || (goes_on && is_open(other.state));
+  }
+  if (before != nullptr) out.preceding = power_at(*before, {Watts{0}, true}, order.from);
+  return out;
+}
+
+Watts power_at(const Order& order, const Neighbours& neighbours, MarketTime now) {
+  const std::int64_t rise = order.power.count - neighbours.preceding.count;
+  const std::int64_t risen =
+      neighbours.preceding.count + part_of(rise, now - order.from, order.ramp);
+  if (neighbours.followed) return {risen};
+  return {part_of(risen, order.until - now, order.ramp)};
+}
 
 OrderBook::OrderBook(std::vector<Order> recovered) {
   for (auto& order : recovered) {

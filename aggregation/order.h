@@ -45,8 +45,21 @@ struct Order {
   MarketTime until{};
   MarketTime issued{};
   OrderState state = OrderState::kScheduled;
+  Duration ramp{0};  ///< of market time, at its begin and at its end; >= 0
   friend bool operator==(const Order&, const Order&) = default;
 };
+
+/// What an order's ramps lead from and to.
+struct Neighbours {
+  Watts preceding;        ///< of the order in force until this one begins; 0: none
+  bool followed = false;  ///< another one is in force when this one ends
+};
+[[nodiscard]] Neighbours neighbours_of(const Order& order, const std::map<OrderId, Order>& all);
+
+/// What an order asks at `now`, within its window: up from the preceding power, and down to 0 at
+/// the end unless another order goes on from there, along straight lines `ramp` long. An order
+/// shorter than its ramps does not get as far as its power.
+[[nodiscard]] Watts power_at(const Order& order, const Neighbours& neighbours, MarketTime now);
 
 /// Every change to an order is a fact of its own and durable before it takes effect.
 class OrderBook {

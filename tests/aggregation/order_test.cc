@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 
 #include "config/rng.h"
 
@@ -252,6 +253,79 @@ TEST_CASE("the schedule is what the book will say minute by minute", "[aggregati
       REQUIRE(all_active_at(book, minute) == planned);
     }
   }
+}
+
+Order ramped(std::int64_t power, std::chrono::minutes from, std::chrono::minutes until,
+             Duration ramp) {
+  Order out = order("", OrderSource::kOperator, from, until);
+  out.power = Watts{power};
+  out.ramp = ramp;
+  return out;
+}
+
+TEST_CASE("an order without a ramp asks its power throughout", "[aggregation][order]") {
+  const Order flat = ramped(-3'000, 10min, 20min, 0s);
+  for (const auto minute : {10min, 15min, 19min}) {
+    CHECK(power_at(flat, {Watts{700}, false}, MarketTime{minute}) == Watts{-3'000});
+  }
+}
+
+TEST_CASE("an order ramps up from what was before it, and down unless another one follows",
+          "[aggregation][order]") {
+  const Order up = ramped(6'000, 10min, 20min, 2min);
+  const auto power = [&](Neighbours neighbours, std::chrono::seconds at) {
+    return power_at(up, neighbours, MarketTime{at}).count;
+  };
+  CHECK(power({}, 600s) == 0);
+  CHECK(power({}, 630s) == 1'500);
+  CHECK(power({}, 720s) == 6'000);
+  CHECK(power({}, 1'080s) == 6'000);
+  CHECK(power({}, 1'170s) == 1'500);
+  CHECK(power({Watts{-2'000}, false}, 600s) == -2'000);
+  CHECK(power({Watts{-2'000}, false}, 660s) == 2'000);
+  CHECK(power({Watts{0}, true}, 1'170s) == 6'000);
+}
+
+TEST_CASE("a ramped order never goes beyond its power and the one before, nor jumps",
+          "[aggregation][order]") {
+  Rng rng{51};
+  for (int round = 0; round < 200; ++round) {
+    const auto minutes = std::chrono::minutes{1 + rng.below(20)};
+    const Order one = ramped(static_cast<std::int64_t>(rng.below(20'001)) - 10'000, 10min,
+                             10min + minutes, std::chrono::seconds{1 + rng.below(900)});
+    const Neighbours around{Watts{static_cast<std::int64_t>(rng.below(20'001)) - 10'000},
+                            rng.below(2) == 0};
+    const std::int64_t low = std::min({Watts{0}, one.power, around.preceding}).count;
+    const std::int64_t high = std::max({Watts{0}, one.power, around.preceding}).count;
+    const std::int64_t step = 2 * (high - low) * 1000 / one.ramp.count() + 2;
+    std::int64_t before = power_at(one, around, one.from).count;
+    for (MarketTime at = one.from + 1s; at < one.until; at += 1s) {
+      const std::int64_t power = power_at(one, around, at).count;
+      REQUIRE(power >= low);
+      REQUIRE(power <= high);
+      REQUIRE(std::abs(power - before) <= step);
+      before = power;
+    }
+  }
+}
+
+TEST_CASE("an order's neighbours are those in force right before and right after it",
+          "[aggregation][order]") {
+  OrderBook book;
+  const auto first = book.add(at(0min), ramped(2'000, 10min, 20min, 0s));
+  const auto second = book.add(at(0min), ramped(5'000, 20min, 30min, 60s));
+  const auto apart = book.add(at(0min), ramped(7'000, 31min, 40min, 60s));
+  CHECK(neighbours_of(first, book.all()).preceding == Watts{0});
+  CHECK(neighbours_of(first, book.all()).followed);
+  CHECK(neighbours_of(second, book.all()).preceding == Watts{2'000});
+  CHECK_FALSE(neighbours_of(second, book.all()).followed);
+  CHECK(neighbours_of(apart, book.all()).preceding == Watts{0});
+  // An order that takes the place of another begins from its power.
+  const auto instead = book.add(at(12min), ramped(-1'000, 15min, 18min, 60s));
+  CHECK(neighbours_of(instead, book.all()).preceding == Watts{2'000});
+  (void)book.cancel(at(13min), first.id);
+  CHECK(neighbours_of(instead, book.all()).preceding == Watts{0});
+  CHECK(neighbours_of(second, book.all()).preceding == Watts{0});
 }
 
 }  // namespace
