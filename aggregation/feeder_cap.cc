@@ -41,8 +41,9 @@ std::int64_t FeederCap::rise(std::int64_t most, Duration since) const {
 }
 
 Watts FeederCap::allow(Instant now, Watts target, const FeederReadings& readings) {
-  const std::int64_t homes = readings.net.count - readings.batteries.count;
-  watch(now, homes);
+  const std::int64_t alone = readings.net.count - readings.batteries.count;
+  watch(now, alone);
+  const std::int64_t homes = alone + readings.elsewhere.count;
   const Duration since = at_ ? now - *at_ : Duration{1s};
   at_ = now;
   const std::int64_t sign = target < Watts{0} ? -1 : 1;

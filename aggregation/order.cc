@@ -27,6 +27,7 @@ Neighbours neighbours_of(const Order& order, const std::map<OrderId, Order>& all
   const Order* before = nullptr;
   for (const auto& [id, other] : all) {
     if (id == order.id || other.state == OrderState::kCancelled) continue;
+    if (other.scope != order.scope || other.service != order.service) continue;
     const bool was_there = other.from < order.from && order.from <= other.until;
     if (was_there && (before == nullptr || beats(other, *before))) before = &other;
     const bool goes_on = other.from <= order.until && order.until < other.until;

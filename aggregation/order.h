@@ -49,7 +49,7 @@ struct Order {
   friend bool operator==(const Order&, const Order&) = default;
 };
 
-/// What an order's ramps lead from and to.
+/// What an order's ramps lead from and to, of the same scope and service.
 struct Neighbours {
   Watts preceding;        ///< of the order in force until this one begins; 0: none
   bool followed = false;  ///< another one is in force when this one ends

@@ -47,7 +47,7 @@ mesh::ChildrenOptions children_options(const NodeOptions& options, const Recover
 AggregatorNode::AggregatorNode(const NodeOptions& options, Rng rng, const Recovered& recovered)
     : options_{options},
       uplink_{uplink_options(options), rng.fork(), recovered.uplink},
-      group_{children_options(options, recovered), options.dispatch, rng.fork()},
+      group_{children_options(options, recovered), options.dispatch, rng.fork(), options.feeder},
       fences_{recovered.fence} {}
 
 void AggregatorNode::step(const Now& now, const Event& event) {

@@ -4,19 +4,20 @@
 #include <utility>
 #include <variant>
 
+#include "daemon/node/feeder.h"
 #include "daemon/node/scoped.h"
 #include "daemon/node/summing.h"
 
 namespace vpp::node {
 
 Group::Group(const mesh::ChildrenOptions& options, const aggregation::DispatcherOptions& dispatch,
-             Rng rng)
-    : children_{options, rng}, dispatch_{dispatch} {
+             Rng rng, const aggregation::FeederLimits& feeder)
+    : children_{options, rng}, dispatch_{dispatch}, feeder_{feeder} {
   (void)lane_of(Scope{});
 }
 
 Lane& Group::lane_of(const Scope& scope) {
-  return lanes_.try_emplace(scope, scope, dispatch_).first->second;
+  return lanes_.try_emplace(scope, scope, dispatch_, feeder_).first->second;
 }
 
 mesh::GroupSummary Group::summary(const Now& now) const {
@@ -116,6 +117,16 @@ Watts Group::reserved_elsewhere(const Now& now, const Lane& lane, Watts share,
   return out;
 }
 
+aggregation::FeederReadings Group::readings(const Lane& lane,
+                                            const std::vector<mesh::ChildView>& children) const {
+  if (!feeder_.export_max && !feeder_.import_max) return {};
+  aggregation::FeederReadings out = feeder_readings(children);
+  for (const auto& [scope, other] : lanes_) {
+    if (&other != &lane && other.books()) out.elsewhere += other.books()->asked_for;
+  }
+  return out;
+}
+
 Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
   watch(now);
   Lane& lane = lane_of(asked.scope);
@@ -123,7 +134,9 @@ Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
   Watts elsewhere{0};
   const bool alone = asked.scope == Scope{} && lanes_.size() == 1;
   if (asked.share && !alone) elsewhere = reserved_elsewhere(now, lane, *asked.share, children);
+  const auto feeder = readings(lane, children);
   Below below = lane.look(now, children_, std::move(children));
+  below.feeder = feeder;
   if (lanes_.size() > 1) leave_out_the_busy(lane, below);
   invalid_ = below.invalid;
   const Watts shortfall = lane.dispatch(now, asked, below, elsewhere, children_);
@@ -156,6 +169,16 @@ void Group::fill(NodeStatus& out, const Now& now) const {
   out.children = children_.view(now);
   out.draining = children_.draining();
   out.asked = asked_of(out.children);
+  for (const auto& [scope, lane] : lanes_) {
+    if (lane.books()) out.books.push_back(*lane.books());
+  }
+  out.undelivered.resize(out.children.size());
+  for (std::size_t i = 0; i < out.children.size(); ++i) {
+    for (const auto& [scope, lane] : lanes_) {
+      const auto missing = lane.undelivered_of(out.children[i].id);
+      if (missing.power != Watts{0}) out.undelivered[i] = missing;
+    }
+  }
   out.rates = rates_of(out.children);
   out.counters = children_.counters();
   if (children_.located_count() <= kLocatedShown) out.located = children_.located();

@@ -25,7 +25,7 @@ namespace vpp::node {
 class Group {
  public:
   Group(const mesh::ChildrenOptions& options, const aggregation::DispatcherOptions& dispatch,
-        Rng rng);
+        Rng rng, const aggregation::FeederLimits& feeder = {});
 
   mesh::Children& children() { return children_; }
   [[nodiscard]] const mesh::Children& children() const { return children_; }
@@ -75,8 +75,12 @@ class Group {
   [[nodiscard]] Watts reserved_elsewhere(const Now& now, const Lane& lane, Watts share,
                                          const std::vector<mesh::ChildView>& children) const;
 
+  [[nodiscard]] aggregation::FeederReadings readings(
+      const Lane& lane, const std::vector<mesh::ChildView>& children) const;
+
   mesh::Children children_;
   aggregation::DispatcherOptions dispatch_;
+  aggregation::FeederLimits feeder_;
   std::map<Scope, Lane> lanes_;  ///< the default one is always there
   MembershipNews news_;
   Reliability reliability_;  ///< of the default scope's orders

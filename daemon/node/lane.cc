@@ -102,9 +102,11 @@ Watts Lane::dispatch(const Now& now, const mesh::Dispatch& asked, const Below& b
   asking_ = !is_release(asked);
   target_ = asked.share.value_or(Watts{0});
   asked_.clear();
+  books_.reset();
   if (asked.share) {
     shortfall_ = split_now(now, asked, below, elsewhere, forms);
   } else {
+    (void)within_feeder(now, Watts{0}, below);
     dispatcher_.idle();
     shortfall_ = Watts{0};
     waiting_for_ = kNoOrder;
@@ -135,17 +137,30 @@ Watts Lane::split_now(const Now& now, const mesh::Dispatch& asked, const Below& 
   const auto [low, high] = std::minmax({Watts{0}, *asked.share});
   const Watts reserved = promises_.reserved(now.protocol, now.market, *asked.share) + elsewhere;
   const Watts free = *asked.share - std::clamp(reserved, low, high);
-  const auto plan = dispatcher_.tick(now, free, below.counted);
+  const Watts capped = free - within_feeder(now, free, below);
+  const auto plan = dispatcher_.tick(now, free - capped, below.counted);
   if (waiting_for_ != asked.order) {
     waiting_for_ = asked.order;
     unacknowledged_.clear();
     for (const auto& share : plan.shares) unacknowledged_.insert(share.child);
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
-    asked_[plan.shares[i].child] = plan.shares[i].power;
+    asked_[plan.shares[i].child] = plan.shares[i];
     out[i].share = plan.shares[i].power + Watts{planted(Bug::kWattGained) ? 1 : 0};
   }
-  return plan.shortfall;
+  books_ = {.scope = scope_,
+            .asked = *asked.share,
+            .reserved = *asked.share - free,
+            .capped = capped,
+            .not_placed = plan.shortfall,
+            .asked_for = plan.asked_for,
+            .measured = plan.measured,
+            .unmeasured = plan.unmeasured};
+  return plan.shortfall + std::clamp(capped, low, high);
+}
+
+Watts Lane::within_feeder(const Now& now, Watts free, const Below& below) {
+  return feeder_ ? feeder_->allow(now.protocol, free, below.feeder) : free;
 }
 
 std::vector<Reliability::Doing> Lane::doing(const Below& below) const {

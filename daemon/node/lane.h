@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "aggregation/dispatcher.h"
+#include "aggregation/feeder_cap.h"
 #include "config/scope.h"
+#include "daemon/node/node.h"
 #include "daemon/node/promises.h"
 #include "daemon/node/reliability.h"
 #include "mesh/children.h"
@@ -23,12 +25,16 @@ struct Below {
                                 ///< former parent told them
   std::vector<NodeId> silent;   ///< sites that are lost or whose values are too old
   std::vector<NodeId> invalid;  ///< groups whose newest report was no valid curve
+  aggregation::FeederReadings feeder;  ///< of all children, in the scope or not
 };
 
 class Lane {
  public:
-  Lane(Scope scope, const aggregation::DispatcherOptions& dispatch)
-      : scope_{std::move(scope)}, dispatcher_{dispatch} {}
+  Lane(Scope scope, const aggregation::DispatcherOptions& dispatch,
+       const aggregation::FeederLimits& feeder)
+      : scope_{std::move(scope)}, dispatcher_{dispatch} {
+    if (feeder.export_max || feeder.import_max) feeder_.emplace(feeder);
+  }
 
   /// Between orders: who was lost since the last one may still follow it. True: somebody in contact
   /// has not answered its release, and is to be released again.
@@ -53,8 +59,14 @@ class Lane {
   [[nodiscard]] Watts shortfall() const { return shortfall_; }
   [[nodiscard]] Watts asked_of(NodeId child) const {
     const auto it = asked_.find(child);
-    return it == asked_.end() ? Watts{0} : it->second;
+    return it == asked_.end() ? Watts{0} : it->second.power;
   }
+  [[nodiscard]] aggregation::Undelivered undelivered_of(NodeId child) const {
+    const auto it = asked_.find(child);
+    return it == asked_.end() ? aggregation::Undelivered{} : it->second.undelivered;
+  }
+  /// Of the newest tick; nothing: no order.
+  [[nodiscard]] const std::optional<DispatchBooks>& books() const { return books_; }
   [[nodiscard]] const aggregation::Dispatcher& dispatcher() const { return dispatcher_; }
   [[nodiscard]] const Promises& promises() const { return promises_; }
   /// The newest dispatch was no release: somebody may follow it, now or later.
@@ -66,6 +78,7 @@ class Lane {
   [[nodiscard]] std::vector<Reliability::Doing> doing(const Below& below) const;
 
  private:
+  [[nodiscard]] Watts within_feeder(const Now& now, Watts free, const Below& below);
   [[nodiscard]] Watts split_now(const Now& now, const mesh::Dispatch& asked, const Below& below,
                                 Watts elsewhere, std::vector<mesh::Dispatch>& out);
   void send(const Now& now, NodeId child, const mesh::Dispatch& form, mesh::Children& children);
@@ -80,9 +93,11 @@ class Lane {
 
   Scope scope_;
   aggregation::Dispatcher dispatcher_;
+  std::optional<aggregation::FeederCap> feeder_;
   Promises promises_;
   std::map<NodeId, Renewed> renewed_;  ///< of children whose line does not bear it every tick
-  std::map<NodeId, Watts> asked_;
+  std::map<NodeId, aggregation::Share> asked_;
+  std::optional<DispatchBooks> books_;
   bool asking_ = false;  ///< the newest dispatch was no release
   Watts target_;
   Watts shortfall_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "aggregation/dispatcher.h"
+#include "aggregation/feeder_cap.h"
 #include "aggregation/order.h"
 #include "aggregation/response.h"
 #include "bidding/workflow.h"
@@ -71,6 +72,7 @@ struct NodeOptions {
   std::vector<std::string> groups;              ///< leaf: "key=value"
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
+  aggregation::FeederLimits feeder;  ///< aggregator: of what is below it
   RootOptions root;
   /// Root: how long those below go on with what they were told when they hear nothing newer.
   Duration cut_off_hold = limits::kCutOffHold;
@@ -153,6 +155,7 @@ struct SendOrder {
   Duration duration{0};
   Scope scope = {};
   Service service = Service::kEnergy;
+  Duration ramp{0};  ///< of market time, at its begin and its end
 };
 struct CancelOrder {
   OrderId order;
@@ -268,6 +271,20 @@ struct InForce {
   MarketTime until{};
 };
 
+/// What became of the watts this node is asked, in its newest tick: asked = reserved + capped +
+/// placed + not placed. All of the sign of `asked`, but for `measured`, and for `capped` while the
+/// order relieves a feeder that is beyond its limit.
+struct DispatchBooks {
+  Scope scope = {};
+  Watts asked;
+  Watts reserved;    ///< kept free for those out of contact, who may still give it
+  Watts capped;      ///< not asked of anybody: a limit of this node
+  Watts not_placed;  ///< all who respond give all they can
+  Watts asked_for;   ///< sum of what the children were asked
+  Watts measured;    ///< sum over the children that are measured
+  std::size_t unmeasured = 0;
+};
+
 struct NodeStatus {
   NodeId self;
   Role role = Role::kLeaf;
@@ -294,7 +311,9 @@ struct NodeStatus {
   std::vector<mesh::ChildView> children;
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.
   std::optional<std::vector<mesh::Located>> located;
-  std::vector<Watts> asked;       ///< newest share per child, same order; 0 when none
+  std::vector<Watts> asked;  ///< newest share per child, same order; 0 when none
+  std::vector<aggregation::Undelivered> undelivered;  ///< of `asked`, what is missing and why
+  std::vector<DispatchBooks> books;                   ///< one for each scope with an order
   std::vector<ChildRates> rates;  ///< what was learned of each child, same order
   /// Root: at which probability of a shortfall it promises, calibrated by what was delivered.
   aggregation::PerMillion shortfall_level = kShortfallDefault;

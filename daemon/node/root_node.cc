@@ -147,6 +147,9 @@ std::string RootNode::why_not(const Now& now, const SendOrder& command) const {
   if (command.duration <= 0ms || command.duration > kOrderDurationMax) {
     return "the duration must be above 0 and at most 24 h";
   }
+  if (command.ramp < 0ms || command.ramp > kOrderDurationMax) {
+    return "the ramp must be from 0 to 24 h";
+  }
   if (std::abs(command.power.count) > limits::kGroupPowerMax.count) {
     return "the power is beyond any fleet (10 GW)";
   }
@@ -189,7 +192,8 @@ Reply RootNode::send_order(const Now& now, const SendOrder& command) {
                                   .power = command.power,
                                   .from = from,
                                   .until = from + command.duration,
-                                  .issued = now.market});
+                                  .issued = now.market,
+                                  .ramp = command.ramp});
   notice(Severity::kInfo, "VPP_ORDER_BOOKED",
          "order " + std::to_string(reply.order->id.value) + " of " +
              std::to_string(command.power.count) + " W" + for_scope(command.scope) +
@@ -250,7 +254,7 @@ void RootNode::tick(const Now& now, const Scope& scope,
   told.sequence = sequence_;
   told.tick = ++tick_;
   const Watts shortfall = group_.dispatch(now, told);
-  if (active) say_shortfall(active_.at(scope), shortfall);
+  if (active) say_shortfall(active_.at(scope), *told.share, shortfall);
 }
 
 bool RootNode::is_acknowledged(OrderId order) const {
@@ -305,7 +309,7 @@ mesh::Dispatch RootNode::form(const Now& now, const Scope& scope,
                      .service = Service::kEnergy};
   if (active) {
     out.order = active->id;
-    out.share = active->power;
+    out.share = power_of(now, *active);
     out.service = active->service;
     out.from = active->from;
     out.until = std::max(active->until, now.market + 1ms);
@@ -323,8 +327,13 @@ mesh::Dispatch RootNode::form(const Now& now, const Scope& scope,
   return out;
 }
 
-void RootNode::say_shortfall(Active& active, Watts shortfall) {
-  const Watts asked = active.order.power;
+Watts RootNode::power_of(const Now& now, const aggregation::Order& order) const {
+  const bool ramps = order.ramp > Duration{0} && order.service == Service::kEnergy;
+  if (!ramps) return order.power;
+  return aggregation::power_at(order, aggregation::neighbours_of(order, orders_.all()), now.market);
+}
+
+void RootNode::say_shortfall(Active& active, Watts asked, Watts shortfall) {
   const auto change = std::abs(shortfall.count - active.told_shortfall.count);
   if (change * 100 <= std::abs(asked.count)) return;
   active.told_shortfall = shortfall;
@@ -421,7 +430,7 @@ NodeStatus RootNode::status(const Now& now) const {
   group_.fill(out, now);
   for (const auto& [scope, active] : active_) {
     const aggregation::Order& order = active.order;
-    out.in_force.push_back({order.id, scope, order.service, order.power, order.until});
+    out.in_force.push_back({order.id, scope, order.service, power_of(now, order), order.until});
   }
   fill_target(out);
   out.tick = tick_;

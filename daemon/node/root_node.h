@@ -72,7 +72,9 @@ class RootNode final : public RoleNode {
   [[nodiscard]] mesh::Dispatch form(const Now& now, const Scope& scope,
                                     const std::optional<aggregation::Order>& active,
                                     const std::vector<aggregation::Order>& schedule) const;
-  void say_shortfall(Active& active, Watts shortfall);
+  /// Its ramps followed.
+  [[nodiscard]] Watts power_of(const Now& now, const aggregation::Order& order) const;
+  void say_shortfall(Active& active, Watts asked, Watts shortfall);
   [[nodiscard]] Instant activated_at(OrderId order) const;
   [[nodiscard]] aggregation::PerMillion shortfall_level() const;
   [[nodiscard]] bidding::PlantState plant(const Now& now) const;

@@ -31,7 +31,8 @@ struct GroupBench {
   mesh::Stamp heard = 0;
   std::uint64_t sequence = 0;
 
-  GroupBench() : group{mesh::testing::ChildrenBench::options_of(Role::kAggregator), {}, Rng{1}} {
+  explicit GroupBench(const aggregation::FeederLimits& feeder = {})
+      : group{mesh::testing::ChildrenBench::options_of(Role::kAggregator), {}, Rng{1}, feeder} {
     stand({kSelf, kRoot});
     for (const std::uint64_t n : {1U, 2U}) join(n);
   }
@@ -177,4 +178,41 @@ TEST_CASE("a release is said again until whoever hears it has answered", "[node]
   bench.report(2);
   CHECK_FALSE(bench.group.keep_up(bench.now, Scope{}));
   CHECK(bench.group.summary(bench.now).reserved == Watts{0});
+}
+
+TEST_CASE("what becomes of the watts that a group is asked is written down", "[node][group]") {
+  GroupBench bench;
+  bench.cleared({1, 2});
+  const auto status = [&] {
+    NodeStatus out;
+    bench.group.fill(out, bench.now);
+    return out;
+  };
+  CHECK_FALSE(status().books.has_value());
+  bench.tick(Watts{4'000});
+  bench.tick(Watts{4'000});
+  auto books = status().books;
+  REQUIRE(books.has_value());
+  CHECK(books->asked == Watts{4'000});
+  CHECK(books->asked_for == Watts{4'000});
+  CHECK(books->measured == Watts{4'000});
+  CHECK(books->not_placed == Watts{0});
+  bench.tick(Watts{13'000});  // of 10,000
+  books = status().books;
+  CHECK(books->asked_for == Watts{10'000});
+  CHECK(books->not_placed == Watts{3'000});
+  CHECK(status().undelivered == std::vector<aggregation::Undelivered>(2));
+  bench.tick(std::nullopt);
+  CHECK_FALSE(status().books.has_value());
+}
+
+TEST_CASE("a feeder of which no meter is known carries nothing for an order", "[node][group]") {
+  GroupBench bench{{.export_max = Watts{30'000}, .import_max = std::nullopt}};
+  bench.cleared({1, 2});
+  bench.tick(Watts{4'000});
+  CHECK(bench.words() == "0 0");
+  CHECK(bench.group.summary(bench.now).shortfall == Watts{4'000});
+  NodeStatus status;
+  bench.group.fill(status, bench.now);
+  CHECK(status.books->capped == Watts{4'000});
 }

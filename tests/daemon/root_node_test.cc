@@ -298,3 +298,33 @@ TEST_CASE("an order for a program or group that nobody serves is refused, and sa
   order.scope = {"emergncy", "region=north"};
   CHECK(bench.ask(order).refused == "no site below serves emergncy in region=north; known: energy");
 }
+
+TEST_CASE("an order with a ramp is followed up and down, tick by tick", "[node][root]") {
+  NodeOptions options;
+  options.self = kMe;
+  options.role = Role::kRoot;
+  options.bidding.enabled = false;
+  Now now{Instant{10s}, MarketTime{24h * 20'000}, 1};
+  Node node{options, Rng{1}, now, Recovered{}};
+  const MarketTime begin = now.market;
+  node.step(now,
+            OperatorAsked{1, SendOrder{"a", Watts{6'000}, {}, 10min, {}, Service::kEnergy, 1min}});
+  const auto target_at = [&](Duration since) {
+    while (now.market < begin + since) {
+      now.protocol += 500ms;
+      now.market += 500ms;
+      node.advance(now);
+      (void)node.take_effects();
+    }
+    return node.status(now).target;
+  };
+  (void)node.take_effects();
+  CHECK(target_at(0s) == Watts{0});
+  CHECK(target_at(30s) == Watts{3'000});
+  CHECK(target_at(60s) == Watts{6'000});
+  CHECK(target_at(9min) == Watts{6'000});
+  CHECK(target_at(9min + 45s) == Watts{1'500});
+  CHECK(target_at(10min + 1s) == std::nullopt);
+  node.step(now, OperatorAsked{2, SendOrder{"b", Watts{1}, {}, 1min, {}, Service::kEnergy, -1s}});
+  CHECK_FALSE(node.take_effects().replies.at(0).refused.empty());
+}

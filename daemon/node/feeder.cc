@@ -1,0 +1,40 @@
+#include "daemon/node/feeder.h"
+
+#include <variant>
+
+namespace vpp::node {
+namespace {
+
+void add(aggregation::FeederReadings& out, const mesh::SiteSummary& site) {
+  if (site.stale || !site.net) {
+    ++out.unknown;
+    return;
+  }
+  out.net += *site.net;
+  if (site.order != kNoOrder) out.batteries += site.measured.value_or(Watts{0});
+}
+
+void add(aggregation::FeederReadings& out, const mesh::GroupSummary& group) {
+  out.net += group.net;
+  out.batteries += group.measured;
+  for (const auto& scope : group.scopes) out.batteries += scope.measured;
+  out.unknown += group.net_unknown;
+}
+
+}  // namespace
+
+aggregation::FeederReadings feeder_readings(const std::vector<mesh::ChildView>& children) {
+  aggregation::FeederReadings out;
+  for (const auto& child : children) {
+    if (child.moved) continue;
+    const auto* group = child.summary ? std::get_if<mesh::GroupSummary>(&*child.summary) : nullptr;
+    if (child.attached && child.summary) {
+      std::visit([&](const auto& summary) { add(out, summary); }, *child.summary);
+    } else {
+      out.unknown += group != nullptr ? group->coverage.enrolled : 1;
+    }
+  }
+  return out;
+}
+
+}  // namespace vpp::node
