@@ -91,6 +91,7 @@ Json child_part(const node::NodeStatus& status, const Places& places, std::size_
            {"lease_left_ms", child.attached ? Json((child.lease_until - now).count()) : Json()},
            {"measured_w", nullptr},
            {"asked_w", index < status.asked.size() ? Json(status.asked[index].count) : Json()},
+           {"undelivered", undelivered_part(status, index)},
            {"stored_wh", nullptr},
            {"shortfall_w", nullptr},
            {"coverage", nullptr},
@@ -127,6 +128,24 @@ Json node_by_place(const mesh::Located& at) {
           {"session", at.session},    {"self", false},   {"via", to_string(at.via)}};
 }
 
+/// What becomes of the watts that this node is asked, for each program and group.
+Json books_part(const std::vector<node::DispatchBooks>& all) {
+  Json out = Json::array();
+  for (const node::DispatchBooks& books : all) {
+    const std::string& group = books.scope.group;
+    out.push_back({{"program", books.scope.program},
+                   {"group", group.empty() ? Json() : Json(group)},
+                   {"asked_w", books.asked.count},
+                   {"asked_for_w", books.asked_for.count},
+                   {"measured_w", books.measured.count},
+                   {"unmeasured", books.unmeasured},
+                   {"reserved_w", books.reserved.count},
+                   {"node_cap_w", books.capped.count},
+                   {"not_placed_w", books.not_placed.count}});
+  }
+  return out;
+}
+
 Json node_of_self(const Snapshot& snapshot) {
   const node::NodeStatus& status = snapshot.status;
   const bool leaf = status.role == Role::kLeaf;
@@ -147,6 +166,7 @@ Json node_of_self(const Snapshot& snapshot) {
           {"measured_w", watts(measured_of(status))},
           {"asked_w", watts(status.target)},
           {"stored_wh", stored_part(status)},
+          {"dispatch", books_part(status.books)},
           {"shortfall_w", leaf ? Json() : Json(status.group.shortfall.count)},
           {"coverage", leaf ? Json() : coverage_part(status.group.coverage)},
           {"up", flexibility ? short_part(flexibility->up) : Json()},

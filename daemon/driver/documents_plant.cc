@@ -34,6 +34,7 @@ Json order_part(const node::NodeStatus& status, const aggregation::Order& order)
           {"from_ms", market_ms(order.from)},
           {"until_ms", market_ms(order.until)},
           {"issued_ms", market_ms(order.issued)},
+          {"ramp_s", order.ramp / std::chrono::seconds{1}},
           {"delivered_wh", delivered_part(status, order.id)}};
 }
 
@@ -73,7 +74,8 @@ Json shares_part(const node::NodeStatus& status, OrderId id) {
     shares.push_back({{"id", to_string(child.id)},
                       {"name", child.name},
                       {"asked_w", status.asked[i].count},
-                      {"measured_w", watts(measured_by(child))}});
+                      {"measured_w", watts(measured_by(child))},
+                      {"undelivered", undelivered_part(status, i)}});
   }
   return shares;
 }

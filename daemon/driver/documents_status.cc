@@ -202,6 +202,13 @@ Json move_part(const mesh::Move& move, Instant now) {
           {"gap_ms", move.to ? Json(move.gap.count()) : Json()}};
 }
 
+Json undelivered_part(const node::NodeStatus& status, std::size_t child) {
+  if (child >= status.undelivered.size()) return {};
+  const aggregation::Undelivered& missing = status.undelivered[child];
+  if (missing.reason == aggregation::UndeliveredReason::kNone) return {};
+  return {{"power_w", missing.power.count}, {"reason", to_string(missing.reason)}};
+}
+
 Json uplink_part(const node::NodeStatus& status) {
   if (status.role == Role::kRoot) return {};
   Json path = Json::array();

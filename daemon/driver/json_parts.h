@@ -70,6 +70,8 @@ constexpr auto kShortest = std::chrono::milliseconds{std::chrono::minutes{5}};
 constexpr auto kLongest = std::chrono::milliseconds{aggregation::kGrid.back()};
 
 /// documents_status.cc; also parts of a node's own document. Null where the role has none.
+/// What is missing of a child's share and why; null where nothing is.
+[[nodiscard]] Json undelivered_part(const node::NodeStatus& status, std::size_t child);
 [[nodiscard]] Json uplink_part(const node::NodeStatus& status);
 [[nodiscard]] Json tree_part(const node::NodeStatus& status);
 [[nodiscard]] Json membership_part(const mesh::ChildrenCounters& counters);

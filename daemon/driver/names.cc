@@ -34,6 +34,30 @@ std::string_view to_string(aggregation::OrderSource source) {
   return source == aggregation::OrderSource::kOperator ? "operator" : "market";
 }
 
+std::string_view to_string(Service service) {
+  return service == Service::kEnergy ? "energy" : "frequency";
+}
+
+std::string_view to_string(aggregation::UndeliveredReason reason) {
+  switch (reason) {
+    case aggregation::UndeliveredReason::kNone:
+      return "none";
+    case aggregation::UndeliveredReason::kUnseen:
+      return "unseen";
+    case aggregation::UndeliveredReason::kMeasuredLess:
+      return "measured_less";
+    case aggregation::UndeliveredReason::kTold:
+      return "told";
+    case aggregation::UndeliveredReason::kCapability:
+      return "capability";
+    case aggregation::UndeliveredReason::kNodeCap:
+      return "node_cap";
+    case aggregation::UndeliveredReason::kNotPlaced:
+      return "not_placed";
+  }
+  return "";
+}
+
 std::string_view to_string(device::Mode mode) {
   switch (mode) {
     case device::Mode::kLocalDefault:

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "aggregation/order.h"
+#include "aggregation/undelivered.h"
 #include "daemon/node/node.h"
 #include "device/site.h"
 
@@ -13,5 +14,6 @@ namespace vpp::driver {
 [[nodiscard]] std::string_view to_string(aggregation::OrderState state);
 [[nodiscard]] std::string_view to_string(aggregation::OrderSource source);
 [[nodiscard]] std::string_view to_string(device::Mode mode);
+[[nodiscard]] std::string_view to_string(aggregation::UndeliveredReason reason);
 
 }  // namespace vpp::driver

@@ -69,7 +69,7 @@ std::optional<std::string> take_scope(const Json& body, node::SendOrder& into) {
 std::expected<OrderRequest, std::string> parse_order_request(std::string_view body) {
   const Json json = Json::parse(body, nullptr, false);
   if (!json.is_object()) return std::unexpected{"the body is no JSON object"};
-  static constexpr std::array kKnown{"key",     "power_w", "duration_s", "from_ms",
+  static constexpr std::array kKnown{"key",     "power_w", "duration_s", "from_ms", "ramp_s",
                                      "program", "group",   "service",    "dry_run"};
   for (const auto& [name, value] : json.items()) {
     if (std::ranges::find(kKnown, name) == kKnown.end()) {
@@ -95,6 +95,11 @@ std::expected<OrderRequest, std::string> parse_order_request(std::string_view bo
     out.command.from = MarketTime{std::chrono::milliseconds{*from}};
   }
   if (const auto why = take_scope(json, out.command)) return std::unexpected{*why};
+  if (json.contains("ramp_s")) {
+    const auto ramp = whole(json, "ramp_s", 0, kDurationMaxS);
+    if (!ramp) return std::unexpected{"ramp_s: whole seconds, 0 to 86400"};
+    out.command.ramp = std::chrono::seconds{*ramp};
+  }
   if (const auto dry = json.find("dry_run"); dry != json.end()) {
     if (!dry->is_boolean()) return std::unexpected{"dry_run: true or false"};
     out.dry_run = dry->get<bool>();

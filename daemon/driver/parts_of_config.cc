@@ -46,6 +46,9 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   if (const ListenConfig* listen = listen_of(config)) {
     out.serves = Endpoint{listen->advertise, identity.keys.curve};
   }
+  if (const auto* group = std::get_if<AggregatorConfig>(&config.of_role)) {
+    out.feeder = {group->feeder.export_max, group->feeder.import_max, group->feeder.site_max};
+  }
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
     out.cut_off_hold = root->dispatch.cut_off_hold;
     out.shortfall = {(1000 - root->capacity.confidence_permille) * 1000};

@@ -97,6 +97,7 @@ Json to_document(const aggregation::Order& order) {
           {"from_ms", order.from.time_since_epoch().count()},
           {"until_ms", order.until.time_since_epoch().count()},
           {"issued_ms", order.issued.time_since_epoch().count()},
+          {"ramp_ms", order.ramp.count()},
           {"state", std::to_underlying(order.state)}};
 }
 
@@ -140,6 +141,14 @@ MarketTime market_ms(const Json& document, const char* key) {
   return MarketTime{std::chrono::milliseconds{whole<std::int64_t>(document, key)}};
 }
 
+/// Orders of before have none.
+Duration ramp_of(const Json& document) {
+  if (!document.contains("ramp_ms")) return Duration{0};
+  const auto ms = whole<std::int64_t>(document, "ramp_ms");
+  if (ms < 0) throw std::runtime_error{"ramp_ms is below 0"};
+  return Duration{ms};
+}
+
 node::OptOuts opt_outs_of(const Json& document) {
   node::OptOuts out;
   for (const Json& each : document.at("programs")) {
@@ -169,7 +178,8 @@ aggregation::Order order_of(const Json& document) {
       .from = market_ms(document, "from_ms"),
       .until = market_ms(document, "until_ms"),
       .issued = market_ms(document, "issued_ms"),
-      .state = enumerator(document, "state", aggregation::OrderState::kSuperseded)};
+      .state = enumerator(document, "state", aggregation::OrderState::kSuperseded),
+      .ramp = ramp_of(document)};
 }
 
 node::Record record_of(RecordKind kind, const Json& document) {

@@ -75,12 +75,14 @@ void hide_moved(node::NodeStatus& status) {
     if (kept != i) {
       status.children[kept] = std::move(status.children[i]);
       if (i < status.asked.size()) status.asked[kept] = status.asked[i];
+      if (i < status.undelivered.size()) status.undelivered[kept] = status.undelivered[i];
       if (i < status.rates.size()) status.rates[kept] = status.rates[i];
     }
     ++kept;
   }
   status.children.resize(kept);
   if (status.asked.size() > kept) status.asked.resize(kept);
+  if (status.undelivered.size() > kept) status.undelivered.resize(kept);
   if (status.rates.size() > kept) status.rates.resize(kept);
 }
 

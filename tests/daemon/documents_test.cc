@@ -216,7 +216,11 @@ TEST_CASE("a node is found by id and by name", "[driver][documents]") {
   CHECK(leaf["certificate"]["energy_max_wh"] == 13'500);
   CHECK(leaf["measured_w"] == 2'500);
   CHECK(leaf["asked_w"] == 2'500);
-  CHECK(json::parse(node_document(root, "root-1").value())["node"]["self"] == true);
+  CHECK(leaf["undelivered"] == json{{"power_w", 700}, {"reason", "measured_less"}});
+  const json self = json::parse(node_document(root, "root-1").value())["node"];
+  CHECK(self["self"] == true);
+  CHECK(self["dispatch"][0]["asked_for_w"] == 6'000);
+  CHECK(self["dispatch"][0]["not_placed_w"] == 500);
   CHECK_FALSE(node_document(root, "nobody").has_value());
 }
 
@@ -257,6 +261,8 @@ TEST_CASE("an order shows its receipts, and its shares while it is in force",
   CHECK(order["delivered_wh"] == 1'500);
   REQUIRE(order["shares"].size() == 2);
   CHECK(order["shares"][0]["asked_w"] == 3'500);
+  CHECK(order["shares"][0]["undelivered"].is_null());
+  CHECK(order["shares"][1]["undelivered"]["reason"] == "measured_less");
   root.status.target.reset();
   root.status.in_force.clear();
   root.status.group.receipts.clear();

@@ -10,16 +10,19 @@ using namespace std::chrono_literals;
 
 TEST_CASE("an order request is read with its optional fields", "[driver][api]") {
   const auto order = parse_order_request(
-      R"({"key":"op-1","power_w":-2500,"duration_s":900,"from_ms":1767222000000,"dry_run":true})");
+      R"({"key":"op-1","power_w":-2500,"duration_s":900,"from_ms":1767222000000,"ramp_s":60,
+         "dry_run":true})");
   REQUIRE(order.has_value());
   CHECK(order->command.key == "op-1");
   CHECK(order->command.power == Watts{-2500});
   CHECK(order->command.duration == 900s);
   CHECK(order->command.from == MarketTime{1'767'222'000'000ms});
+  CHECK(order->command.ramp == 60s);
   CHECK(order->dry_run);
   const auto plain = parse_order_request(R"({"key":"k","power_w":1,"duration_s":1})");
   REQUIRE(plain.has_value());
   CHECK(plain->command.from == MarketTime{});
+  CHECK(plain->command.ramp == 0s);
   CHECK_FALSE(plain->dry_run);
 }
 
@@ -39,6 +42,7 @@ TEST_CASE("a mistaken order request is refused with the field's name", "[driver]
        {R"({"key":"k","power_w":1,"duration_s":86401})", "duration_s"},
        {R"({"key":"k","power_w":1,"duration":60})", "duration"},
        {R"({"key":"k","power_w":1,"duration_s":60,"from_ms":-5})", "from_ms"},
+       {R"({"key":"k","power_w":1,"duration_s":60,"ramp_s":-1})", "ramp_s"},
        {R"({"key":"k","power_w":1,"duration_s":60,"dry_run":1})", "dry_run"}}));
   CAPTURE(body);
   const auto order = parse_order_request(body);

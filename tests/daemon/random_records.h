@@ -46,7 +46,8 @@ inline aggregation::Order random_order(Rng& rng) {
           .from = random_time(rng),
           .until = random_time(rng),
           .issued = random_time(rng),
-          .state = static_cast<aggregation::OrderState>(rng.below(5))};
+          .state = static_cast<aggregation::OrderState>(rng.below(5)),
+          .ramp = std::chrono::milliseconds{rng.below(1'000'000)}};
 }
 
 inline bidding::Fact random_fact(Rng& rng) {

@@ -58,6 +58,15 @@ inline driver::Snapshot root_snapshot() {
   leaf.summary = site;
   status.children = {group, leaf};
   status.asked = {Watts{3'500}, Watts{2'500}};
+  status.undelivered = {{}, {aggregation::UndeliveredReason::kMeasuredLess, Watts{700}}};
+  status.books = {node::DispatchBooks{.scope = {},
+                                      .asked = Watts{6'500},
+                                      .reserved = Watts{0},
+                                      .capped = Watts{0},
+                                      .not_placed = Watts{500},
+                                      .asked_for = Watts{6'000},
+                                      .measured = Watts{5'300},
+                                      .unmeasured = 0}};
   status.rates.assign(2, {.response_permille = 900, .availability = {990'000}});
   aggregation::Order order;
   order.id = {7};

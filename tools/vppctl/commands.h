@@ -45,6 +45,7 @@ struct SendArguments {
   std::string service;  ///< empty: energy
   std::string power;
   std::string duration;
+  std::string ramp = "0s";
   std::string key;  ///< empty: a fresh one
   bool dry_run = false;
 };

@@ -68,6 +68,8 @@ int dispatch_send(const Session& session, const SendArguments& arguments) {
   if (!duration) {
     return fail(session, {Exit::kUsage, "--duration: " + duration.error(), "e.g. 30m"});
   }
+  const auto ramp = parse_duration(arguments.ramp);
+  if (!ramp) return fail(session, {Exit::kUsage, "--ramp: " + ramp.error(), "e.g. 1m"});
   Document body;
   body["key"] = arguments.key.empty() ? fresh_key() : arguments.key;
   body["power_w"] = *power;
@@ -75,6 +77,7 @@ int dispatch_send(const Session& session, const SendArguments& arguments) {
   if (!arguments.program.empty()) body["program"] = arguments.program;
   if (!arguments.group.empty()) body["group"] = arguments.group;
   if (!arguments.service.empty()) body["service"] = arguments.service;
+  body["ramp_s"] = std::chrono::duration_cast<std::chrono::seconds>(*ramp).count();
   body["dry_run"] = true;
   const Client& daemon = session.daemons.front();
   const auto would = daemon.post("/v1/orders", body);

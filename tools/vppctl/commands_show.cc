@@ -352,10 +352,12 @@ int orders_show(const Session& session, const std::string& id) {
       if (key != "shares") session.out << fmt::format("{:<16} {}\n", key, plain(value));
     }
     if (!member(order, "shares").is_array()) return;
-    Table table{{"CHILD", "ASKED", "MEASURED"}};
+    Table table{{"CHILD", "ASKED", "MEASURED", "MISSING", "WHY"}};
     for (const auto& share : member(order, "shares")) {
+      const auto& missing = member(share, "undelivered");
       table.row({plain(member(share, "name")), kilowatts(member(share, "asked_w"), true),
-                 kilowatts(member(share, "measured_w"), true)});
+                 kilowatts(member(share, "measured_w"), true),
+                 kilowatts(member(missing, "power_w"), true), plain(member(missing, "reason"))});
     }
     table.print(session.out);
   });

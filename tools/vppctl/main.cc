@@ -164,6 +164,7 @@ void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
   send->add_option("--program", o.send.program, "sites subscribed to it; else energy");
   send->add_option("--group", o.send.group, "only these sites, e.g. region=north");
   send->add_option("--service", o.send.service, "energy, or frequency: arms so many watts");
+  send->add_option("--ramp", o.send.ramp, "market time, at its begin and at its end");
   send->add_option("--key", o.send.key, "idempotency key: sent twice, booked once");
   CLI::App* cancel =
       leaf(*dispatch, "cancel", "end an order now", chosen, [](const Session& s, Options& options) {
