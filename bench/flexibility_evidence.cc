@@ -357,7 +357,7 @@ Json policies(Rng& rng, const std::vector<Rating>& ratings, int cases) {
     const Request request = boundary_of(rng, fleet.sites, 4 + rng.below(21), slot_s);
     const double total = total_of(request, slot_s);
     if (total <= 0) continue;
-    for (int levels = 2; levels <= 4; ++levels) {
+    for (int levels = 1; levels <= 4; ++levels) {
       const std::string depth = "depth " + std::to_string(levels);
       lost["time to go, " + depth + ", every slot of 5 min"].push_back(
           left_by_tree(rng, fleet.sites, request, slot_s, levels, 300) / total);
