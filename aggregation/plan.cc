@@ -150,4 +150,43 @@ const PlanStep& Plan::next() {
   return step_;
 }
 
+PlanSummary TwoWaySummary::both() const {
+  PlanSummary both{discharge.feasible && charge.feasible, discharge.scale_max,
+                   discharge.unserved + charge.unserved};
+  if (!both.scale_max || (charge.scale_max && *charge.scale_max < *both.scale_max)) {
+    both.scale_max = charge.scale_max;
+  }
+  return both;
+}
+
+std::expected<TwoWayPlan, PlanError> TwoWayPlan::make(std::vector<device::Capability> energy,
+                                                      std::vector<device::Capability> room,
+                                                      std::span<const Watts> request,
+                                                      std::chrono::seconds slot) {
+  VPP_CHECK(energy.size() == room.size());
+  std::vector<Watts> out;
+  std::vector<Watts> in;
+  for (const Watts power : request) {
+    if (power.count == INT64_MIN) return std::unexpected{PlanError::kTooLarge};
+    out.push_back(std::max(power, Watts{0}));
+    in.push_back(std::max(-power, Watts{0}));
+  }
+  auto discharge = Plan::make(std::move(energy), std::move(out), slot);
+  if (!discharge) return std::unexpected{discharge.error()};
+  auto charge = Plan::make(std::move(room), std::move(in), slot);
+  if (!charge) return std::unexpected{charge.error()};
+  return TwoWayPlan{*std::move(discharge), *std::move(charge)};
+}
+
+const PlanStep& TwoWayPlan::next() {
+  const PlanStep& out = discharge_.next();
+  const PlanStep& in = charge_.next();
+  if (in.asked == Joules{0}) return out;
+  charged_.asked = -in.asked;
+  charged_.served = -in.served;
+  charged_.by_site.resize(in.by_site.size());
+  std::ranges::transform(in.by_site, charged_.by_site.begin(), std::negate{});
+  return charged_;
+}
+
 }  // namespace vpp::aggregation

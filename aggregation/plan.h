@@ -1,7 +1,8 @@
 // Offline what-if: can this fleet serve this request, and with which set points? Pure.
 //
-// Units       watts and joules, or the same fraction of both (milliwatts and millijoules). One
-//             direction; amounts are magnitudes.
+// Units       watts and joules, or the same fraction of both (milliwatts and millijoules). A Plan
+// is
+//             of one direction, its amounts are magnitudes; a TwoWayPlan's have signs.
 // Exactness   feasibility, scale and unserved energy come from the fleet's own Omega, not from the
 //             sketch on a grid. A feasible request is served exactly at every step, its boundary
 //             included; of an infeasible one exactly `unserved` is left; no site is ever overdrawn.
@@ -21,6 +22,7 @@
 #include <expected>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "config/units.h"
@@ -70,6 +72,40 @@ class Plan {
   std::size_t done_ = 0;
   PlanSummary summary_;
   PlanStep step_;
+};
+
+struct TwoWaySummary {
+  PlanSummary discharge;
+  PlanSummary charge;
+
+  /// Of both: feasible if each is, the smaller scale, the sum of what is unserved.
+  [[nodiscard]] PlanSummary both() const;
+};
+
+/// Discharges where the request is positive, charges where it is negative: never both in one slot.
+/// Each direction is as exact as a Plan. Together they are safe: what was charged is not counted as
+/// energy to discharge later, and what was discharged not as room to charge.
+class TwoWayPlan {
+ public:
+  /// Precondition: `slot` >= 1 s; `energy` (to discharge) and `room` (to charge) are of the same
+  /// sites. Errors as of a Plan; a negative request is none.
+  [[nodiscard]] static std::expected<TwoWayPlan, PlanError> make(
+      std::vector<device::Capability> energy, std::vector<device::Capability> room,
+      std::span<const Watts> request, std::chrono::seconds slot);
+
+  [[nodiscard]] TwoWaySummary summary() const { return {discharge_.summary(), charge_.summary()}; }
+  [[nodiscard]] std::size_t steps() const { return discharge_.steps(); }
+
+  /// The next step, with signs; valid until the next call. Precondition: at most steps() calls.
+  const PlanStep& next();
+
+ private:
+  TwoWayPlan(Plan discharge, Plan charge)
+      : discharge_{std::move(discharge)}, charge_{std::move(charge)} {}
+
+  Plan discharge_;
+  Plan charge_;
+  PlanStep charged_;  ///< the charge plan's step, with its sign
 };
 
 }  // namespace vpp::aggregation

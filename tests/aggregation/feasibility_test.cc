@@ -9,6 +9,7 @@
 
 #include "aggregation/plan.h"
 #include "aggregation/split.h"
+#include "aggregation/wide.h"
 #include "tests/aggregation/fleets.h"
 #include "tests/aggregation/linear_program.h"
 
@@ -220,6 +221,49 @@ TEST_CASE("control every ten seconds at the boundary loses next to nothing to eq
   CHECK(lost_sum <= kRounds * 1e-3);
 }
 
+TEST_CASE("of both signs each way equals its linear program, and no battery leaves its bounds",
+          "[aggregation][lp][plan]") {
+  Rng rng{36};
+  for (int round = 0; round < 60; ++round) {
+    const auto slot = std::chrono::seconds{between(rng, 60, 4'000)};
+    const auto slot_s = static_cast<double>(slot.count());
+    const Sites energy = random_sites(rng, 1 + rng.below(6));
+    const Sites room = random_sites(rng, energy.size());
+    Request out = random_request(rng, energy, 1 + rng.below(6), between(rng, 10, 200));
+    Request in = random_request(rng, room, out.size(), between(rng, 10, 200));
+    Request request;
+    for (std::size_t t = 0; t < out.size(); ++t) {
+      (rng.below(2) == 0 ? out : in)[t] = Watts{0};
+      request.push_back(out[t] - in[t]);
+    }
+    auto plan = TwoWayPlan::make(energy, room, request, slot);
+    REQUIRE(plan.has_value());
+    const TwoWaySummary summary = plan->summary();
+    const double tolerance = 1 + (total_of(out, slot_s) + total_of(in, slot_s)) * 1e-8;
+    const auto left = [](Joules joules) { return static_cast<double>(joules.count); };
+    REQUIRE(std::abs(left(summary.discharge.unserved) - lp_unserved(energy, out, slot_s)) <
+            tolerance);
+    REQUIRE(std::abs(left(summary.charge.unserved) - lp_unserved(room, in, slot_s)) < tolerance);
+    REQUIRE(summary.both().feasible == (summary.both().unserved == Joules{0}));
+    Joules unserved{0};
+    std::vector<Joules> stored;  // without losses, from what it has to discharge
+    for (const auto& site : energy) stored.push_back(site.energy);
+    for (const Watts asked : request) {
+      const PlanStep& step = plan->next();
+      REQUIRE(step.asked == Joules{asked.count * slot.count()});
+      const Joules missing = step.asked - step.served;
+      unserved += Joules{std::abs(missing.count)};
+      for (std::size_t i = 0; i < energy.size(); ++i) {
+        REQUIRE(Int128{step.by_site[i].count} * asked.count >= 0);
+        stored[i] -= step.by_site[i];
+        REQUIRE(stored[i] >= Joules{0});
+        REQUIRE(stored[i] <= energy[i].energy + room[i].energy);
+      }
+    }
+    REQUIRE(unserved == summary.both().unserved);
+  }
+}
+
 TEST_CASE("a plan over nothing is feasible and asks nobody", "[aggregation][plan]") {
   auto none = Plan::make({}, {Watts{0}, Watts{0}}, 300s);
   REQUIRE(none.has_value());
@@ -240,6 +284,10 @@ TEST_CASE("negative or overflowing plans are refused", "[aggregation][plan]") {
         PlanError::kTooLarge);
   CHECK(Plan::make({{Watts{1}, Joules{1}}}, {Watts{INT64_MAX}}, 2s).error() ==
         PlanError::kTooLarge);
+  CHECK(TwoWayPlan::make({{}}, {{}}, std::vector{Watts{INT64_MIN}}, 1s).error() ==
+        PlanError::kTooLarge);
+  CHECK(TwoWayPlan::make({{}}, {{Watts{-1}, Joules{1}}}, std::vector{Watts{1}}, 1s).error() ==
+        PlanError::kNegative);
 }
 
 }  // namespace

@@ -79,6 +79,7 @@ void read_header(const CsvRow& header, const CsvColumns& columns, CsvTable& tabl
   std::vector<const CsvCell*> unknown;
   for (std::size_t i = 0; i < header.cells.size(); ++i) {
     const auto& cell = header.cells[i];
+    table.header.push_back(cell.text);
     const auto it = std::ranges::find(known, cell.text);
     if (it == known.end()) {
       unknown.push_back(&cell);

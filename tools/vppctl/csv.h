@@ -54,6 +54,7 @@ struct CsvColumns {
 struct CsvTable {
   /// For each required, then each optional column: its place in a row, or npos.
   std::vector<std::size_t> places;
+  std::vector<std::string> header;   ///< the names of all columns, as they stand
   std::vector<CsvRow> rows;          ///< without header and blank lines
   std::vector<std::string> ignored;  ///< names of columns nobody asked for
   static constexpr std::size_t npos = static_cast<std::size_t>(-1);

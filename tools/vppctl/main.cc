@@ -203,6 +203,30 @@ void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
   log->add_option("--code", o.events.code, "only this code");
 }
 
+void add_plan(CLI::App& app, Options& o, Chosen& chosen) {
+  CLI::App* plan = leaf(app, "plan", "what-if over a fleet and a request, without a daemon", chosen,
+                        [](const Session& s, Options& options) {
+                          options.plan.json = s.json;
+                          return run_plan(options.plan, s.out, s.err);
+                        });
+  plan->add_option("--fleet", o.plan.fleet,
+                   "CSV: id,power_w,energy_wh; charge_power_w,charge_energy_wh to charge; "
+                   "response_pct, availability_pct; parent, region, ... to group by")
+      ->required();
+  plan->add_option("--request", o.plan.request, "CSV: power_w, one line per step; negative charges")
+      ->required();
+  plan->add_option("--step", o.plan.step, "length of a step, e.g. 5m")->required();
+  plan->add_option("--group", o.plan.select.groups, "only these sites, e.g. region=north")
+      ->take_all();
+  plan->add_option("--without", o.plan.select.without,
+                   "what if these were missing, e.g. region=north; repeatable: each, then all")
+      ->take_all();
+  plan->add_option("--confidence", o.plan.confidence,
+                   "percent, e.g. 99: what is firm, beside nominal");
+  plan->add_option("--uplink", o.plan.select.uplink,
+                   "column of the fleet: its sites are lost together; else region, else parent");
+}
+
 void add_offline(CLI::App& app, Options& o, Chosen& chosen) {
   CLI::App* certs = family(app, "certs", "the fleet's authority, on files");
   leaf(*certs, "init", "a new fleet", chosen, [](const Session& s, Options& options) {
@@ -227,14 +251,6 @@ void add_offline(CLI::App& app, Options& o, Chosen& chosen) {
       });
   show->add_option("file", o.file, "node.cert")->required();
   show->add_option("--fleet", o.fleet, "fleet.pub to check it against");
-  CLI::App* plan = leaf(app, "plan", "what-if over a fleet and a request, without a daemon", chosen,
-                        [](const Session& s, Options& options) {
-                          options.plan.json = s.json;
-                          return run_plan(options.plan, s.out, s.err);
-                        });
-  plan->add_option("--fleet", o.plan.fleet, "CSV: id,power_w,energy_wh[,parent]")->required();
-  plan->add_option("--request", o.plan.request, "CSV: power_w, one line per step")->required();
-  plan->add_option("--step", o.plan.step, "length of a step, e.g. 5m")->required();
   CLI::App* score =
       leaf(app, "score", "how well a response followed a regulation signal, from files", chosen,
            [](const Session& s, Options& options) { return score_files(s, options); });
@@ -281,6 +297,7 @@ int main(int argc, char** argv) {
       "  vppctl tree --watch --socket ROOT/control.sock --socket AGG/control.sock\n"
       "  vppctl doctor --config /etc/vpp/vppd.toml\n"
       "  vppctl dispatch send --power 200kW --duration 30m --dry-run\n"
+      "  vppctl plan --fleet fleet.csv --request request.csv --step 1h --without region=north\n"
       "  vppctl score --signal signal.csv --response response.csv\n"
       "Exit codes: 0 ok, 1 failure, 2 usage, 3 daemon unreachable, 4 degraded,\n"
       "  5 refused or not confirmed, 6 time-out");
@@ -295,6 +312,7 @@ int main(int argc, char** argv) {
     add_looking(app, o, chosen);
     add_acting(app, o, chosen);
     add_offline(app, o, chosen);
+    add_plan(app, o, chosen);
     app.parse(argc, argv);
     return run(o, chosen);
   } catch (const CLI::ParseError& error) {

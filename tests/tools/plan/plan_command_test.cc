@@ -1,69 +1,22 @@
 #include "tools/vppctl/plan_command.h"
 
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include "config/rng.h"
+#include "tests/tools/plan/plan_files.h"
 
 namespace vpp::ctl {
 namespace {
 
 using namespace std::chrono_literals;
+using namespace testing;
 using Json = nlohmann::ordered_json;
-
-/// A directory of its own, gone at the end.
-struct Files {
-  std::filesystem::path directory;
-  Files() {
-    std::string name = (std::filesystem::temp_directory_path() / "vpp-plan-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    directory = name;
-  }
-  ~Files() { std::filesystem::remove_all(directory); }
-  Files(const Files&) = delete;
-  Files& operator=(const Files&) = delete;
-
-  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
-    const auto path = directory / name;
-    std::ofstream{path, std::ios::binary} << text;
-    return path.string();
-  }
-};
-
-struct Result {
-  int code;
-  std::string out;
-  std::string err;
-};
-
-Result run(const std::string& fleet, const std::string& request, const std::string& step = "1h",
-           bool json = true) {
-  const Files files;
-  std::ostringstream out;
-  std::ostringstream err;
-  const int code = run_plan({.fleet = files.write("fleet.csv", fleet),
-                             .request = files.write("request.csv", request),
-                             .step = step,
-                             .json = json},
-                            out, err);
-  // Errors name the whole path: leave the directory out.
-  std::string text = err.str();
-  const std::string prefix = files.directory.string() + "/";
-  for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix)) {
-    text.erase(at, prefix.size());
-  }
-  return {code, out.str(), text};
-}
 
 constexpr const char* kFleet = "id,power_w,energy_wh\na,5000,5000\nb,3000,9000\n";
 
@@ -173,8 +126,8 @@ TEST_CASE("every error of both files is told in one go, and nothing is planned",
         "fleet.csv:4:2: power_w '1e30' is beyond any fleet; hint: the unit is in the column's "
         "name\n"
         "fleet.csv:4:7: energy_wh is missing; hint: write 0 for none\n"
-        "request.csv:3:1: power_w '-3' is negative; hint: plan discharges only: the fleet file "
-        "does not say how much room there is to charge\n");
+        "request.csv:3:1: power_w '-3' is negative; hint: the fleet file does not say how "
+        "much room there is to charge: it needs columns charge_power_w and charge_energy_wh\n");
 }
 
 TEST_CASE("files without rows or not there are errors", "[plan]") {
