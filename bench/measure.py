@@ -25,33 +25,51 @@ FANOUT_TIMES_BARE_MAX = 3
 # --- split and merge -----------------------------------------------------------------------------
 
 
-def aggregation(build, sizes, say):
-    """Processor time of one thread: what one core needs, whoever else uses the machine."""
-    say("split and merge: 1,000,000 sites on one core")
+def medians_of(build, sizes):
+    """Milliseconds by name of the benchmark."""
+    names = ["sketch_million", "on_a_sketch", "merge_thousand", "split_over_million",
+             "level_of_million", "peer_sort"] + ["ten_million"] * sizes["large_fleet"]
     done = subprocess.run(
         [build / "bench" / "bench_aggregation", "--benchmark_format=json",
          f"--benchmark_repetitions={sizes['repetitions']}",
-         "--benchmark_filter=sketch_million|merge_thousand|split_over_million|level_of_million|"
-         "peer_sort"],
+         f"--benchmark_filter={'|'.join(names)}"],
         capture_output=True, text=True, check=True)
     times = {}
     for each in json.loads(done.stdout)["benchmarks"]:
         if each["run_type"] == "iteration":
-            times.setdefault(each["run_name"], []).append(each["cpu_time"])
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    splits = {name: ms for name, ms in medians.items() if name.startswith("split_over_million")}
-    levels = {name: ms for name, ms in medians.items() if name.startswith("level_of_million")}
-    return [
-        row("split of 1M sites, hardest case", max(splits.values()), "ms", aim=30,
-            cases={name: rounded(ms) for name, ms in splits.items()}),
-        row("its level alone, hardest case", max(levels.values()), "ms",
+            scale = {"us": 1e-3, "ms": 1}[each["time_unit"]]
+            times.setdefault(each["run_name"], []).append(each["cpu_time"] * scale)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def slowest(medians, start, scale=1):
+    """The hardest of the cases of one benchmark, and all of them."""
+    cases = {name: ms * scale for name, ms in medians.items() if name.startswith(start)}
+    return max(cases.values()), {name: rounded(time) for name, time in cases.items()}
+
+
+def aggregation(build, sizes, say):
+    """Processor time of one thread: what one core needs, whoever else uses the machine."""
+    say("split and merge: 1,000,000 sites on one core, and 10,000,000")
+    medians = medians_of(build, sizes)
+    split, splits = slowest(medians, "split_over_million")
+    level, levels = slowest(medians, "level_of_million")
+    on_sketch, sketches = slowest(medians, "level_on_a_sketch", 1000)
+    rows = [
+        row("split of 1M sites, hardest case", split, "ms", aim=30, cases=splits),
+        row("its level alone, hardest case", level, "ms",
             peer=medians["peer_sort_of_million_sites"], peer_name="sorting the 1M by time to go",
-            cases={name: rounded(ms) for name, ms in levels.items()}),
-        row("sketch of 1M sites", medians["sketch_million_sites"], "ms", peer=9,
-            peer_name="design's trial"),
-        row("merge of 1,000 curves", medians["merge_thousand_curves"] * 1000, "us", peer=6,
-            peer_name="design's trial"),
+            cases=levels),
+        row("sketch of 1M sites", medians["sketch_million_sites"], "ms", aim=15),
+        row("merge of 1,000 curves", medians["merge_thousand_curves"] * 1000, "us", aim=10),
+        row("level on a node's sum of curves, hardest case", on_sketch, "us", aim=5,
+            cases=sketches),
     ]
+    if sizes["large_fleet"]:
+        ten, tens = slowest(medians, "split_over_ten_million")
+        rows += [row("split of 10M sites, hardest case", ten, "ms", cases=tens),
+                 row("sketch of 10M sites", medians["sketch_ten_million_sites"], "ms")]
+    return rows
 
 
 # --- dispatch ------------------------------------------------------------------------------------
