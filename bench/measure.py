@@ -213,14 +213,16 @@ def kill_one(plant):
     return watch
 
 
-FULL = {"repetitions": 3, "fanout_leaves": 200, "bare_rounds": 200, "orders": 40, "idle_s": 10,
+FULL = {"repetitions": 3, "large_fleet": True, "fanout_leaves": 200, "bare_rounds": 200,
+        "orders": 40, "idle_s": 10,
         "starts": 20, "healing_leaves": 60, "aggregators": 3, "kills": 10, "settle_s": 3,
         "scale_leaves": [100, 1_000, 5_000, 10_000], "scale_orders": 12, "scale_pause_s": 1,
         "scale_settle_s": 3, "scale_idle_s": 10, "scale_flood_s": 8, "scale_trips": 300,
         "commit_seconds": 3, "heal_leaves": [1_000, 3_000], "silent_leaves": [1_000],
         "heal_kills": 3, "fail_over_leaves": 1_000, "fail_overs": 2,
         "peer_rounds": 20, "peer_seconds": 5}
-QUICK = {"repetitions": 1, "fanout_leaves": 8, "bare_rounds": 10, "orders": 3, "idle_s": 1,
+QUICK = {"repetitions": 1, "large_fleet": False, "fanout_leaves": 8, "bare_rounds": 10,
+         "orders": 3, "idle_s": 1,
          "starts": 3, "healing_leaves": 6, "aggregators": 2, "kills": 2, "settle_s": 1,
          "scale_leaves": [20], "scale_orders": 2, "scale_pause_s": 0.3,
          "scale_settle_s": 1, "scale_idle_s": 1, "scale_flood_s": 1, "scale_trips": 3,

@@ -101,6 +101,10 @@ TEST_CASE("merging is exact, order-free and associative", "[aggregation][curve]"
     for (std::size_t i = 0; i < kGridPoints; ++i) {
       REQUIRE(ab_c.points()[i] == a.points()[i] + b.points()[i] + c.points()[i]);
     }
+    auto twice = a;
+    twice += twice;
+    auto a_and_a = a;
+    REQUIRE(twice == (a_and_a += a));
   }
 }
 
