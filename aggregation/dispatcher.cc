@@ -144,7 +144,9 @@ Watts Dispatcher::divide_among_believed(Round& round) {
     if (!trust.held) trust.held.emplace(newest, round.direction);
     split.add(i, trust.held->update(newest));
   }
-  return split.divide(round.left, round.shares);
+  const Watts shortfall = split.divide(round.left, round.shares);
+  level_ = split.level();
+  return shortfall;
 }
 
 std::vector<Watts> Dispatcher::divide_ahead(Watts target,
@@ -214,6 +216,7 @@ void Dispatcher::ask_the_doubted(Round& round, Watts shortfall) {
 
 void Dispatcher::idle() {
   mark_.reset();
+  level_.reset();
   for (auto& [id, trust] : trust_) {
     trust.asked.fill(Watts{0});
     trust.misses = 0;
@@ -227,6 +230,15 @@ void Dispatcher::idle() {
 bool Dispatcher::doubted(NodeId child) const {
   const auto it = trust_.find(child);
   return it != trust_.end() && it->second.doubted_at.has_value();
+}
+
+Standing Dispatcher::standing(NodeId child) const {
+  const auto it = trust_.find(child);
+  if (it == trust_.end() || !it->second.doubted_at) return {};
+  const Trust& trust = it->second;
+  const bool unseen = trust.unseen >= options_.ticks_unseen_to_doubt;
+  const Doubt doubt = trust.admitted ? Doubt::kSaidSo : (unseen ? Doubt::kUnseen : Doubt::kMissed);
+  return {doubt, trust.limit, *trust.doubted_at, trust.on_trial};
 }
 
 std::int32_t Dispatcher::does_permille(const ChildState& child, Direction direction) const {

@@ -63,6 +63,22 @@ struct DispatchPlan {
   std::size_t unmeasured = 0;
 };
 
+/// Why a child is held to less than it could do.
+enum class Doubt : std::uint8_t {
+  kNone,    ///< it is believed
+  kMissed,  ///< what it was measured at was not what it was asked
+  kUnseen,  ///< no new measurement came for long
+  kSaidSo,  ///< a group that told itself what it could place
+};
+/// How the dispatcher sees one child; for people.
+struct Standing {
+  Doubt doubt = Doubt::kNone;
+  Watts held_to;          ///< doubted: signed, what it is asked, a trial apart
+  Instant since{};        ///< doubted
+  bool on_trial = false;  ///< doubted, and asked a little more to see
+  friend bool operator==(const Standing&, const Standing&) = default;
+};
+
 class Dispatcher {
  public:
   explicit Dispatcher(const DispatcherOptions& options = {});
@@ -81,6 +97,10 @@ class Dispatcher {
   void idle();
 
   [[nodiscard]] bool doubted(NodeId child) const;
+  [[nodiscard]] Standing standing(NodeId child) const;
+
+  /// The level of the newest tick's split (split.h). Nothing: no order, or nothing was cut.
+  [[nodiscard]] std::optional<Duration> level() const { return level_; }
 
   /// The part of what it can do by its own account that it does when asked, in permille: all of it,
   /// unless it is doubted. A child that can do nothing does all of that.
@@ -108,7 +128,7 @@ class Dispatcher {
 
   struct Round;
   void keep_marks(const Now& now, Direction direction, const std::vector<Trust*>& trusts);
-  [[nodiscard]] static Watts divide_among_believed(Round& round);
+  [[nodiscard]] Watts divide_among_believed(Round& round);
   static void ask(Round& round, std::size_t index, bool new_round, DispatchPlan& plan);
   [[nodiscard]] static Undelivered undelivered_of(const Round& round, std::size_t index);
   [[nodiscard]] static Watts held_at(const ChildState& child, const Trust& trust,
@@ -123,6 +143,7 @@ class Dispatcher {
   void compare(Instant now, const ChildState& child, Trust& trust) const;
   void compare_doubted(Instant now, const ChildState& child, Trust& trust) const;
   static void doubt(Instant now, Watts limit, UndeliveredReason reason, Trust& trust);
+  std::optional<Duration> level_;
   static void believe(Trust& trust);
   void try_again(Instant now, Direction direction, const std::vector<ChildState>& children,
                  const std::vector<Trust*>& trusts) const;

@@ -36,8 +36,10 @@ Watts MixedSplit::divide(Watts request, std::span<Watts> shares) {
     for (std::size_t i = 0; i < groups_.size(); ++i) shares[groups_[i]] = split.shares[i];
     for_sites = split.shares.back();
     shortfall = split.shortfall;
+    level_ = split.level;
   }
   const Split split = split_by_sites(for_sites, capabilities_);
+  if (split.level) level_ = split.level;
   for (std::size_t i = 0; i < sites_.size(); ++i) shares[sites_[i]] = split.shares[i];
   return shortfall + split.shortfall;
 }

@@ -3,11 +3,13 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "aggregation/child.h"
 #include "aggregation/duration_curve.h"
+#include "config/time.h"
 #include "config/units.h"
 #include "device/site.h"
 
@@ -26,12 +28,16 @@ class MixedSplit {
   /// Once. Magnitudes. Writes the shares by index; returns what could not be placed.
   Watts divide(Watts request, std::span<Watts> shares);
 
+  /// Where that cut (split.h).
+  [[nodiscard]] std::optional<Duration> level() const { return level_; }
+
  private:
   Direction direction_;
   std::vector<std::size_t> sites_;
   std::vector<device::Capability> capabilities_;
   std::vector<std::size_t> groups_;
   std::vector<DurationCurve> curves_;
+  std::optional<Duration> level_;
 };
 
 }  // namespace vpp::aggregation

@@ -17,6 +17,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr std::int64_t kMillis = 1000;  ///< in a second
+
 /// What rounding down took from one share, in units common to all shares.
 template <class Amount>
 struct Remainder {
@@ -152,11 +154,15 @@ Split split_by_curves(Watts request, std::span<const DurationCurve> children, mi
     left -= split.shares[i].count;
   }
   raise_within(remainders, left, full, split.shares);
+  const std::int64_t z = *(right - 1) * kMillis;
+  const Int128 beyond = (before - wanted) * (*right * kMillis - z);
+  split.level = milliseconds{z + static_cast<std::int64_t>(beyond / width)};
   return split;
 }
 
 namespace {
 
+/// The level is in milliseconds where a step is in seconds.
 Split split_group(std::int64_t request, const SiteGroup& group) {
   VPP_CHECK(request >= 0 && group.size() <= UINT32_MAX);
   const std::int64_t step = group.step();
@@ -167,6 +173,10 @@ Split split_group(std::int64_t request, const SiteGroup& group) {
   if (served == 0) return split;
 
   const Level level = find_level(group, served * step);
+  if (request < capability) {
+    const Int128 part = Int128{level.part} * kMillis / level.parts;
+    split.level = milliseconds{level.whole * kMillis + static_cast<std::int64_t>(part)};
+  }
   const std::int64_t unit = level.parts * step;
   std::vector<Remainder<std::int64_t>> remainders;
   remainders.reserve(group.size());  // one mapping; only what is written costs memory
@@ -199,7 +209,9 @@ Split split_by_sites(Watts request, std::span<const device::Capability> sites, m
 
 Split split_slot(std::int64_t request, std::span<const device::Capability> sites,
                  std::int64_t slots_max) {
-  return split_group(request, {sites, 1, slots_max, 0});
+  Split split = split_group(request, {sites, 1, slots_max, 0});
+  split.level.reset();  // it is in slots
+  return split;
 }
 
 namespace {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -22,6 +23,9 @@ inline constexpr std::chrono::minutes kEqualisationStep{5};
 struct Split {
   std::vector<Watts> shares;  ///< one per child, >= 0
   Watts shortfall;            ///< of the request, not served; >= 0
+  /// z, where it was cut, to a millisecond: who lasts longer serves. For people. Nothing: nobody is
+  /// asked, or everybody for all it has.
+  std::optional<std::chrono::milliseconds> level{};
 };
 
 /// Over children known by their curves: G(z) = (Omega(z+D) - Omega(z)) / D solved for the request

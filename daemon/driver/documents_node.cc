@@ -26,6 +26,31 @@ Json short_part(const aggregation::DurationCurve& curve) {
 
 // --- one child -----------------------------------------------------------------------------------
 
+std::string_view to_string(aggregation::Doubt doubt) {
+  switch (doubt) {
+    case aggregation::Doubt::kMissed:
+      return "missed";
+    case aggregation::Doubt::kUnseen:
+      return "unseen";
+    case aggregation::Doubt::kSaidSo:
+      return "said so";
+    case aggregation::Doubt::kNone:
+      break;
+  }
+  return "none";
+}
+
+/// Whether the closed loop believes that it does what it is asked.
+Json doubt_part(const node::NodeStatus& status, std::size_t index) {
+  if (index >= status.standing.size()) return {};
+  const aggregation::Standing& standing = status.standing[index];
+  if (standing.doubt == aggregation::Doubt::kNone) return {};
+  return {{"reason", to_string(standing.doubt)},
+          {"held_w", standing.held_to.count},
+          {"age_ms", (status.now.protocol - standing.since).count()},
+          {"on_trial", standing.on_trial}};
+}
+
 void add_summary(Json& out, const mesh::SiteSummary& site) {
   const auto side = [&](const mesh::SiteDirection& direction) {
     if (site.stale) return Json();
@@ -33,6 +58,8 @@ void add_summary(Json& out, const mesh::SiteSummary& site) {
   };
   out["measured_w"] = watts(site.measured);
   out["stored_wh"] = watt_hours(site.stored);
+  out["set_point_w"] = site.set_point.count;
+  out["order"] = order_id(site.order);
   out["up"] = side(site.discharge);
   out["down"] = side(site.charge);
 }
@@ -91,6 +118,9 @@ Json child_part(const node::NodeStatus& status, const Places& places, std::size_
            {"lease_left_ms", child.attached ? Json((child.lease_until - now).count()) : Json()},
            {"measured_w", nullptr},
            {"asked_w", index < status.asked.size() ? Json(status.asked[index].count) : Json()},
+           {"set_point_w", nullptr},
+           {"order", nullptr},
+           {"doubt", doubt_part(status, index)},
            {"undelivered", undelivered_part(status, index)},
            {"stored_wh", nullptr},
            {"shortfall_w", nullptr},
@@ -109,6 +139,8 @@ Json child_part(const node::NodeStatus& status, const Places& places, std::size_
 Json node_of_child(const node::NodeStatus& status, const Places& places, std::size_t index) {
   const mesh::ChildView& child = status.children[index];
   Json out = child_part(status, places, index);
+  out["order_asked"] = order_id(status.target ? status.order : kNoOrder);
+  out["level_s"] = level_part(status);
   out["self"] = false;
   out["parent"] = to_string(status.self);
   // What a certificate without a cap of its own allows is no figure of this node.

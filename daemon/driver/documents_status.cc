@@ -60,6 +60,12 @@ Json age_of(MarketTime at, const Now& now) {
   return (now.market - at).count() / std::max<std::int64_t>(1, now.speed);
 }
 
+Watts asked_below(const node::NodeStatus& status) {
+  Watts sum;
+  for (const Watts share : status.asked) sum += share;
+  return sum;
+}
+
 Json order_part(const node::NodeStatus& status) {
   if (!status.target) return {};
   const bool leaf = status.role == Role::kLeaf;
@@ -72,7 +78,12 @@ Json order_part(const node::NodeStatus& status) {
   }
   const MarketTime oldest = leaf && status.site ? status.site->measured_at : status.group.oldest;
   const auto measured = measured_of(status);
+  const auto served = std::ranges::find(status.in_force, status.order, &node::InForce::order);
+  const bool known = served != status.in_force.end();
+  const bool grouped = known && !served->scope.group.empty();
   return {{"id", order_id(status.order)},
+          {"program", known ? Json(served->scope.program) : Json()},
+          {"group", grouped ? Json(served->scope.group) : Json()},
           {"source", source},
           {"target_w", status.target->count},
           {"measured_w", watts(measured)},
@@ -80,6 +91,8 @@ Json order_part(const node::NodeStatus& status) {
           {"error_permille", optional(error_permille(status))},
           {"shortfall_w", leaf ? Json() : Json(status.group.shortfall.count)},
           {"reserved_w", leaf ? Json() : Json(status.group.reserved.count)},
+          {"asked_below_w", leaf ? Json() : Json(asked_below(status).count)},
+          {"level_s", level_part(status)},
           {"until_ms", until}};
 }
 
@@ -100,7 +113,27 @@ Json frequency_part(const device::FrequencyStatus& frequency) {
           {"accounts", std::move(accounts)}};
 }
 
-Json site_part(const node::NodeStatus& status) {
+/// What the parent told it, which the guard may have made less of.
+Json told_part(const node::NodeStatus& status) {
+  if (!status.told.order) return {};
+  const device::SiteOrder& told = *status.told.order;
+  return {{"order", order_id(told.order)},
+          {"power_w", told.power.count},
+          {"from_ms", market_ms(told.from)},
+          {"until_ms", market_ms(told.until)},
+          {"expires_in_ms", (told.expires - status.now.protocol).count()}};
+}
+
+Json opted_out_part(const node::NodeStatus& status) {
+  Json out = Json::array();
+  for (const node::OptOut& each : status.opt_outs) {
+    out.push_back({{"program", each.program}, {"until_ms", market_ms(each.until)}});
+  }
+  return out;
+}
+
+Json site_part(const Snapshot& snapshot) {
+  const node::NodeStatus& status = snapshot.status;
   if (!status.site) return {};
   const device::SiteStatus& site = *status.site;
   Json accounts = Json::array();
@@ -120,8 +153,12 @@ Json site_part(const node::NodeStatus& status) {
           {"measured_market_ms",
            site.measured_at == MarketTime{} ? Json() : market_ms(site.measured_at)},
           {"order", order_id(site.order)},
+          {"told", told_part(status)},
+          {"told_ahead", status.told.ahead.size()},
+          {"reserve_permille", optional(snapshot.vitals.reserve_permille)},
           {"accounts", std::move(accounts)},
-          {"frequency", frequency_part(site.frequency)}};
+          {"frequency", frequency_part(site.frequency)},
+          {"opted_out", opted_out_part(status)}};
 }
 
 Json market_part(const Snapshot& snapshot) {
@@ -289,7 +326,7 @@ std::string status_document(const Snapshot& snapshot) {
   out["measured_w"] = watts(measured);
   out["stored_wh"] = stored_part(status);
   out["order"] = order_part(status);
-  out["site"] = status.role == Role::kLeaf ? site_part(status) : Json();
+  out["site"] = status.role == Role::kLeaf ? site_part(snapshot) : Json();
   out["market"] = market_part(snapshot);
   out["store"] = {{"used_bytes", vitals.store.used_bytes},
                   {"map_bytes", vitals.store.map_bytes},

@@ -83,4 +83,10 @@ inline Json stored_part(const node::NodeStatus& status) {
   return status.group.coverage.online > 0 ? watt_hours(status.group.stored) : Json();
 }
 
+/// Where the newest split cut: who lasts longer serves; in seconds, null when nothing was cut.
+inline Json level_part(const node::NodeStatus& status) {
+  if (!status.level || !status.target) return {};
+  return static_cast<double>(status.level->count()) / 1000.0;
+}
+
 }  // namespace vpp::driver::parts

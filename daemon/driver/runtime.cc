@@ -375,6 +375,9 @@ class Runtime::Impl {
     out.vitals.device = device_vitals_;
     out.vitals.market = market_vitals_;
     out.vitals.firm_permille = firm_permille_;
+    if (const auto* leaf = std::get_if<LeafConfig>(&options_.config.of_role)) {
+      out.vitals.reserve_permille = leaf->site.reserve_permille;
+    }
     out.vitals.cert_not_before_ms = cert_not_before_ms_;
     out.vitals.cert_not_after_ms = cert_not_after_ms_;
     out.vitals.requests_dropped = queue_.dropped();

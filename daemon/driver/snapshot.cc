@@ -77,6 +77,7 @@ void hide_moved(node::NodeStatus& status) {
       if (i < status.asked.size()) status.asked[kept] = status.asked[i];
       if (i < status.undelivered.size()) status.undelivered[kept] = status.undelivered[i];
       if (i < status.rates.size()) status.rates[kept] = status.rates[i];
+      if (i < status.standing.size()) status.standing[kept] = status.standing[i];
     }
     ++kept;
   }
@@ -84,6 +85,7 @@ void hide_moved(node::NodeStatus& status) {
   if (status.asked.size() > kept) status.asked.resize(kept);
   if (status.undelivered.size() > kept) status.undelivered.resize(kept);
   if (status.rates.size() > kept) status.rates.resize(kept);
+  if (status.standing.size() > kept) status.standing.resize(kept);
 }
 
 std::string_view to_string(NodeState state) {

@@ -45,7 +45,8 @@ struct Vitals {
   using Market = MarketVitals;
   std::optional<Market> market;  ///< root with a market
 
-  std::int32_t firm_permille = 1000;  ///< of the firm capacity, what is offered
+  std::int32_t firm_permille = 1000;             ///< of the firm capacity, what is offered
+  std::optional<std::int32_t> reserve_permille;  ///< leaf: of the battery, the owner's
   std::int64_t cert_not_before_ms = 0;
   std::int64_t cert_not_after_ms = 0;      ///< 0: unknown
   std::uint64_t requests_dropped = 0;      ///< for a full queue

@@ -180,6 +180,14 @@ void Group::fill(NodeStatus& out, const Now& now) const {
     }
   }
   out.rates = rates_of(out.children);
+  out.standing.resize(out.children.size());
+  for (const auto& [scope, lane] : lanes_) {
+    for (std::size_t i = 0; i < out.children.size(); ++i) {
+      const auto standing = lane.dispatcher().standing(out.children[i].id);
+      if (standing.doubt != aggregation::Doubt::kNone) out.standing[i] = standing;
+    }
+    if (!out.level) out.level = lane.dispatcher().level();
+  }
   out.counters = children_.counters();
   if (children_.located_count() <= kLocatedShown) out.located = children_.located();
 }

@@ -69,7 +69,7 @@ void LeafNode::step(const Now& now, const Event& event) {
     keep_due_ = now.protocol;
     if (site_) keep_accounts(now, *site_);
     uplink_.leave(now);
-    effects_.site = SiteInstruction{};
+    instruct({});
     effects_.stopped = true;
   }
   collect(now);
@@ -228,15 +228,20 @@ void LeafNode::obey(const Now& /*now*/, const mesh::Dispatch& dispatch, Instant 
   for (const mesh::Step& step : dispatch.ahead) {
     instruction.ahead.push_back(site_order(step.order, step.share, step.from, step.until));
   }
-  effects_.site = instruction;
+  instruct(instruction);
   serving_ = Serving{dispatch, expires};
   while (scopes_.size() > kScopesKept) scopes_.erase(scopes_.begin());
+}
+
+void LeafNode::instruct(const SiteInstruction& instruction) {
+  told_ = instruction;
+  effects_.site = instruction;
 }
 
 /// Back to the local default.
 void LeafNode::release(const Now& now) {
   serving_.reset();
-  effects_.site = SiteInstruction{};
+  instruct({});
   report_due_ = std::min(report_due_, now.protocol);
 }
 
@@ -342,7 +347,7 @@ void LeafNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
   if (allegiance_.broken(up.asks, !uplink_.path().empty())) {
     serving_.reset();
-    effects_.site = SiteInstruction{};
+    instruct({});
   }
   for (const auto& message : up.deliver) {
     if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
@@ -371,6 +376,7 @@ NodeStatus LeafNode::status(const Now& now) const {
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
   out.site = site_;
+  out.told = told_;
   out.subscriptions = subscriptions_.programs();
   out.groups = subscriptions_.groups();
   out.opt_outs = subscriptions_.opt_outs(out.now.market).programs;

@@ -21,6 +21,7 @@ class LeafNode final : public RoleNode {
   LeafNode(const NodeOptions& options, Rng rng, const Recovered& recovered);
 
   void step(const Now& now, const Event& event) override;
+  void instruct(const SiteInstruction& instruction);
   void advance(const Now& now) override;
   [[nodiscard]] Instant next_deadline(const Now& now) const override;
   [[nodiscard]] NodeStatus status(const Now& now) const override;
@@ -33,6 +34,7 @@ class LeafNode final : public RoleNode {
   void obey(const Now& now, const mesh::Dispatch& dispatch, Instant expires);
   void release(const Now& now);
   void stop_where_not_served(const Now& now);
+  SiteInstruction told_;  ///< the newest
   void opt_out(const Now& now, const OptOutAsked& asked);
   [[nodiscard]] bool serves_frequency(const Now& now) const;
   [[nodiscard]] Offer offer_of(const Now& now, const std::string& program) const;

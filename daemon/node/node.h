@@ -308,13 +308,16 @@ struct NodeStatus {
   std::vector<Subscription> subscriptions;  ///< leaf
   std::vector<std::string> groups;          ///< leaf
   std::vector<OptOut> opt_outs;             ///< leaf: those that hold now
+  SiteInstruction told;                     ///< leaf: the newest
   std::vector<mesh::ChildView> children;
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.
   std::optional<std::vector<mesh::Located>> located;
   std::vector<Watts> asked;  ///< newest share per child, same order; 0 when none
   std::vector<aggregation::Undelivered> undelivered;  ///< of `asked`, what is missing and why
   std::vector<DispatchBooks> books;                   ///< one for each scope with an order
-  std::vector<ChildRates> rates;  ///< what was learned of each child, same order
+  std::vector<ChildRates> rates;                ///< what was learned of each child, same order
+  std::vector<aggregation::Standing> standing;  ///< how the closed loop sees each, same order
+  std::optional<Duration> level;  ///< where the newest split cut (aggregation/split.h)
   /// Root: at which probability of a shortfall it promises, calibrated by what was delivered.
   aggregation::PerMillion shortfall_level = kShortfallDefault;
   mesh::ChildrenCounters counters;

@@ -161,6 +161,31 @@ TEST_CASE("a stuck site is held to what it does and the others make up the rest"
   }
 }
 
+TEST_CASE("who is doubted is told apart by why, with what it is held to and where the split cut",
+          "[aggregation][dispatcher]") {
+  Fleet fleet;
+  for (int i = 0; i < 4; ++i) fleet.members.push_back(home(5000, 60 + 30 * i));
+  fleet.members[0].responds = false;
+  fleet.members[0].stuck = Watts{900};
+  CHECK(fleet.dispatcher.standing(Fleet::id_of(0)) == Standing{});
+  CHECK_FALSE(fleet.dispatcher.level().has_value());
+  (void)fleet.tick(Watts{18'000});
+  REQUIRE(fleet.dispatcher.level().has_value());
+  fleet.members[3].reports = false;
+  for (int tick = 0; tick < 20; ++tick) (void)fleet.tick(Watts{18'000});
+  const Standing stuck = fleet.dispatcher.standing(Fleet::id_of(0));
+  CHECK(stuck.doubt == Doubt::kMissed);
+  CHECK(stuck.held_to == Watts{900});
+  CHECK(stuck.since < fleet.now);
+  const Standing silent = fleet.dispatcher.standing(Fleet::id_of(3));
+  CHECK(silent.doubt == Doubt::kUnseen);
+  CHECK(silent.held_to == Watts{0});
+  CHECK(fleet.dispatcher.standing(Fleet::id_of(1)).doubt == Doubt::kNone);
+  CHECK_FALSE(fleet.dispatcher.level().has_value());  // the others give all they have
+  fleet.dispatcher.idle();
+  CHECK_FALSE(fleet.dispatcher.level().has_value());
+}
+
 // Seed 20000118: a site that was doubted in a storm was held to its watts until it was empty, and
 // counted on for three reports more at each step of the way down.
 TEST_CASE("a doubted site is counted on for no more than it says it can do",
@@ -363,6 +388,7 @@ TEST_CASE("a limit that a group told of itself ends with the order", "[aggregati
   group.at_most = Watts{2'000};
   group.measured_since = Instant{2s};
   CHECK(dispatcher.tick({Instant{2s}, {}, 1}, {8'000}, {group}).placed == Watts{2'000});
+  CHECK(dispatcher.standing({1, 1}) == Standing{Doubt::kSaidSo, Watts{2'000}, Instant{2s}, false});
   dispatcher.idle();
   group.at_most.reset();
   group.measured_since = Instant{3s};

@@ -149,6 +149,31 @@ TEST_CASE("quantities beyond any site neither overflow nor break the sum", "[agg
   CHECK(sum_of(split_by_sites(Watts{INT64_MAX}, sites).shares) > Watts{0});
 }
 
+TEST_CASE("the level tells who serves: who lasts longer does, by as much as it lasts longer",
+          "[aggregation][split]") {
+  Rng rng{15};
+  int cut = 0;
+  for (int round = 0; round < 200; ++round) {
+    const Sites sites = random_sites(rng, 1 + rng.below(30));
+    const Watts able{static_cast<std::int64_t>(capability_of(sites, 300))};
+    const Watts request{between(rng, 0, able.count + able.count / 8 + 1)};
+    const Split split = split_by_sites(request, sites);
+    REQUIRE(split.level.has_value() == (request > Watts{0} && request < able));
+    if (!split.level) continue;
+    ++cut;
+    const double z = static_cast<double>(split.level->count()) / 1000;
+    for (std::size_t i = 0; i < sites.size(); ++i) {
+      const auto power = static_cast<double>(sites[i].power.count);
+      const auto energy = static_cast<double>(sites[i].energy.count);
+      const double share = energy > 0 ? std::clamp(energy - power * z, 0.0, power * 300) / 300 : 0;
+      const double rounded = 1 + power * 0.001 / 300;  // to a watt, and the level to a millisecond
+      REQUIRE(std::abs(static_cast<double>(split.shares[i].count) - share) <= rounded + 1e-6);
+    }
+  }
+  CHECK(cut > 50);
+  CHECK_FALSE(split_slot(1, Sites{{Watts{2}, Joules{2}}}, 4).level.has_value());
+}
+
 TEST_CASE("the split over curves gives each child its own part of the level",
           "[aggregation][split]") {
   Rng rng{14};
@@ -178,6 +203,13 @@ TEST_CASE("the split over curves gives each child its own part of the level",
     for (int i = 0; i < 100; ++i) {
       const double z = (low + high) / 2;
       (part_of(all, z) > static_cast<double>(request.count) ? low : high) = z;
+    }
+    REQUIRE(split.level.has_value() == (request < able));
+    if (split.level && request > Watts{0}) {
+      const double z = static_cast<double>(split.level->count()) / 1000;
+      // `at` rounds to joules, the level to a millisecond.
+      REQUIRE(std::abs(part_of(all, z) - static_cast<double>(request.count)) <
+              2 + static_cast<double>(able.count) * 1e-4);
     }
     for (std::size_t i = 0; i < children.size(); ++i) {
       const double full = part_of(children[i], 0);

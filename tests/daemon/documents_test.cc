@@ -224,6 +224,51 @@ TEST_CASE("a node is found by id and by name", "[driver][documents]") {
   CHECK_FALSE(node_document(root, "nobody").has_value());
 }
 
+TEST_CASE("a child's document tells how the closed loop sees it", "[driver][documents]") {
+  auto root = test::root_snapshot();
+  const auto child = [&](const char* name) {
+    return json::parse(node_document(root, name).value())["node"];
+  };
+  CHECK(child("node-3")["doubt"].is_null());
+  CHECK(child("node-3")["level_s"].is_null());
+  CHECK(child("node-3")["order_asked"] == 7);
+  root.status.level = 1'500ms;
+  root.status.standing = {{},
+                          {.doubt = aggregation::Doubt::kSaidSo,
+                           .held_to = Watts{-500},
+                           .since = Instant{98s},
+                           .on_trial = false}};
+  CHECK(child("node-3")["level_s"] == 1.5);
+  CHECK(child("node-3")["doubt"] ==
+        json{{"reason", "said so"}, {"held_w", -500}, {"age_ms", 2'000}, {"on_trial", false}});
+  CHECK(json::parse(status_document(root))["order"]["level_s"] == 1.5);
+  CHECK(json::parse(status_document(root))["order"]["asked_below_w"] == 6'000);
+  // What is told of the others stays theirs when a child that moved is hidden.
+  root.status.children[0].moved = true;
+  hide_moved(root.status);
+  CHECK(child("node-3")["doubt"]["reason"] == "said so");
+}
+
+TEST_CASE("a leaf's status tells what its parent told it, and the owner's reserve",
+          "[driver][documents]") {
+  auto leaf = test::leaf_snapshot();
+  CHECK(json::parse(status_document(leaf))["site"]["told"].is_null());
+  leaf.vitals.reserve_permille = 250;
+  leaf.status.told.order = device::SiteOrder{.order = OrderId{7},
+                                             .power = Watts{-3'000},
+                                             .from = MarketTime{1s},
+                                             .until = MarketTime{2s},
+                                             .expires = Instant{101s}};
+  const json site = json::parse(status_document(leaf))["site"];
+  CHECK(site["told"] == json{{"order", 7},
+                             {"power_w", -3'000},
+                             {"from_ms", 1'000},
+                             {"until_ms", 2'000},
+                             {"expires_in_ms", 1'000}});
+  CHECK(site["told_ahead"] == 0);
+  CHECK(site["reserve_permille"] == 250);
+}
+
 TEST_CASE("capacity holds what the curve holds, never more", "[driver][documents]") {
   const json up = json::parse(capacity_document(test::root_snapshot()))["up"];
   REQUIRE(up["horizons"].size() == 4);

@@ -142,6 +142,19 @@ TEST_CASE("a new order is acknowledged at once, and reported soon where siblings
   CHECK(bench.reports.front() - told <= 200ms);
 }
 
+TEST_CASE("a leaf's status says what it was told last", "[node][leaf]") {
+  LeafReportsBench bench{80ms};
+  bench.run(3s);
+  CHECK_FALSE(bench.leaf.status(bench.now).told.order.has_value());
+  bench.dispatch();
+  const auto told = bench.leaf.status(bench.now).told;
+  REQUIRE(told.order.has_value());
+  CHECK(told.order->order == bench.order);
+  CHECK(told.order->power == Watts{500});
+  bench.leaf.step(bench.now, StopAsked{});
+  CHECK_FALSE(bench.leaf.status(bench.now).told.order.has_value());
+}
+
 TEST_CASE("thousands of siblings let their parent hear what all acknowledge before they report",
           "[node][leaf]") {
   LeafReportsBench bench{4s};  // of 5,000 siblings

@@ -70,6 +70,35 @@ class Ctl(PlantCase):
         events = self.ctl(plant, "-o", "json", "events").stdout.splitlines()
         self.assertTrue(all(json.loads(line)["schema"] == "vppctl/v1" for line in events))
 
+    def test_why_tells_what_a_site_does_by_itself_and_by_its_parent(self):
+        plant = self.running_plant(leaves=3, aggregators=1)
+        parent = plant.aggregators[0]
+
+        def why(name, *nodes):
+            sockets = [part for node in nodes for part in ("--socket", node.socket)]
+            return run(BIN / "vppctl", *sockets, "-o", "json", "why", name)
+
+        def cause(name, *nodes):
+            done = why(name, *nodes)
+            return json.loads(done.stdout)["cause"] if done.returncode == 0 else done.stderr
+
+        leaf = plant.leaves[0]
+        self.assertEqual(cause(leaf.name, leaf), "no_order")
+        number = self.send(plant, 6_000, 3_600, "it-why")
+        wait_until(lambda: cause(leaf.name, parent) == "serving" and
+                   cause(leaf.name, leaf) in ("following", "clamped"), 30, "a leaf that serves")
+        told = json.loads(why(leaf.name, parent, leaf).stdout)
+        self.assertEqual(told["told_by"], leaf.name)  # who knows best is asked
+        self.assertEqual(told["told"]["order"], number)
+        self.assertGreater(told["reserve_permille"], 0)
+        self.assertEqual(cause(parent.name, parent), "dispatching")
+        self.assertEqual(cause(parent.name, plant.root), "serving")
+        text = run(BIN / "vppctl", "--socket", leaf.socket, "why", leaf.name).stdout
+        self.assertIn(f"for order {number}", text)
+        nobody = why("nobody", parent, leaf)
+        self.assertEqual(nobody.returncode, 1)
+        self.assertIn("nobody", nobody.stderr)
+
     def test_status_tells_by_its_exit_code_whether_all_is_well(self):
         plant = self.running_plant(leaves=2, aggregators=1)
         self.assertEqual(self.ctl(plant, "status").returncode, 0)

@@ -114,6 +114,10 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
        [](const Session& s, Options& options) { return nodes_show(s, options.node); })
       ->add_option("node", o.node, "id or name")
       ->required();
+  leaf(app, "why", "why a node does what it does now: order, share, guard, level, doubts", chosen,
+       [](const Session& s, Options& options) { return why(s, options.node); })
+      ->add_option("node", o.node, "id or name: the node asked, or a child of it")
+      ->required();
   leaf(app, "capacity", "what can be held for how long, nominal and firm", chosen,
        [](const Session& s, Options&) { return capacity(s); });
   leaf(app, "programs", "programs and groups: what they can do, what is in force, who subscribed",
@@ -295,6 +299,7 @@ int main(int argc, char** argv) {
       "Examples:\n"
       "  vppctl status\n"
       "  vppctl tree --watch --socket ROOT/control.sock --socket AGG/control.sock\n"
+      "  vppctl why leaf-17\n"
       "  vppctl doctor --config /etc/vpp/vppd.toml\n"
       "  vppctl dispatch send --power 200kW --duration 30m --dry-run\n"
       "  vppctl plan --fleet fleet.csv --request request.csv --step 1h --without region=north\n"

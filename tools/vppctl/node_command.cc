@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "tools/vppctl/format.h"
+#include "tools/vppctl/why.h"
 
 namespace vpp::ctl {
 namespace {
@@ -240,6 +242,37 @@ int nodes_show(const Session& session, const std::string& node) {
   } else {
     print_child(session, shown, names);
   }
+  return static_cast<int>(Exit::kOk);
+}
+
+int why(const Session& session, const std::string& node) {
+  std::optional<Failure> failure;
+  std::optional<Document> found;
+  bool by_itself = false;
+  for (const Client& daemon : session.daemons) {
+    const auto document = daemon.get("/v1/nodes/" + node);
+    const auto status = document ? daemon.get("/v1/status") : document;
+    const auto tree = status ? daemon.get("/v1/tree") : status;
+    if (!tree) {
+      if (!failure) failure = tree.error();
+      continue;
+    }
+    const Document& shown = member(*document, "node");
+    by_itself = member(shown, "self") == true;
+    if (member(shown, "via").is_string() && !found) {
+      failure = Failure{
+          Exit::kFailure,
+          node + " lives deeper in the tree, below " + Names{session}.of(member(shown, "via")),
+          "ask that node: --socket"};
+    } else if (by_itself) {
+      found = why_self(*status, *tree);
+    } else if (!found) {
+      found = why_child(shown, *status);
+    }
+    if (by_itself) break;
+  }
+  if (!found) return fail(session, *failure);
+  session.out << (session.json ? found->dump(2) + "\n" : why_text(*found));
   return static_cast<int>(Exit::kOk);
 }
 

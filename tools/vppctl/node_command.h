@@ -1,4 +1,5 @@
-// vppctl nodes show|drain: one node in full, and emptying an aggregator.
+// vppctl nodes show|drain, why: one node in full, emptying an aggregator, and the reasons of a
+// node.
 #pragma once
 
 #include <chrono>
@@ -9,6 +10,9 @@
 namespace vpp::ctl {
 
 int nodes_show(const Session& session, const std::string& node);
+/// Why it does what it does now: by itself if one of the daemons asked is that node, else by the
+/// first that has it as a child.
+int why(const Session& session, const std::string& node);
 
 struct DrainArguments {
   std::string node;  ///< name or id; one of the daemons asked
