@@ -96,7 +96,7 @@ class Ctl(PlantCase):
         text = run(BIN / "vppctl", "--socket", leaf.socket, "why", leaf.name).stdout
         self.assertIn(f"for order {number}", text)
         nobody = why("nobody", parent, leaf)
-        self.assertEqual(nobody.returncode, 1)
+        self.assertEqual(nobody.returncode, 2)
         self.assertIn("nobody", nobody.stderr)
 
     def test_status_tells_by_its_exit_code_whether_all_is_well(self):

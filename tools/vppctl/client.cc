@@ -89,8 +89,13 @@ std::expected<Document, Failure> answer(CURL* handle, CURLcode code, const std::
   long status = 0;
   curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
   if (status >= 400) {
-    return std::unexpected{Failure{exit_of(status), document.value("text", "refused"),
-                                   document.value("hint", std::string{})}};
+    const auto text_of = [&](const char* key, const char* otherwise) {
+      const auto found = document.find(key);
+      const bool is_text = found != document.end() && found->is_string();
+      return is_text ? found->get<std::string>() : std::string{otherwise};
+    };
+    return std::unexpected{
+        Failure{exit_of(status), text_of("text", "refused"), text_of("hint", "")}};
   }
   return document;
 }
