@@ -3,11 +3,13 @@
 // what is not is refused with the line or the file, in one line.
 #include <unistd.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "config/check.h"
 #include "config/limits.h"
@@ -16,6 +18,7 @@
 #include "tools/battery/home_profile.h"
 #include "tools/market/price_file.h"
 #include "tools/market/rivals_file.h"
+#include "tools/vppctl/plan_cases.h"
 #include "tools/vppctl/plan_input.h"
 
 using namespace vpp;
@@ -117,28 +120,62 @@ void fleet(std::string_view text) {
   }
 }
 
+std::vector<std::string> one_or_none(std::string_view text) {
+  return text.empty() ? std::vector<std::string>{} : std::vector<std::string>{std::string{text}};
+}
+
+void check_sites(const std::vector<device::Capability>& sites, Watts most) {
+  for (const device::Capability& site : sites) {
+    VPP_CHECK(site.power >= Watts{0} && site.power <= most && site.energy >= Joules{0});
+  }
+}
+
+/// Whatever was taken is answered: what is left out only makes a fleet do less.
+void answer(const ctl::PlanInput& plan, const ctl::PlanSelection& select) {
+  constexpr std::size_t kStepsMax = 50;  // a request of a thousand lines is no other question
+  if (plan.request.size() > kStepsMax) return;
+  const auto cases =
+      ctl::plan_cases(plan, select, std::chrono::minutes{5}, aggregation::PerMillion{10'000});
+  if (!cases) return;
+  VPP_CHECK(cases->size() == select.without.size() + (select.without.size() > 1 ? 2 : 1));
+  const Joules whole = cases->front().nominal.both().unserved;
+  for (const ctl::PlanCase& one : *cases) {
+    VPP_CHECK(one.nominal.both().unserved >= whole && one.firm.has_value());
+    for (const auto* held : {&one.firm->discharge, &one.firm->charge}) {
+      for (const ctl::HeldPower& at : *held) VPP_CHECK(at.firm <= at.nominal);
+    }
+  }
+}
+
+/// Fleet, request, and the options --group, --without and --uplink.
 void plan(std::string_view text) {
   static const fuzz::MemoryFile fleet_file;
   static const fuzz::MemoryFile request_file;
   fleet_file.fill(part(text));
-  request_file.fill(text);
-  const auto plan = ctl::read_plan_input(fleet_file.path(), request_file.path());
+  request_file.fill(part(text));
+  ctl::PlanSelection select{.groups = one_or_none(part(text)), .without = one_or_none(part(text))};
+  select.uplink = part(text);
+  select.reliability = !select.uplink.empty();
+  const auto plan = ctl::read_plan_input(fleet_file.path(), request_file.path(), select);
   if (!plan) {
     VPP_CHECK(!plan.error().empty());
     for (const std::string& error : plan.error()) {
       one_line(error);
-      VPP_CHECK(error.starts_with(fleet_file.path()) || error.starts_with(request_file.path()));
+      VPP_CHECK(error.starts_with(fleet_file.path()) || error.starts_with(request_file.path()) ||
+                error.starts_with("vppctl plan: "));
     }
     return;
   }
-  VPP_CHECK(plan->ids.size() == plan->sites.size() && !plan->sites.empty());
-  VPP_CHECK(plan->parents.empty() || plan->parents.size() == plan->ids.size());
+  const std::size_t sites = plan->ids.size();
+  VPP_CHECK(sites > 0 && plan->energy.size() == sites && plan->room.size() == sites);
+  VPP_CHECK(plan->response_permille.size() == sites && plan->uplinks.of_site.size() == sites);
+  VPP_CHECK(plan->parents.empty() || plan->parents.size() == sites);
   VPP_CHECK(!plan->request.empty() && (plan->parts == 1 || plan->parts == 1000));
   const Watts most{limits::kGroupPowerMax.count * plan->parts};
-  for (const device::Capability& site : plan->sites) {
-    VPP_CHECK(site.power >= Watts{0} && site.power <= most && site.energy >= Joules{0});
-  }
-  for (const Watts power : plan->request) VPP_CHECK(power >= Watts{0} && power <= most);
+  check_sites(plan->energy, most);
+  check_sites(plan->room, most);
+  for (const Watts power : plan->request) VPP_CHECK(power >= -most && power <= most);
+  answer(*plan, select);
 }
 
 }  // namespace

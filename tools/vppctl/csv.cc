@@ -107,15 +107,17 @@ void read_header(const CsvRow& header, const CsvColumns& columns, CsvTable& tabl
 
 }  // namespace
 
+std::string one_line(std::string text) {
+  std::ranges::replace_if(
+      text, [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7f; }, ' ');
+  return text;
+}
+
 void CsvErrors::add(std::size_t line, std::size_t column, const std::string& cause,
                     const std::string& hint) {
   if (++count_ > kErrorsShown) return;
-  lines_.push_back(file_ + ":" + std::to_string(line) + ":" + std::to_string(column) + ": " +
-                   cause + (hint.empty() ? "" : "; hint: " + hint));
-  // One error, one line, whatever a cell holds.
-  std::ranges::replace_if(
-      lines_.back(), [](char c) { return static_cast<unsigned char>(c) < 0x20U || c == 0x7f; },
-      ' ');
+  lines_.push_back(one_line(file_ + ":" + std::to_string(line) + ":" + std::to_string(column) +
+                            ": " + cause + (hint.empty() ? "" : "; hint: " + hint)));
 }
 
 void CsvErrors::add(const std::string& cause, const std::string& hint) {

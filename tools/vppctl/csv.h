@@ -21,6 +21,9 @@ struct CsvRow {
   std::vector<CsvCell> cells;
 };
 
+/// Control characters become blanks: one error is one line, whatever a cell or an option holds.
+[[nodiscard]] std::string one_line(std::string text);
+
 /// Errors of one file, with places, in the order found. Bounded: a file of nothing but errors says
 /// so after the first ones.
 class CsvErrors {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <string_view>
+#include <utility>
 
 #include "tools/vppctl/csv.h"
 #include "tools/vppctl/plan_fleet.h"
@@ -72,6 +73,7 @@ std::expected<PlanInput, std::vector<std::string>> read_plan_input(const std::st
   if (const auto text = read_file(request_file, request_errors)) {
     request = read_request(*text, fleet.charges, input, request_errors);
   }
+  for (auto& line : lines) line = one_line(std::move(line));
   for (const auto* errors : {&fleet_errors, &request_errors}) {
     for (auto& line : errors->lines()) lines.push_back(std::move(line));
   }

@@ -222,6 +222,7 @@ TEST_CASE("a group that nobody is in is an error that guesses what was meant", "
             "did you mean 'north'?",
             "vppctl plan: --without region=soth: no site has 'soth' in column 'region'; hint: "
             "did you mean 'south'?"});
+  CHECK(errors(kRegions, request, asked({.groups = {"region=\n"}})).size() == 1);
   CHECK(errors(kRegions, request, asked({.groups = {"region=west", "feeder=1"}})) ==
         Texts{"vppctl plan: --group: no site is in all of them"});
   CHECK(errors("id,region,region,power_w,energy_wh\na,n,n,1,1\n", request,
