@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <cstdlib>
 #include <initializer_list>
 #include <map>
 #include <optional>
@@ -30,6 +31,8 @@ struct GroupBench {
   std::map<mesh::ConnectionId, Watts> does;
   mesh::Stamp heard = 0;
   std::uint64_t sequence = 0;
+  Watts home{0};       ///< what each home does by itself, export > 0
+  bool meters = true;  ///< and its meter is known
 
   explicit GroupBench(const aggregation::FeederLimits& feeder = {})
       : group{mesh::testing::ChildrenBench::options_of(Role::kAggregator), {}, Rng{1}, feeder} {
@@ -71,6 +74,7 @@ struct GroupBench {
     site.measured = site.set_point = does[n];
     site.order = does[n] == Watts{0} ? kNoOrder : kOrder;
     site.stale = false;
+    if (meters) site.net = home + does[n];
     from(n, mesh::Report{.session = 1,
                          .sequence = ++sequence,
                          .beacon = heard,
@@ -81,6 +85,13 @@ struct GroupBench {
   /// All above know of them.
   void cleared(std::initializer_list<std::uint64_t> some) {
     for (const std::uint64_t n : some) group.children().cleared(now, {{leaf(n), 1, true}});
+  }
+  /// What both meters say now.
+  [[nodiscard]] Watts metered() { return home * 2 + does[1] + does[2]; }
+  [[nodiscard]] NodeStatus status() const {
+    NodeStatus out;
+    group.fill(out, now);
+    return out;
   }
   /// What the two were told in the newest tick.
   [[nodiscard]] std::string words() const {
@@ -183,36 +194,50 @@ TEST_CASE("a release is said again until whoever hears it has answered", "[node]
 TEST_CASE("what becomes of the watts that a group is asked is written down", "[node][group]") {
   GroupBench bench;
   bench.cleared({1, 2});
-  const auto status = [&] {
-    NodeStatus out;
-    bench.group.fill(out, bench.now);
-    return out;
-  };
-  CHECK_FALSE(status().books.has_value());
+  CHECK(bench.status().books.empty());
   bench.tick(Watts{4'000});
   bench.tick(Watts{4'000});
-  auto books = status().books;
-  REQUIRE(books.has_value());
-  CHECK(books->asked == Watts{4'000});
-  CHECK(books->asked_for == Watts{4'000});
-  CHECK(books->measured == Watts{4'000});
-  CHECK(books->not_placed == Watts{0});
+  auto books = bench.status().books;
+  REQUIRE(books.size() == 1);
+  CHECK(books[0].asked == Watts{4'000});
+  CHECK(books[0].asked_for == Watts{4'000});
+  CHECK(books[0].measured == Watts{4'000});
+  CHECK(books[0].not_placed == Watts{0});
   bench.tick(Watts{13'000});  // of 10,000
-  books = status().books;
-  CHECK(books->asked_for == Watts{10'000});
-  CHECK(books->not_placed == Watts{3'000});
-  CHECK(status().undelivered == std::vector<aggregation::Undelivered>(2));
+  books = bench.status().books;
+  REQUIRE(books.size() == 1);
+  CHECK(books[0].asked_for == Watts{10'000});
+  CHECK(books[0].not_placed == Watts{3'000});
+  CHECK(bench.status().undelivered == std::vector<aggregation::Undelivered>(2));
   bench.tick(std::nullopt);
-  CHECK_FALSE(status().books.has_value());
+  CHECK(bench.status().books.empty());
 }
 
-TEST_CASE("a feeder of which no meter is known carries nothing for an order", "[node][group]") {
-  GroupBench bench{{.export_max = Watts{30'000}, .import_max = std::nullopt}};
+TEST_CASE("a group asks no more than its feeder carries by the meters, and says what is cut off",
+          "[node][group]") {
+  GroupBench bench{{.export_max = Watts{10'000}, .import_max = Watts{10'000}}};
   bench.cleared({1, 2});
-  bench.tick(Watts{4'000});
+  const auto settle = [&](Watts asked) {
+    for (int tick = 0; tick < 400; ++tick) {
+      bench.tick(asked);
+      REQUIRE(std::abs(bench.metered().count) <= 10'000);
+    }
+  };
+  bench.home = Watts{-1'000};  // load
+  settle(Watts{9'000});
+  CHECK(bench.metered() == Watts{7'000});
+  CHECK(bench.status().group.shortfall == Watts{0});
+
+  bench.home = Watts{3'000};  // PV
+  bench.does[1] = bench.does[2] = Watts{0};
+  settle(Watts{9'000});
+  const NodeStatus status = bench.status();
+  CHECK(bench.metered() >= Watts{8'000});
+  CHECK(status.books.at(0).capped == Watts{9'000} - status.books.at(0).asked_for);
+  CHECK(status.group.shortfall == status.books.at(0).capped);
+
+  bench.meters = false;
+  bench.tick(Watts{9'000});
   CHECK(bench.words() == "0 0");
-  CHECK(bench.group.summary(bench.now).shortfall == Watts{4'000});
-  NodeStatus status;
-  bench.group.fill(status, bench.now);
-  CHECK(status.books->capped == Watts{4'000});
+  CHECK(bench.status().group.shortfall == Watts{9'000});
 }
