@@ -39,7 +39,7 @@ struct FeederReadings {
   Watts net;                ///< at the connection points that are known
   std::size_t unknown = 0;  ///< sites whose connection point is not
   Watts batteries;          ///< of the sites that follow an order
-  Watts elsewhere;          ///< asked of sites that follow another order than this target's
+  Watts elsewhere = {};     ///< asked of sites that follow another order than this target's
 };
 
 class FeederCap {

@@ -92,11 +92,23 @@ TEST_CASE("beyond the limit an order that adds to it stops, and one that relieve
   feeder.settle(Watts{-5'000});
   CHECK(feeder.net() <= 50'000);
   CHECK(feeder.net() >= 45'000);  // no more than that takes
-  feeder.homes = 0;  // all at once, which is remembered for a while
+  feeder.homes = 0;               // all at once, which is remembered for a while
   for (int i = 0; i < 5; ++i) feeder.settle(Watts{-5'000});
   CHECK(feeder.battery == -5'000);
   feeder.homes = 70'000;
   CHECK(feeder.tick(Watts{0}) == Watts{0});  // no order, no sign
+}
+
+TEST_CASE("what another order asks of homes on the same feeder leaves less for this one",
+          "[aggregation][feeder]") {
+  FeederCap cap{{.export_max = Watts{100'000}, .import_max = Watts{100'000}}};
+  Watts asked{0};
+  for (int s = 0; s < 200; ++s) {
+    const FeederReadings readings{Watts{30'000} + asked, 0, Watts{30'000} + asked, Watts{30'000}};
+    asked = cap.allow(Instant{std::chrono::seconds{s}}, Watts{200'000}, readings);
+    REQUIRE(asked <= Watts{70'000});
+  }
+  CHECK(asked >= Watts{65'000});
 }
 
 TEST_CASE("what is asked has the target's sign, and never makes an exceeded limit worse",

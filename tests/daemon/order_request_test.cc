@@ -72,8 +72,8 @@ TEST_CASE("an order may be for a program, a group and a service", "[driver][orde
   CHECK(order->command.service == Service::kFrequency);
   for (const char* bad : {R"("program":"Not One")", R"("program":7)", R"("group":"north")",
                           R"("group":"=x")", R"("service":"heat")"}) {
-    const auto refused = parse_order_request(
-        R"({"key":"k","power_w":1,"duration_s":1,)" + std::string{bad} + "}");
+    const auto refused =
+        parse_order_request(R"({"key":"k","power_w":1,"duration_s":1,)" + std::string{bad} + "}");
     CHECK_FALSE(refused);
   }
 }
