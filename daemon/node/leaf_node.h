@@ -21,7 +21,6 @@ class LeafNode final : public RoleNode {
   LeafNode(const NodeOptions& options, Rng rng, const Recovered& recovered);
 
   void step(const Now& now, const Event& event) override;
-  void instruct(const SiteInstruction& instruction);
   void advance(const Now& now) override;
   [[nodiscard]] Instant next_deadline(const Now& now) const override;
   [[nodiscard]] NodeStatus status(const Now& now) const override;
@@ -32,9 +31,9 @@ class LeafNode final : public RoleNode {
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
   [[nodiscard]] std::string why_refused(const Now& now, const mesh::Dispatch& dispatch) const;
   void obey(const Now& now, const mesh::Dispatch& dispatch, Instant expires);
+  void instruct(const SiteInstruction& instruction);
   void release(const Now& now);
   void stop_where_not_served(const Now& now);
-  SiteInstruction told_;  ///< the newest
   void opt_out(const Now& now, const OptOutAsked& asked);
   [[nodiscard]] bool serves_frequency(const Now& now) const;
   [[nodiscard]] Offer offer_of(const Now& now, const std::string& program) const;
@@ -62,6 +61,7 @@ class LeafNode final : public RoleNode {
   Allegiance allegiance_;
   Subscriptions subscriptions_;
   std::optional<Serving> serving_;
+  SiteInstruction told_;             ///< the newest
   std::map<OrderId, Scope> scopes_;  ///< of the newest orders carried out
   OrderId refused_;                  ///< told of already
   std::optional<device::SiteStatus> site_;
