@@ -236,9 +236,7 @@ Standing Dispatcher::standing(NodeId child) const {
   const auto it = trust_.find(child);
   if (it == trust_.end() || !it->second.doubted_at) return {};
   const Trust& trust = it->second;
-  const bool unseen = trust.unseen >= options_.ticks_unseen_to_doubt;
-  const Doubt doubt = trust.admitted ? Doubt::kSaidSo : (unseen ? Doubt::kUnseen : Doubt::kMissed);
-  return {doubt, trust.limit, *trust.doubted_at, trust.on_trial};
+  return {trust.reason, trust.limit, *trust.doubted_at, trust.on_trial};
 }
 
 std::int32_t Dispatcher::does_permille(const ChildState& child, Direction direction) const {

@@ -63,16 +63,9 @@ struct DispatchPlan {
   std::size_t unmeasured = 0;
 };
 
-/// Why a child is held to less than it could do.
-enum class Doubt : std::uint8_t {
-  kNone,    ///< it is believed
-  kMissed,  ///< what it was measured at was not what it was asked
-  kUnseen,  ///< no new measurement came for long
-  kSaidSo,  ///< a group that told itself what it could place
-};
 /// How the dispatcher sees one child; for people.
 struct Standing {
-  Doubt doubt = Doubt::kNone;
+  UndeliveredReason doubt = UndeliveredReason::kNone;  ///< none: it is believed
   Watts held_to;          ///< doubted: signed, what it is asked, a trial apart
   Instant since{};        ///< doubted
   bool on_trial = false;  ///< doubted, and asked a little more to see

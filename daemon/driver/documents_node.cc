@@ -26,25 +26,11 @@ Json short_part(const aggregation::DurationCurve& curve) {
 
 // --- one child -----------------------------------------------------------------------------------
 
-std::string_view to_string(aggregation::Doubt doubt) {
-  switch (doubt) {
-    case aggregation::Doubt::kMissed:
-      return "missed";
-    case aggregation::Doubt::kUnseen:
-      return "unseen";
-    case aggregation::Doubt::kSaidSo:
-      return "said so";
-    case aggregation::Doubt::kNone:
-      break;
-  }
-  return "none";
-}
-
 /// Whether the closed loop believes that it does what it is asked.
 Json doubt_part(const node::NodeStatus& status, std::size_t index) {
   if (index >= status.standing.size()) return {};
   const aggregation::Standing& standing = status.standing[index];
-  if (standing.doubt == aggregation::Doubt::kNone) return {};
+  if (standing.doubt == aggregation::UndeliveredReason::kNone) return {};
   return {{"reason", to_string(standing.doubt)},
           {"held_w", standing.held_to.count},
           {"age_ms", (status.now.protocol - standing.since).count()},

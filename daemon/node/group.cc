@@ -184,7 +184,7 @@ void Group::fill(NodeStatus& out, const Now& now) const {
   for (const auto& [scope, lane] : lanes_) {
     for (std::size_t i = 0; i < out.children.size(); ++i) {
       const auto standing = lane.dispatcher().standing(out.children[i].id);
-      if (standing.doubt != aggregation::Doubt::kNone) out.standing[i] = standing;
+      if (standing.doubt != aggregation::UndeliveredReason::kNone) out.standing[i] = standing;
     }
     if (!out.level) out.level = lane.dispatcher().level();
   }

@@ -174,13 +174,13 @@ TEST_CASE("who is doubted is told apart by why, with what it is held to and wher
   fleet.members[3].reports = false;
   for (int tick = 0; tick < 20; ++tick) (void)fleet.tick(Watts{18'000});
   const Standing stuck = fleet.dispatcher.standing(Fleet::id_of(0));
-  CHECK(stuck.doubt == Doubt::kMissed);
+  CHECK(stuck.doubt == UndeliveredReason::kMeasuredLess);
   CHECK(stuck.held_to == Watts{900});
   CHECK(stuck.since < fleet.now);
   const Standing silent = fleet.dispatcher.standing(Fleet::id_of(3));
-  CHECK(silent.doubt == Doubt::kUnseen);
+  CHECK(silent.doubt == UndeliveredReason::kUnseen);
   CHECK(silent.held_to == Watts{0});
-  CHECK(fleet.dispatcher.standing(Fleet::id_of(1)).doubt == Doubt::kNone);
+  CHECK(fleet.dispatcher.standing(Fleet::id_of(1)).doubt == UndeliveredReason::kNone);
   CHECK_FALSE(fleet.dispatcher.level().has_value());  // the others give all they have
   fleet.dispatcher.idle();
   CHECK_FALSE(fleet.dispatcher.level().has_value());
@@ -388,7 +388,8 @@ TEST_CASE("a limit that a group told of itself ends with the order", "[aggregati
   group.at_most = Watts{2'000};
   group.measured_since = Instant{2s};
   CHECK(dispatcher.tick({Instant{2s}, {}, 1}, {8'000}, {group}).placed == Watts{2'000});
-  CHECK(dispatcher.standing({1, 1}) == Standing{Doubt::kSaidSo, Watts{2'000}, Instant{2s}, false});
+  CHECK(dispatcher.standing({1, 1}) ==
+        Standing{UndeliveredReason::kTold, Watts{2'000}, Instant{2s}, false});
   dispatcher.idle();
   group.at_most.reset();
   group.measured_since = Instant{3s};

@@ -234,19 +234,19 @@ TEST_CASE("a child's document tells how the closed loop sees it", "[driver][docu
   CHECK(child("node-3")["order_asked"] == 7);
   root.status.level = 1'500ms;
   root.status.standing = {{},
-                          {.doubt = aggregation::Doubt::kSaidSo,
+                          {.doubt = aggregation::UndeliveredReason::kTold,
                            .held_to = Watts{-500},
                            .since = Instant{98s},
                            .on_trial = false}};
   CHECK(child("node-3")["level_s"] == 1.5);
   CHECK(child("node-3")["doubt"] ==
-        json{{"reason", "said so"}, {"held_w", -500}, {"age_ms", 2'000}, {"on_trial", false}});
+        json{{"reason", "told"}, {"held_w", -500}, {"age_ms", 2'000}, {"on_trial", false}});
   CHECK(json::parse(status_document(root))["order"]["level_s"] == 1.5);
   CHECK(json::parse(status_document(root))["order"]["asked_below_w"] == 6'000);
   // What is told of the others stays theirs when a child that moved is hidden.
   root.status.children[0].moved = true;
   hide_moved(root.status);
-  CHECK(child("node-3")["doubt"]["reason"] == "said so");
+  CHECK(child("node-3")["doubt"]["reason"] == "told");
 }
 
 TEST_CASE("a leaf's status tells what its parent told it, and the owner's reserve",

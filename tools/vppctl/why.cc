@@ -79,11 +79,13 @@ void say_able(const Document& of, Document& why) {
 // --- a leaf, by itself ---------------------------------------------------------------------------
 
 std::string clamp_in_words(const std::string& name) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kWords{{
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 8> kWords{{
       {"device rating", "the device is rated for no more"},
+      {"device derating", "the device itself takes less than it is rated for, for now"},
       {"configured limit", "its config allows no more"},
       {"connection limit", "its connection takes no more, with the load and PV of now"},
       {"stored energy", "its battery is nearly at the owner's reserve, or nearly full"},
+      {"frequency unknown", "the grid's frequency is not known, by which it is to act"},
       {"state of charge unknown", "nobody knows how full its battery is"},
       {"ramp", "it is on its way there, as fast as its config lets it change"},
   }};
@@ -110,12 +112,12 @@ void explain_order(const Document& site, Document& why) {
   if (const auto& frequency = member(site, "frequency"); member(frequency, "armed") == true) {
     cause(why, "armed");
     const auto& mhz = member(frequency, "measured_mhz");
-    return say(why, fmt::format("That is armed: the grid's frequency is {}, which asks for {}; the "
-                                "set point is {}.",
-                                mhz.is_number() ? fmt::format("{:.3f} Hz", mhz.get<double>() / 1000)
-                                                : "unknown",
-                                power(member(frequency, "asked_w")),
-                                power(member(site, "set_point_w"))));
+    return say(why,
+               fmt::format(
+                   "That is armed: the grid's frequency is {}, which asks for {}; the "
+                   "set point is {}.",
+                   mhz.is_number() ? fmt::format("{:.3f} Hz", mhz.get<double>() / 1000) : "unknown",
+                   power(member(frequency, "asked_w")), power(member(site, "set_point_w"))));
   }
   if (limited.is_string()) {
     cause(why, "clamped");
@@ -194,10 +196,10 @@ void explain_site(const Document& status, Document& why) {
     cause(why, "no_device");
     return say(why, "Its device has not reported yet.");
   }
-  copy(
-      site,
-      {"mode", "told", "told_ahead", "opted_out", "set_point_w", "limited_by", "measured_w", "reserve_permille"},
-      why);
+  copy(site,
+       {"mode", "told", "told_ahead", "opted_out", "set_point_w", "limited_by", "measured_w",
+        "reserve_permille"},
+       why);
   const std::string mode = plain(member(site, "mode"));
   if (mode == "uncontrollable") {
     cause(why, "uncontrollable");
@@ -229,7 +231,7 @@ std::string doubt_in_words(const Document& doubt) {
   const std::string held = power(member(doubt, "held_w"));
   const std::string since = age(member(doubt, "age_ms"));
   std::string out;
-  if (reason == "said so") {
+  if (reason == "told") {
     out = fmt::format("it said itself, {} ago, that it can do no more than {}", since, held);
   } else if (reason == "unseen") {
     out =

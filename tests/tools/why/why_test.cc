@@ -89,6 +89,18 @@ TEST_CASE("a leaf on its local default tells why", "[why]") {
   CHECK(of_itself(leaf)["cause"] == "no_device");
 }
 
+TEST_CASE("a leaf tells of its owner's opt-out, and of an order that only arms it", "[why]") {
+  auto leaf = test::leaf_snapshot();
+  leaf.status.opt_outs = {{.program = "energy", .until = MarketTime{1'000'900s}}};
+  CHECK(of_itself(leaf)["cause"] == "opted_out");
+  CHECK_THAT(why_text(of_itself(leaf)), Contains("no orders of the program energy until"));
+  auto armed = dispatched_leaf();
+  armed.status.site->frequency.armed = true;
+  armed.status.site->frequency.measured_mhz = 49'950;
+  CHECK(of_itself(armed)["cause"] == "armed");
+  CHECK_THAT(why_text(of_itself(armed)), Contains("the grid's frequency is 49.950 Hz"));
+}
+
 TEST_CASE("a leaf that has an order and does not follow it tells why", "[why]") {
   auto leaf = dispatched_leaf();
   leaf.status.site->mode = device::Mode::kLocalDefault;
@@ -128,13 +140,13 @@ TEST_CASE("a parent tells of a child its share, the level and how long it lasts"
 TEST_CASE("a parent tells whom it doubts, why and since when", "[why]") {
   auto root = test::root_snapshot();
   root.status.standing.resize(2);
-  root.status.standing[1] = {.doubt = aggregation::Doubt::kMissed,
+  root.status.standing[1] = {.doubt = aggregation::UndeliveredReason::kMeasuredLess,
                              .held_to = Watts{1'000},
                              .since = Instant{58s},
                              .on_trial = true};
   const Document why = of_child(root, "node-3");
   CHECK(why["cause"] == "doubted");
-  CHECK(why["doubt"]["reason"] == "missed");
+  CHECK(why["doubt"]["reason"] == "measured_less");
   CHECK_THAT(why_text(why), Contains("noticed 42.0 s ago"));
   CHECK_THAT(why_text(why),
              Contains("held to the +1.0 kW that was measured, and asked a little more"));
@@ -143,9 +155,9 @@ TEST_CASE("a parent tells whom it doubts, why and since when", "[why]") {
   CHECK(own["held"].size() == 1);
   CHECK(own["held"][0]["name"] == "node-3");
   CHECK_THAT(why_text(own), Contains("node-3: it did not do what it was asked"));
-  root.status.standing[1].doubt = aggregation::Doubt::kUnseen;
+  root.status.standing[1].doubt = aggregation::UndeliveredReason::kUnseen;
   CHECK_THAT(why_text(of_child(root, "node-3")), Contains("no new measurement"));
-  root.status.standing[1].doubt = aggregation::Doubt::kSaidSo;
+  root.status.standing[1].doubt = aggregation::UndeliveredReason::kTold;
   CHECK_THAT(why_text(of_child(root, "node-3")), Contains("it said itself"));
 }
 
