@@ -51,6 +51,11 @@ class Programs(PlantCase):
     def near(asked):
         return lambda part: abs(part["measured_w"] - asked) <= 0.03 * abs(asked)
 
+    @staticmethod
+    def account(leaf):
+        """Of the frequency; apart from those of energy."""
+        return leaf.get("/v1/status")["site"]["frequency"]["accounts"][-1]
+
     def test_two_feeders_do_different_things_at_once(self):
         plant = self.plant_of_two_feeders()
         give = self.send(plant, "it-give", 3_000, group="feeder=a")
@@ -87,7 +92,7 @@ class Programs(PlantCase):
 
     def test_homes_armed_for_the_frequency_answer_to_it_by_themselves(self):
         plant = self.plant_of_two_feeders()
-        self.send(plant, "it-droop", 3_000, group="feeder=a", service="frequency")
+        order = self.send(plant, "it-droop", 3_000, group="feeder=a", service="frequency")
         self.await_scope(plant, "energy", "feeder=a", self.near(3_000))  # armed, not delivered
         first = plant.leaves[0]
         self.assertTrue(first.get("/v1/status")["site"]["frequency"]["armed"])
@@ -96,6 +101,9 @@ class Programs(PlantCase):
         self.grid.write_text("49.8")  # 200 mHz low: all of it
         wait_until(lambda: abs(plant.root.get("/v1/programs")["droop_w"] - 3_000) < 100, 10,
                    "response of the armed homes in the root's sum")
+        armed = plant.leaves[:3]
+        wait_until(lambda: sum(self.account(leaf)["discharged_wh"] for leaf in armed) > 0, 20,
+                   "energy on the account of the frequency")
         self.grid.write_text("50.105")  # half way up
         wait_until(lambda: abs(plant.root.get("/v1/programs")["droop_w"] + 1_500) < 100, 10,
                    "response the other way")
@@ -103,9 +111,7 @@ class Programs(PlantCase):
         wait_until(lambda: abs(plant.root.get("/v1/programs")["droop_w"]) < 50, 10,
                    "rest within the dead band")
         self.assertEqual(plant.root.get("/v1/programs")["armed_w"], 3_000)
-        accounts = first.get("/v1/status")["site"]["frequency"]["accounts"]
-        self.assertGreater(accounts[0]["discharged_wh"], 0)
-        self.assertGreater(accounts[0]["charged_wh"], 0)
+        self.assertTrue(all(self.account(leaf)["order"] == order for leaf in armed))
 
 
 if __name__ == "__main__":
