@@ -208,7 +208,8 @@ void Children::on_report(const Now& now, Entry& entry, const Report& report) {
   check_at_ = std::min(check_at_, child.lease_until);
   child.summary = report.summary;
   if (auto* site = std::get_if<SiteSummary>(&*child.summary)) {
-    clamp_to_certificate(child.peer, *site);
+    const bool more = clamp_to_certificate(child.peer, *site);
+    if (more && !std::exchange(child.told_clamped, true)) effects_.clamped.push_back(entry.first);
   }
   if (child.peer.role != Role::kLeaf) {
     const NodeId id = entry.first;
@@ -245,23 +246,29 @@ bool Children::believable(Instant now, const Child& child, const Report& report)
   return true;
 }
 
-void Children::clamp_to_certificate(const Peer& peer, SiteSummary& site) {
+bool Children::clamp_to_certificate(const Peer& peer, SiteSummary& site) {
   bool changed = false;
   const auto bound = [&](auto& value, auto low, auto high) {
     const auto within = std::clamp(value, low, std::max(low, high));
     changed = changed || within != value;
     value = within;
   };
-  bound(site.discharge.power, Watts{0}, peer.discharge_max);
-  bound(site.charge.power, Watts{0}, peer.charge_max);
-  bound(site.discharge.energy, Joules{0}, peer.energy_max);
-  bound(site.charge.energy, Joules{0}, peer.energy_max);
-  if (site.measured) {  // a quarter more: inverters overshoot, meters err
-    const auto most = [](Watts rated) { return Watts{rated.count + rated.count / 4}; };
-    bound(*site.measured, -most(peer.charge_max), most(peer.discharge_max));
-  }
+  const auto offer = [&](SiteDirection& discharge, SiteDirection& charge) {
+    bound(discharge.power, Watts{0}, peer.discharge_max);
+    bound(charge.power, Watts{0}, peer.charge_max);
+    bound(discharge.energy, Joules{0}, peer.energy_max);
+    bound(charge.energy, Joules{0}, peer.energy_max);
+  };
+  offer(site.discharge, site.charge);
+  for (ProgramOffer& each : site.offers) offer(each.discharge, each.charge);
+  // A quarter more: inverters overshoot, meters err.
+  const auto most = [](Watts rated) { return Watts{rated.count + rated.count / 4}; };
+  if (site.measured) bound(*site.measured, -most(peer.charge_max), most(peer.discharge_max));
+  bound(site.droop, -most(peer.charge_max), most(peer.discharge_max));
+  bound(site.armed, Watts{0}, std::min(peer.discharge_max, peer.charge_max));
   if (site.stored) bound(*site.stored, Joules{0}, peer.energy_max);
   if (changed) ++counters_.clamped;
+  return changed;
 }
 
 /// Ends the session: no lease, not counted, still known. `tell`: it may believe otherwise.

@@ -97,6 +97,8 @@ struct ChildrenEffects {
   std::vector<DispatchAck> acks;   ///< with the child they came from, see `ack_from`
   std::vector<NodeId> ack_from;
   bool membership_changed = false;  ///< who is attached or counted
+  /// Children that claim more than their certificate allows, each once: it is not believed.
+  std::vector<NodeId> clamped;
 };
 
 struct ChildView {
@@ -243,6 +245,7 @@ class Children {
     bool was_counted = false;  ///< as last told in `membership_changed`
     bool moved = false;        ///< lives below somebody else; no longer ours to show
     bool left = false;         ///< said Bye
+    bool told_clamped = false;
     std::optional<NodeId> last_parent;
     Instant attached_at{};
     Instant held_until{};
@@ -288,7 +291,7 @@ class Children {
   [[nodiscard]] Entry* entry_of(const FromChild& event);
   void on_report(const Now& now, Entry& entry, const Report& report);
   [[nodiscard]] bool believable(Instant now, const Child& child, const Report& report);
-  void clamp_to_certificate(const Peer& peer, SiteSummary& site);
+  [[nodiscard]] bool clamp_to_certificate(const Peer& peer, SiteSummary& site);
   void end(const Now& now, Entry& entry, bool tell);
   void expire(const Now& now);
   /// To those whose line has one due, or to all.

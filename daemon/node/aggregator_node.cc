@@ -223,6 +223,10 @@ void AggregatorNode::collect(const Now& now) {
   }));
   if (down.membership_changed) hurry_report(now);
   if (up.attachment_changed && uplink_.attached()) report(now);
+  for (const NodeId child : down.clamped) {
+    notice(Severity::kWarning, "VPP_CLAMPED",
+           to_string(child) + " claims more than its certificate allows; it is not believed");
+  }
   for (const NodeId child : group_.take_invalid()) {
     notice(Severity::kWarning, "VPP_BAD_REPORT", to_string(child) + " sent no valid curve");
   }

@@ -408,6 +408,10 @@ void RootNode::collect_children(const Now& now) {
                  std::to_string((now.protocol - activated_at(down.acks[i].order)).count()) + " ms");
     }
   }
+  for (const NodeId child : down.clamped) {
+    notice(Severity::kWarning, "VPP_CLAMPED",
+           to_string(child) + " claims more than its certificate allows; it is not believed");
+  }
   for (const NodeId child : group_.take_invalid()) {
     notice(Severity::kWarning, "VPP_BAD_REPORT", to_string(child) + " sent no valid curve");
   }

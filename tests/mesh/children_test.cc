@@ -333,15 +333,22 @@ TEST_CASE("a site is not believed beyond its certificate", "[mesh][children]") {
   boast.charge = {Watts{4'000}, Joules{1'000}, 1000};
   boast.measured = Watts{-9'000};
   boast.stored = Joules{50'000'000};
+  boast.offers = {{"emergency", boast.discharge, boast.charge}};
+  boast.armed = Watts{8'000};
   Report report = bench.report_of(leaf(1), 1, 10);
   report.summary = boast;
-  bench.from(1, leaf(1), report);
+  CHECK(bench.from(1, leaf(1), report).clamped == std::vector{leaf(1)});
   const auto site = std::get<SiteSummary>(*bench.view(leaf(1)).summary);
   CHECK(site.discharge == SiteDirection{kRated, kContent, 1000});
   CHECK(site.charge == boast.charge);
   CHECK(site.measured == Watts{-6'250});  // inverters overshoot: a quarter is believed
   CHECK(site.stored == kContent);
+  CHECK(site.offers.at(0).discharge == site.discharge);
+  CHECK(site.armed == kRated);
   CHECK(bench.children.counters().clamped == 1);
+  report.sequence = 11;
+  CHECK(bench.from(1, leaf(1), report).clamped.empty());  // it is told once
+  CHECK(bench.children.counters().clamped == 2);
 }
 
 TEST_CASE("a child that may still be counted elsewhere is counted when its hold is over",
