@@ -165,7 +165,7 @@ void explain_default(const Document& status, const Document& site, Document& why
   }
   if (plant_is_silent(uplink)) say_silence(uplink, why);
   for (const auto& out : member(site, "opted_out")) {
-    cause(why, "opted_out");
+    if (!told.is_object()) cause(why, "opted_out");  // else it is asked for another program
     say(why, fmt::format("Its owner wants no orders of the program {} until {} UTC.",
                          plain(member(out, "program")), utc(member(out, "until_ms"))));
   }

@@ -68,6 +68,7 @@ TEST_CASE("a leaf tells what its guard made of the share, and by which clamp", "
 
 TEST_CASE("a leaf on its local default tells why", "[why]") {
   auto leaf = test::leaf_snapshot();
+  leaf.status.opt_outs.clear();
   CHECK(of_itself(leaf)["cause"] == "no_order");
   leaf.status.beacon_age = 121s;
   CHECK(of_itself(leaf)["cause"] == "plant_not_heard");
