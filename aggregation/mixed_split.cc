@@ -31,10 +31,10 @@ Watts MixedSplit::divide(Watts request, std::span<Watts> shares) {
   Watts for_sites = request;
   Watts shortfall{0};
   if (!groups_.empty()) {
-    curves_.push_back(DurationCurve::of_sites(capabilities_));
+    if (!sites_.empty()) curves_.push_back(DurationCurve::of_sites(capabilities_));
     const Split split = split_by_curves(request, curves_);
     for (std::size_t i = 0; i < groups_.size(); ++i) shares[groups_[i]] = split.shares[i];
-    for_sites = split.shares.back();
+    for_sites = sites_.empty() ? Watts{0} : split.shares.back();
     shortfall = split.shortfall;
     level_ = split.level;
   }

@@ -8,6 +8,7 @@
 #include <set>
 #include <vector>
 
+#include "config/limits.h"
 #include "tests/aggregation/fleets.h"
 
 namespace vpp::aggregation {
@@ -489,6 +490,21 @@ TEST_CASE("sites and groups side by side share as if all were sites", "[aggregat
     REQUIRE(asked == target);
     REQUIRE(plan.shortfall == Watts{0});
   }
+}
+
+// One more than that, for sites that were not there, once stopped the node.
+TEST_CASE("a parent of as many groups as it takes at most divides among them",
+          "[aggregation][dispatcher]") {
+  const auto curve = DurationCurve::of_site({Watts{10'000}, Joules{10'000 * 3'600}});
+  const auto most = static_cast<std::int64_t>(limits::kChildrenMax);
+  std::vector<ChildState> children;
+  for (std::uint64_t i = 0; i < limits::kChildrenMax; ++i) {
+    children.push_back({{1, i}, GroupFlexibility{curve, curve}, Watts{0}, Instant{1s}});
+  }
+  Dispatcher dispatcher;
+  const auto plan = dispatcher.tick({Instant{1s}, MarketTime{}, 1}, Watts{most * 4'000}, children);
+  CHECK(plan.asked_for == Watts{most * 4'000});
+  CHECK(plan.shares.back().power == Watts{4'000});
 }
 
 TEST_CASE("what a group tells of its limit counts at once, but only for the direction it meant",
