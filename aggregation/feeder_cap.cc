@@ -37,7 +37,8 @@ std::int64_t FeederCap::rise(std::int64_t most, Duration since) const {
   const std::int64_t from = std::abs(asked_);
   if (most <= from) return most;
   const std::int64_t ms = std::clamp<std::int64_t>(since.count(), 0, 2000);
-  return from + (most - from) * ms / (1000 * kRisePart);
+  constexpr std::int64_t kWhole = 1000 * kRisePart;
+  return from + ((most - from) * ms + kWhole - 1) / kWhole;  // rounded up, or it stops short
 }
 
 Watts FeederCap::allow(Instant now, Watts target, const FeederReadings& readings) {

@@ -38,7 +38,7 @@ struct FeederLimits {
 struct FeederReadings {
   Watts net;                ///< at the connection points that are known
   std::size_t unknown = 0;  ///< sites whose connection point is not
-  Watts batteries;          ///< of the sites that follow an order
+  Watts batteries;          ///< of the known sites that follow an order
   Watts elsewhere = {};     ///< asked of sites that follow another order than this target's
 };
 

@@ -18,7 +18,9 @@ void add(aggregation::FeederReadings& out, const mesh::GroupSummary& group) {
   out.net += group.net;
   out.batteries += group.measured;
   for (const auto& scope : group.scopes) out.batteries += scope.measured;
-  out.unknown += group.net_unknown;
+  // Their batteries are in the sum of all, and may do as much as their connections carry: what is
+  // taken off for them is put on again.
+  out.unknown += std::size_t{2} * group.net_unknown;
 }
 
 }  // namespace

@@ -70,6 +70,13 @@ TEST_CASE("a target well below the limit is reached within seconds, one beyond i
   }
 }
 
+TEST_CASE("what the limit leaves is reached to the watt", "[aggregation][feeder]") {
+  Feeder feeder{{.export_max = Watts{20'000}, .import_max = {}, .site_max = Watts{2'000}}};
+  feeder.unknown = 6;
+  feeder.settle(Watts{300'000});
+  CHECK(feeder.tick(Watts{300'000}) == Watts{20'000 - 400 - 12'000});
+}
+
 TEST_CASE("homes whose meters are unknown count with all that their connections carry",
           "[aggregation][feeder]") {
   Feeder feeder{{.export_max = Watts{100'000}, .import_max = {}, .site_max = Watts{10'000}}};

@@ -50,6 +50,29 @@ class Delivery(PlantCase):
         wait_until(lambda: plant.battery_accounts()["written_ms"] > first + 1000, 10,
                    "account file after the order")
 
+    def test_a_feeder_carries_for_an_order_what_homes_without_meters_leave(self):
+        # 20 kW, of which each of six homes may need 2 kW; less a margin of 2 %.
+        plant = self.plant(leaves=6, aggregators=1, speed=1)
+        aggregator = plant.aggregators[0]
+        plant.feeders[aggregator.name] = {"export_max_w": 20_000, "site_max_w": 2_000}
+        plant.write_config(aggregator)
+        plant.battery_arguments = ["--idle-homes"]
+        plant.start_batteries()
+        plant.start()
+        plant.await_whole()
+        self.send(plant, 25_000, 600, "it-feeder")
+        seen = {}  # what crosses all meters, each second
+
+        def looked():
+            accounts = plant.battery_accounts()
+            seen[accounts["written_ms"]] = sum(b["site_w"] for b in accounts["batteries"])
+            return list(seen.values())[-5:].count(7_600) == 5
+        wait_until(looked, 60, "five seconds of 7,600 W")
+        self.assertLessEqual(max(seen.values()), 7_600, seen)
+        books = aggregator.get(f"/v1/nodes/{aggregator.name}")["node"]["dispatch"][0]
+        self.assertEqual(books["asked_for_w"], 7_600)
+        self.assertEqual(books["node_cap_w"], 25_000 - 7_600)
+
     def test_an_order_beyond_the_fleet_is_served_as_far_as_possible_and_said(self):
         plant = self.running_plant(leaves=4, aggregators=1)
         can = plant.root.get("/v1/status")["capacity"]["up"]["power_w"]
