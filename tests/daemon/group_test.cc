@@ -225,14 +225,14 @@ TEST_CASE("a group asks no more than its feeder carries by the meters, and says 
   };
   bench.home = Watts{-1'000};  // load
   settle(Watts{9'000});
-  CHECK(bench.metered() == Watts{7'000});
+  CHECK(bench.metered().count == 7'000);
   CHECK(bench.status().group.shortfall == Watts{0});
 
   bench.home = Watts{3'000};  // PV
   bench.does[1] = bench.does[2] = Watts{0};
   settle(Watts{9'000});
   const NodeStatus status = bench.status();
-  CHECK(bench.metered() >= Watts{8'000});
+  CHECK(bench.metered().count >= 7'500);  // the jump is still remembered
   CHECK(status.books.at(0).capped == Watts{9'000} - status.books.at(0).asked_for);
   CHECK(status.group.shortfall == status.books.at(0).capped);
 
