@@ -110,6 +110,7 @@ Json frequency_part(const device::FrequencyStatus& frequency) {
   return {{"measured_mhz", optional(frequency.measured_mhz)},
           {"armed", frequency.armed},
           {"asked_w", frequency.asked.count},
+          {"able_w", frequency.able.count},
           {"accounts", std::move(accounts)}};
 }
 

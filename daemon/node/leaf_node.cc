@@ -332,7 +332,8 @@ mesh::SiteSummary LeafNode::summary(const Now& now) const {
   out.net = site_->net;
   if (serves_frequency(now)) {
     const Watts asked = serving_->told.share.value_or(Watts{0});
-    out.armed = site_->frequency.armed ? std::min(asked, site_->frequency.able) : Watts{0};
+    const bool armed = site_->frequency.armed && site_->frequency.measured_mhz;
+    out.armed = armed ? std::min(asked, site_->frequency.able) : Watts{0};
     out.droop = site_->frequency.armed ? site_->measured.value_or(Watts{0}) : Watts{0};
   }
   out.measured_at = site_->measured_at;

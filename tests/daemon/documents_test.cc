@@ -98,11 +98,13 @@ TEST_CASE("what a leaf does for the frequency is told apart from its orders",
   frequency.measured_mhz = 49'895;
   frequency.armed = true;
   frequency.asked = Watts{950};
+  frequency.able = Watts{1900};
   frequency.accounts = {{OrderId{7}, Joules{7'200}, Joules{3'600}}};
   part = json::parse(status_document(leaf))["site"]["frequency"];
   CHECK(part["measured_mhz"] == 49'895);
   CHECK(part["armed"] == true);
   CHECK(part["asked_w"] == 950);
+  CHECK(part["able_w"] == 1900);
   CHECK(part["accounts"][0]["order"] == 7);
   CHECK(part["accounts"][0]["discharged_wh"] == 2);
   CHECK(part["accounts"][0]["charged_wh"] == 1);

@@ -26,6 +26,7 @@ struct LeafProgramsBench {
   mesh::LinkId link = 0;
   std::uint64_t tick = 0;
   OrderId follows = kNoOrder;
+  device::FrequencyStatus frequency;
   std::optional<mesh::SiteSummary> told;      ///< its newest report
   std::optional<SiteInstruction> instructed;  ///< the newest
   std::vector<bool> answers;                  ///< its acknowledgements
@@ -93,6 +94,8 @@ struct LeafProgramsBench {
   }
   void device() {
     device::SiteStatus status;
+    status.frequency = frequency;
+    status.measured = Watts{890};
     status.order = follows;
     status.discharge = status.charge = kAble;
     status.stale = false;
@@ -115,7 +118,8 @@ struct LeafProgramsBench {
     }
   }
   /// One tick of an order; the device takes up what it is told.
-  void ask(OrderId order, const Scope& scope, std::optional<Watts> share) {
+  void ask(OrderId order, const Scope& scope, std::optional<Watts> share,
+           Service service = Service::kEnergy) {
     ++tick;
     hear(mesh::Dispatch{.order = order,
                         .term = 1,
@@ -127,7 +131,8 @@ struct LeafProgramsBench {
                         .expires = stamp() + 30'000,
                         .repeat = 0,
                         .ahead = {},
-                        .scope = scope});
+                        .scope = scope,
+                        .service = service});
     const bool driven = instructed && instructed->order;
     follows = driven ? instructed->order->order : kNoOrder;
     device();
@@ -240,4 +245,24 @@ TEST_CASE("an opt-out that means nothing is refused, and says why", "[node][leaf
   CHECK(bench.opt_out(true, "energy", Duration{0}).starts_with("no order of energy"));
   CHECK(bench.opt_out(false, "energy", Duration{0}) == "nothing was opted out of");
   CHECK(bench.opt_out(true, "energy", 1h).empty());
+}
+
+TEST_CASE(
+    "a leaf tells what it has armed for the frequency, and nothing while it cannot measure it",
+    "[leaf][programs]") {
+  LeafProgramsBench bench;
+  bench.frequency.measured_mhz = 49'900;
+  bench.frequency.armed = true;
+  bench.frequency.able = Watts{1'500};
+  bench.ask(OrderId{5}, kEmergency, Watts{2'000}, Service::kFrequency);
+  REQUIRE(bench.instructed);
+  REQUIRE(bench.instructed->order);
+  CHECK(bench.instructed->order->service == Service::kFrequency);
+  CHECK(bench.instructed->order->power == Watts{2'000});
+  CHECK(bench.told->armed == Watts{1'500});
+  CHECK(bench.told->droop == Watts{890});
+  CHECK(bench.offers() == "0 1500");
+  bench.frequency.measured_mhz.reset();
+  bench.ask(OrderId{5}, kEmergency, Watts{2'000}, Service::kFrequency);
+  CHECK(bench.told->armed == Watts{0});
 }

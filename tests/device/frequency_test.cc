@@ -137,6 +137,18 @@ TEST_CASE("what is armed is not offered: its power, and its energy for a quarter
   CHECK(bench.status.discharge.power == bench.before.discharge.power);
 }
 
+TEST_CASE("what can be armed is what would come either way and can be held",
+          "[device][frequency]") {
+  CHECK(ArmedBench{}.status.frequency.able == Watts{5000});  // by rating, whatever is armed
+  SiteLimits limits;
+  limits.charge_max = Watts{1200};
+  CHECK(ArmedBench{limits}.status.frequency.able == Watts{1200});
+  const ArmedBench low{{}, 220};  // 2 % of 13.5 kWh: 923 kJ, or 1,026 W for a quarter of an hour
+  CHECK(low.status.frequency.able > Watts{1020});
+  CHECK(low.status.frequency.able <= Watts{1026});
+  CHECK(low.status.discharge == Capability{});
+}
+
 TEST_CASE("an order for energy leaves alone what one for the frequency will need",
           "[device][frequency]") {
   SiteLimits limits;
