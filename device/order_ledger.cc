@@ -17,17 +17,11 @@ std::optional<T> good(const Reading<T>& reading) {
   return reading.quality == Quality::kGood ? reading.value : std::nullopt;
 }
 
-/// energy * part / whole for a signed energy, towards zero.
-std::int64_t portion(std::int64_t energy_mj, std::int64_t part, std::int64_t whole) {
-  const std::int64_t size = mul_div_floor(energy_mj < 0 ? -energy_mj : energy_mj, part, whole);
-  return energy_mj < 0 ? -size : size;
-}
-
 }  // namespace
 
 OrderLedger::OrderLedger(const std::vector<OrderAccount>& recovered) {
   for (const OrderAccount& account : recovered)
-    credit(account.order, account.delivered.count * 1000);
+    credit(account.order, Flow::of(account.delivered.count * 1000));
 }
 
 void OrderLedger::running(const Now& now, const std::optional<SiteOrder>& order) {
@@ -39,7 +33,7 @@ void OrderLedger::running(const Now& now, const std::optional<SiteOrder>& order)
   }
   if (segments_.size() == kSegmentsMax) segments_.erase(segments_.begin());
   segments_.push_back(next);
-  if (order) credit(order->order, 0);
+  if (order) credit(order->order, Flow{});
 }
 
 void OrderLedger::lost_sight() {
@@ -52,8 +46,7 @@ void OrderLedger::measure(const Now& now, const Telemetry& telemetry, Watts powe
   const auto& battery = telemetry.battery;
   if (!good(battery) || (last_ && battery.at <= last_->at)) return;
   if (last_) {
-    if (const auto energy = energy_mj(now, telemetry, power_max, gap_max))
-      divide(battery.at, *energy);
+    if (const auto flow = flow_of(now, telemetry, power_max, gap_max)) divide(battery.at, *flow);
   }
   last_ = Last{battery.at, good(telemetry.injected), good(telemetry.absorbed)};
   // The newest segment that began by this reading is where the next interval starts.
@@ -62,8 +55,8 @@ void OrderLedger::measure(const Now& now, const Telemetry& telemetry, Watts powe
   }
 }
 
-std::optional<std::int64_t> OrderLedger::energy_mj(const Now& now, const Telemetry& telemetry,
-                                                   Watts power_max, Duration gap_max) const {
+std::optional<OrderLedger::Flow> OrderLedger::flow_of(const Now& now, const Telemetry& telemetry,
+                                                      Watts power_max, Duration gap_max) const {
   const Duration gap = telemetry.battery.at - last_->at;
   const Duration market = gap * now.speed;
   const auto injected = good(telemetry.injected);
@@ -74,14 +67,14 @@ std::optional<std::int64_t> OrderLedger::energy_mj(const Now& now, const Telemet
     const Joules most{mul_div_ceil(power_max.count * 5 / 4, market.count(), 1000) +
                       kCounterSlackJoules};
     if (out >= Joules{0} && in >= Joules{0} && out <= most && in <= most) {
-      return (out - in).count * 1000;
+      return Flow{out.count * 1000, in.count * 1000};
     }
   }
   if (gap > gap_max) return std::nullopt;
-  return telemetry.battery.value->count * market.count();
+  return Flow::of(telemetry.battery.value->count * market.count());
 }
 
-void OrderLedger::divide(Instant until, std::int64_t energy_mj) {
+void OrderLedger::divide(Instant until, const Flow& flow) {
   const std::int64_t whole = (until - last_->at).count();
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     const Segment& segment = segments_[i];
@@ -89,15 +82,17 @@ void OrderLedger::divide(Instant until, std::int64_t energy_mj) {
     const Instant end = i + 1 < segments_.size() ? segments_[i + 1].since : until;
     const Instant begin = std::max(segment.since, last_->at);
     const std::int64_t part = (std::min({end, until, segment.over}) - begin).count();
-    if (part > 0) credit(*segment.order, portion(energy_mj, part, whole));
+    if (part <= 0) continue;
+    credit(*segment.order,
+           {mul_div_floor(flow.out_mj, part, whole), mul_div_floor(flow.in_mj, part, whole)});
   }
 }
 
-void OrderLedger::credit(OrderId order, std::int64_t energy_mj) {
+void OrderLedger::credit(OrderId order, const Flow& flow) {
   const auto found = std::ranges::find(accounts_, order, &Account::order);
   if (found != accounts_.end()) {
-    (energy_mj < 0 ? found->charged_mj : found->discharged_mj) +=
-        energy_mj < 0 ? -energy_mj : energy_mj;
+    found->flow.out_mj += flow.out_mj;
+    found->flow.in_mj += flow.in_mj;
     return;
   }
   // The lowest number and not the one that ran first, as at every node above: else a sum would hold
@@ -105,15 +100,14 @@ void OrderLedger::credit(OrderId order, std::int64_t energy_mj) {
   if (accounts_.size() == limits::kReceiptsMax) {
     accounts_.erase(std::ranges::min_element(accounts_, {}, &Account::order));
   }
-  accounts_.push_back(
-      {order, std::max<std::int64_t>(0, energy_mj), std::max<std::int64_t>(0, -energy_mj)});
+  accounts_.push_back({order, flow});
 }
 
 std::vector<OrderAccount> OrderLedger::accounts() const {
   std::vector<OrderAccount> out;
   out.reserve(accounts_.size());
   for (const Account& account : accounts_) {
-    out.push_back({account.order, Joules{(account.discharged_mj - account.charged_mj) / 1000}});
+    out.push_back({account.order, Joules{(account.flow.out_mj - account.flow.in_mj) / 1000}});
   }
   return out;
 }
@@ -123,7 +117,7 @@ std::vector<FrequencyAccount> OrderLedger::both_ways() const {
   out.reserve(accounts_.size());
   for (const Account& account : accounts_) {
     out.push_back(
-        {account.order, Joules{account.discharged_mj / 1000}, Joules{account.charged_mj / 1000}});
+        {account.order, Joules{account.flow.out_mj / 1000}, Joules{account.flow.in_mj / 1000}});
   }
   return out;
 }

@@ -39,7 +39,7 @@ class OrderLedger {
 
   /// As they began, newest last; of more than limits::kReceiptsMax those of the highest numbers.
   [[nodiscard]] std::vector<OrderAccount> accounts() const;
-  /// The same, each direction for itself: an interval counts for the direction of its net energy.
+  /// The same, each direction for itself; without counters an interval has one direction.
   [[nodiscard]] std::vector<FrequencyAccount> both_ways() const;
 
  private:
@@ -53,16 +53,20 @@ class OrderLedger {
     std::optional<Joules> injected;
     std::optional<Joules> absorbed;
   };
+  struct Flow {  ///< both >= 0
+    std::int64_t out_mj = 0;
+    std::int64_t in_mj = 0;
+    static Flow of(std::int64_t net_mj) { return net_mj < 0 ? Flow{0, -net_mj} : Flow{net_mj, 0}; }
+  };
   struct Account {
     OrderId order;
-    std::int64_t discharged_mj = 0;
-    std::int64_t charged_mj = 0;
+    Flow flow;
   };
 
-  [[nodiscard]] std::optional<std::int64_t> energy_mj(const Now& now, const Telemetry& telemetry,
-                                                      Watts power_max, Duration gap_max) const;
-  void credit(OrderId order, std::int64_t energy_mj);
-  void divide(Instant until, std::int64_t energy_mj);
+  [[nodiscard]] std::optional<Flow> flow_of(const Now& now, const Telemetry& telemetry,
+                                            Watts power_max, Duration gap_max) const;
+  void credit(OrderId order, const Flow& flow);
+  void divide(Instant until, const Flow& flow);
 
   std::vector<Segment> segments_;  ///< since the last reading, oldest first
   std::optional<Last> last_;

@@ -125,7 +125,7 @@ struct OrderAccount {
 /// What a site did against the frequency's deviations while that order armed it.
 struct FrequencyAccount {
   OrderId order;
-  Joules discharged;  ///< battery, AC side; by the net energy between two readings
+  Joules discharged;  ///< battery, AC side
   Joules charged;
   friend bool operator==(const FrequencyAccount&, const FrequencyAccount&) = default;
 };
