@@ -56,7 +56,7 @@ void add_summary(Json& out, const mesh::GroupSummary& group) {
     const auto curve = aggregation::DurationCurve::from_wire(group.grid_id, points);
     return curve ? short_part(*curve) : Json();
   };
-  out["measured_w"] = known ? watts(group.measured) : Json();
+  out["measured_w"] = known ? watts(measured_of(group)) : Json();
   out["stored_wh"] = known ? watt_hours(group.stored) : Json();
   out["up"] = side(group.discharge);
   out["down"] = side(group.charge);

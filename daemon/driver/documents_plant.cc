@@ -7,6 +7,7 @@
 #include "daemon/driver/documents.h"
 #include "daemon/driver/json_parts.h"
 #include "daemon/driver/names.h"
+#include "daemon/node/scoped.h"
 
 namespace vpp::driver {
 namespace {
@@ -38,16 +39,16 @@ Json order_part(const node::NodeStatus& status, const aggregation::Order& order)
           {"delivered_wh", delivered_part(status, order.id)}};
 }
 
-std::optional<Watts> measured_by(const mesh::ChildView& child) {
+/// For the orders of one scope.
+std::optional<Watts> measured_by(mesh::ChildView child, const Scope& scope) {
   if (!child.attached || !child.summary) return std::nullopt;
-  if (const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary)) return site->measured;
+  node::see_as(child, scope);
+  if (const auto* site = std::get_if<mesh::SiteSummary>(&*child.summary)) {
+    return site->order == kNoOrder ? Watts{0} : site->measured;
+  }
   const auto& group = std::get<mesh::GroupSummary>(*child.summary);
   if (group.coverage.online == 0) return std::nullopt;
   return group.measured;
-}
-
-bool is_in_force(const node::NodeStatus& status, OrderId id) {
-  return std::ranges::find(status.in_force, id, &node::InForce::order) != status.in_force.end();
 }
 
 /// The first of those that it takes the place of.
@@ -66,15 +67,20 @@ Json sites_in(const node::NodeStatus& status, const Scope& scope) {
 }
 
 Json shares_part(const node::NodeStatus& status, OrderId id) {
-  if (!is_in_force(status, id)) return {};
+  const auto order = std::ranges::find(status.in_force, id, &node::InForce::order);
+  if (order == status.in_force.end()) return {};
+  const auto asked = status.asked_for.find(order->scope);
   Json shares = Json::array();
-  for (std::size_t i = 0; i < std::min(status.children.size(), status.asked.size()); ++i) {
+  for (std::size_t i = 0; i < status.children.size(); ++i) {
     const mesh::ChildView& child = status.children[i];
-    if (!child.attached && status.asked[i] == Watts{0}) continue;
+    const bool told = asked != status.asked_for.end() && i < asked->second.size();
+    const Watts share = told ? asked->second[i] : Watts{0};
+    const bool serves = child.attached && node::is_member(child, order->scope);
+    if (!serves && share == Watts{0}) continue;
     shares.push_back({{"id", to_string(child.id)},
                       {"name", child.name},
-                      {"asked_w", status.asked[i].count},
-                      {"measured_w", watts(measured_by(child))},
+                      {"asked_w", share.count},
+                      {"measured_w", watts(measured_by(child, order->scope))},
                       {"undelivered", undelivered_part(status, i)}});
   }
   return shares;

@@ -49,10 +49,18 @@ Watts held_power(const aggregation::DurationCurve& curve, std::chrono::milliseco
   return {curve.at(duration).count * 1000 / duration.count()};
 }
 
+Watts measured_of(const mesh::GroupSummary& group) {
+  // Each site is in the figure of the one scope whose order it follows; one that is armed for the
+  // frequency with what it has armed.
+  Watts sum = group.measured - group.armed;
+  for (const mesh::ScopeSummary& each : group.scopes) sum += each.measured;
+  return sum;
+}
+
 std::optional<Watts> measured_of(const node::NodeStatus& status) {
   if (status.role == Role::kLeaf) return status.site ? status.site->measured : std::nullopt;
   if (status.group.coverage.online == 0) return std::nullopt;
-  return status.group.measured;
+  return measured_of(status.group);
 }
 
 std::optional<std::int64_t> error_permille(const node::NodeStatus& status) {
@@ -75,6 +83,9 @@ void hide_moved(node::NodeStatus& status) {
     if (kept != i) {
       status.children[kept] = std::move(status.children[i]);
       if (i < status.asked.size()) status.asked[kept] = status.asked[i];
+      for (auto& [scope, asked] : status.asked_for) {
+        if (i < asked.size()) asked[kept] = asked[i];
+      }
       if (i < status.undelivered.size()) status.undelivered[kept] = status.undelivered[i];
       if (i < status.rates.size()) status.rates[kept] = status.rates[i];
       if (i < status.standing.size()) status.standing[kept] = status.standing[i];
@@ -83,6 +94,7 @@ void hide_moved(node::NodeStatus& status) {
   }
   status.children.resize(kept);
   if (status.asked.size() > kept) status.asked.resize(kept);
+  for (auto& [scope, asked] : status.asked_for) asked.resize(std::min(asked.size(), kept));
   if (status.undelivered.size() > kept) status.undelivered.resize(kept);
   if (status.rates.size() > kept) status.rates.resize(kept);
   if (status.standing.size() > kept) status.standing.resize(kept);

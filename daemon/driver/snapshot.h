@@ -79,6 +79,9 @@ struct Flexibility {
 [[nodiscard]] Watts held_power(const aggregation::DurationCurve& curve,
                                std::chrono::milliseconds duration);
 
+/// Of all the sites below that follow an order for energy, whatever its scope.
+[[nodiscard]] Watts measured_of(const mesh::GroupSummary& group);
+
 /// Battery power below (or of the leaf) now; nothing: unknown.
 [[nodiscard]] std::optional<Watts> measured_of(const node::NodeStatus& status);
 

@@ -170,7 +170,10 @@ void Group::fill(NodeStatus& out, const Now& now) const {
   out.draining = children_.draining();
   out.asked = asked_of(out.children);
   for (const auto& [scope, lane] : lanes_) {
-    if (lane.books()) out.books.push_back(*lane.books());
+    if (!lane.books()) continue;
+    out.books.push_back(*lane.books());
+    auto& asked = out.asked_for[scope];
+    for (const auto& child : out.children) asked.push_back(lane.asked_of(child.id));
   }
   out.undelivered.resize(out.children.size());
   for (std::size_t i = 0; i < out.children.size(); ++i) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -313,6 +314,7 @@ struct NodeStatus {
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.
   std::optional<std::vector<mesh::Located>> located;
   std::vector<Watts> asked;  ///< newest share per child, same order; 0 when none
+  std::map<Scope, std::vector<Watts>> asked_for;      ///< likewise, by scope with an order
   std::vector<aggregation::Undelivered> undelivered;  ///< of `asked`, what is missing and why
   std::vector<DispatchBooks> books;                   ///< one for each scope with an order
   std::vector<ChildRates> rates;                ///< what was learned of each child, same order

@@ -368,7 +368,7 @@ TEST_CASE("what is below is told for each program and group", "[driver][document
   const json& north = programs["below"][1];
   CHECK(north["group"] == "region=north");
   CHECK(north["online"] == 2);
-  CHECK(north["measured_w"] == 1'000);
+  CHECK(north["measured_w"] == 0);
   CHECK(north["up"]["horizons"][0]["power_w"] == 12'000);  // its curve is the whole group's
   REQUIRE(programs["in_force"].size() == 1);
   CHECK(programs["in_force"][0]["order"] == 7);
@@ -383,6 +383,47 @@ TEST_CASE("a leaf tells what its owner subscribed to and opted out of", "[driver
   CHECK(programs["subscriptions"][0]["opted_out_until_ms"] == 1'003'600'000);
   CHECK(programs["subscriptions"][1]["opted_out_until_ms"].is_null());
   CHECK(programs["subscriptions"][1]["priority"] == 10);
+}
+
+TEST_CASE("what is measured is that of the orders in force, whatever they are for",
+          "[driver][documents]") {
+  auto root = test::root_snapshot();
+  mesh::GroupSummary& group = root.status.group;
+  group.scopes[0].measured = Watts{-2'000};
+  CHECK(measured_of(group) == Watts{4'000});
+  // A group that is armed for the frequency counts as doing what it has armed, for its own order.
+  group.scopes.push_back({.scope = {"frequency", ""},
+                          .discharge = {},
+                          .charge = {},
+                          .measured = Watts{3'000},
+                          .asked = {},
+                          .shortfall = {},
+                          .reserved = {}});
+  group.armed = Watts{3'000};
+  CHECK(measured_of(group) == Watts{4'000});
+}
+
+TEST_CASE("an order shows the shares of its own program and group", "[driver][documents]") {
+  auto root = test::root_snapshot();
+  const Scope north{"energy", "region=north"};
+  root.status.in_force.push_back({OrderId{8}, north, Service::kEnergy, Watts{1'000}, {}});
+  aggregation::Order other = root.status.orders[0];
+  other.id = {8};
+  other.scope = north;
+  root.status.orders.push_back(other);
+  auto& below = std::get<mesh::GroupSummary>(*root.status.children[0].summary);
+  below.scopes = {{.scope = north,
+                   .discharge = {},
+                   .charge = {},
+                   .measured = Watts{900},
+                   .asked = {},
+                   .shortfall = {},
+                   .reserved = {}}};
+  root.status.asked_for[north] = {Watts{1'000}, Watts{0}};
+  const json shares = json::parse(order_document(root, OrderId{8}).value())["order"]["shares"];
+  REQUIRE(shares.size() == 1);  // the leaf is not in the group
+  CHECK(shares[0]["asked_w"] == 1'000);
+  CHECK(shares[0]["measured_w"] == 900);
 }
 
 TEST_CASE("a dry run for a group asks its sites only", "[driver][documents]") {

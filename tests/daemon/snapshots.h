@@ -55,6 +55,7 @@ inline driver::Snapshot root_snapshot() {
   site.stale = false;
   site.discharge = {Watts{5'000}, to_joules(WattHours{10'000}), 1000};
   site.measured = Watts{2'500};
+  site.order = {7};
   leaf.summary = site;
   status.children = {group, leaf};
   status.asked = {Watts{3'500}, Watts{2'500}};
@@ -76,11 +77,11 @@ inline driver::Snapshot root_snapshot() {
   order.until = MarketTime{1'003'600s};
   order.state = aggregation::OrderState::kActive;
   status.orders = {order};
+  status.asked_for[order.scope] = status.asked;
   status.in_force = {{order.id, order.scope, order.service, order.power, order.until}};
   mesh::ScopeSummary north;
   north.scope = {"energy", "region=north"};
   north.online = 2;
-  north.measured = Watts{1'000};
   status.group.scopes = {north};
   status.order = order.id;
   status.target = order.power;

@@ -55,6 +55,7 @@ def build_plant(options):
     directory = options.dir or tempfile.mkdtemp(prefix="vpp-demo-")
     start = REAL_MARKET_START if options.data else MARKET_START
     plant = Plant(directory, options.bin, leaves=options.leaves, market_start=start)
+    plant.groups = {leaf.name: {"region": leaf.region} for leaf in plant.leaves}
     plant.prepare()
     if options.data:
         data = options.data.resolve()
