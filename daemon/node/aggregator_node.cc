@@ -126,7 +126,7 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
 }
 
 /// Makes a release of what it was told.
-void AggregatorNode::let_go(const Now& now, Told& told) {
+void AggregatorNode::let_go(const Now& now, Told& told) const {
   const Now market = corrected(now);
   told.order.share.reset();
   told.order.ahead.clear();

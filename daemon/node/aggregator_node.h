@@ -35,7 +35,7 @@ class AggregatorNode final : public RoleNode {
   };
   void go_on(const Now& now, Told& told);
   void go_on_where_due(const Now& now);
-  void let_go(const Now& now, Told& told);
+  void let_go(const Now& now, Told& told) const;
   [[nodiscard]] bool pass_on(const Now& now, Told& told);
   void report(const Now& now);
   void hurry_report(const Now& now);

@@ -116,12 +116,12 @@ Now now() {
 }
 
 struct Running {
-  explicit Running(Duration poll = 20ms) : poll_{poll} {}
+  explicit Running(Duration every = 20ms) : poll{every} {}
 
-  Duration poll_;
+  Duration poll;
   DeviceLoopBench bench;
   DeviceLoop loop{
-      DeviceLoopOptions{.limits = {}, .poll = poll_, .frequency_poll = 10ms, .release_max = 2s},
+      DeviceLoopOptions{.limits = {}, .poll = poll, .frequency_poll = 10ms, .release_max = 2s},
       std::make_unique<FakeBattery>(bench), now(), [] { return Clock::protocol(); },
       [this] { bench.change([&] { ++bench.reports; }); }};
 
