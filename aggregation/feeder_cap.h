@@ -9,10 +9,9 @@
 //              stops something else when it follows an order is seen before the limit is reached.
 //              Falling is at once.
 // Unknown      a site whose meter is unknown counts with the most that its connection carries.
-// Beyond it    an order that adds to it is cut down to nothing; of one that relieves it more than
-// its
-//              target is asked as long as that takes. Never against the order's sign: no site
-//              charges for an order to discharge, and nothing gets worse.
+// Beyond it    an order that adds to it is cut down to nothing; of one that relieves it more is
+//              asked than its target, as long as that takes. Never against the order's sign: no
+//              site charges for an order to discharge, and nothing gets worse.
 // Where it     a home that switches on more within one lag than homes did in the last minutes is
 // ends         seen when it has happened.
 // Signs        export (discharge) > 0, import (charge) < 0; limits are magnitudes.

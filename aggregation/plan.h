@@ -1,8 +1,7 @@
 // Offline what-if: can this fleet serve this request, and with which set points? Pure.
 //
-// Units       watts and joules, or the same fraction of both (milliwatts and millijoules). A Plan
-// is
-//             of one direction, its amounts are magnitudes; a TwoWayPlan's have signs.
+// Units       watts and joules, or the same fraction of both (milliwatts and millijoules). A
+//             Plan is of one direction, its amounts are magnitudes; a TwoWayPlan's have signs.
 // Exactness   feasibility, scale and unserved energy come from the fleet's own Omega, not from the
 //             sketch on a grid. A feasible request is served exactly at every step, its boundary
 //             included; of an infeasible one exactly `unserved` is left; no site is ever overdrawn.

@@ -1,9 +1,8 @@
 // How a node's link to its parent is used: what a kind of line bears, and what it costs its owner.
 //
 // Who says it   the child, in its config and its Hello; the parent grants what the table says.
-// Lease         a leaf's lasts for three idle reports: two may be lost. Aggregators report with
-// every
-//               beacon, whatever their line, and hold five beacons' worth.
+// Lease         a leaf's lasts for three idle reports: two may be lost. Aggregators report
+//               with every beacon, whatever their line, and hold five beacons' worth.
 // Traffic       docs/config.md has what an idle leaf was measured to cost a day.
 #pragma once
 

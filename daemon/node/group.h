@@ -5,9 +5,8 @@
 //              or until it is known to live elsewhere (who then releases it), those watts are
 //              reserved: asked of nobody else (promises.h).
 // Cut off      a group that reaches no root goes on with those only who were known above to be
-// here:
-//              once they are seen elsewhere nothing is reserved for it any more, and what somebody
-//              unknown did would be done twice.
+//              here: once they are seen elsewhere nothing is reserved for it any more, and what
+//              somebody unknown did would be done twice.
 #pragma once
 
 #include <map>
