@@ -9,6 +9,7 @@
 #include "daemon/driver/json_parts.h"
 #include "daemon/driver/names.h"
 #include "daemon/driver/version.h"
+#include "daemon/node/scoped.h"
 #include "mesh/messages.h"
 #include "mesh/node_cert.h"
 
@@ -122,10 +123,23 @@ Json child_part(const node::NodeStatus& status, const Places& places, std::size_
   return out;
 }
 
+/// The order that it is asked watts for; else one that it could be.
+OrderId order_asked_of(const node::NodeStatus& status, std::size_t index) {
+  OrderId could = kNoOrder;
+  for (const node::InForce& each : status.in_force) {
+    const auto asked = status.asked_for.find(each.scope);
+    const bool known = asked != status.asked_for.end() && index < asked->second.size();
+    if (known && asked->second[index] != Watts{0}) return each.order;
+    const bool serves = node::is_member(status.children[index], each.scope);
+    if (could == kNoOrder && serves) could = each.order;
+  }
+  return could;
+}
+
 Json node_of_child(const node::NodeStatus& status, const Places& places, std::size_t index) {
   const mesh::ChildView& child = status.children[index];
   Json out = child_part(status, places, index);
-  out["order_asked"] = order_id(status.target ? status.order : kNoOrder);
+  out["order_asked"] = order_id(order_asked_of(status, index));
   out["level_s"] = level_part(status);
   out["self"] = false;
   out["parent"] = to_string(status.self);

@@ -421,6 +421,12 @@ TEST_CASE("an order shows the shares of its own program and group", "[driver][do
                    .reserved = {}}};
   root.status.asked_for[north] = {Watts{1'000}, Watts{0}};
   const json shares = json::parse(order_document(root, OrderId{8}).value())["order"]["shares"];
+  const auto order_asked = [&](const char* name) {
+    return json::parse(node_document(root, name).value())["node"]["order_asked"];
+  };
+  root.status.asked_for[root.status.orders[0].scope][0] = Watts{0};
+  CHECK(order_asked("node-2") == 8);
+  CHECK(order_asked("node-3") == 7);
   REQUIRE(shares.size() == 1);  // the leaf is not in the group
   CHECK(shares[0]["asked_w"] == 1'000);
   CHECK(shares[0]["measured_w"] == 900);

@@ -121,6 +121,7 @@ TEST_CASE("a leaf that has an order and does not follow it tells why", "[why]") 
 TEST_CASE("a parent tells of a child its share, the level and how long it lasts", "[why]") {
   auto root = test::root_snapshot();
   root.status.level = 2'700s;
+  std::get<mesh::SiteSummary>(*root.status.children[1].summary).order = kNoOrder;
   const Document why = of_child(root, "node-3");
   CHECK(why["cause"] == "serving");
   CHECK(why["told_by"] == "root-1");
@@ -134,6 +135,7 @@ TEST_CASE("a parent tells of a child its share, the level and how long it lasts"
   root.status.asked[1] = Watts{0};
   CHECK(of_child(root, "node-3")["cause"] == "not_needed");
   root.status.target.reset();
+  root.status.in_force.clear();
   CHECK(of_child(root, "node-3")["cause"] == "no_order");
   CHECK(of_child(root, "node-3")["level_s"].is_null());
 }
