@@ -119,6 +119,14 @@ struct FeederConfig {
   friend bool operator==(const FeederConfig&, const FeederConfig&) = default;
 };
 
+/// [peak]: what the homes below may together draw from the grid, at their meters; their batteries
+/// keep them under it.
+struct PeakConfig {
+  Watts target;                  ///< >= 0
+  std::string program = "peak";  ///< of the homes whose batteries do
+  friend bool operator==(const PeakConfig&, const PeakConfig&) = default;
+};
+
 /// [dispatch]: how orders go down the tree.
 struct DispatchConfig {
   /// How long a subtree that hears nothing newer goes on with what it was told.
@@ -162,6 +170,7 @@ struct AggregatorConfig {
   LinkKind link = LinkKind::kLan;  ///< never kCellular: the homes below would wait for it
   ListenConfig listen;
   FeederConfig feeder;
+  std::optional<PeakConfig> peak;  ///< nothing: the plant's orders only
   friend bool operator==(const AggregatorConfig&, const AggregatorConfig&) = default;
 };
 struct RootConfig {

@@ -8,6 +8,8 @@
 namespace vpp {
 namespace {
 
+constexpr const char* kNameHint = "1 to 32 of a-z, 0-9, '-', '_' and '.'";
+
 /// 1970 to 2200: what is outside is a slip of the keyboard.
 constexpr std::int64_t kTimeMaxMs = 7'258'118'400'000;
 
@@ -41,6 +43,7 @@ class Checker {
   void groups(std::span<const std::string> groups);
   void frequency(const FrequencyConfig& frequency);
   void feeder(const FeederConfig& feeder);
+  void peak(const PeakConfig& peak);
   void dispatch(const DispatchConfig& dispatch);
   void capacity(const CapacityConfig& capacity);
   void market(const MarketConfig& market);
@@ -168,8 +171,7 @@ void Checker::programs(std::span<const ProgramConfig> programs) {
     const ProgramConfig& program = programs[i];
     const std::string key = "programs[" + std::to_string(i) + "]";
     if (!is_program_name(program.name)) {
-      add(key + ".name", "is no name of a program: " + quoted(program.name),
-          "1 to 32 of a-z, 0-9, '-', '_' and '.'");
+      add(key + ".name", "is no name of a program: " + quoted(program.name), kNameHint);
     }
     const auto earlier = programs.first(i);
     if (std::ranges::find(earlier, program.name, &ProgramConfig::name) != earlier.end()) {
@@ -216,6 +218,16 @@ void Checker::feeder(const FeederConfig& feeder) {
   limit("feeder.export_max_w", feeder.export_max);
   limit("feeder.import_max_w", feeder.import_max);
   within("feeder.site_max_w", feeder.site_max.count, 0, limits::kSitePowerMax.count, " W");
+}
+
+void Checker::peak(const PeakConfig& peak) {
+  within("peak.target_w", peak.target.count, 0, limits::kGroupPowerMax.count, " W");
+  if (peak.program == kDefaultProgram) {
+    add("peak.program", "is the plant's own: " + quoted(peak.program),
+        "another name, which the homes list in [[programs]] as well");
+  } else if (!is_program_name(peak.program)) {
+    add("peak.program", "is no name of a program: " + quoted(peak.program), kNameHint);
+  }
 }
 
 void Checker::dispatch(const DispatchConfig& dispatch) {
@@ -312,6 +324,7 @@ void Checker::role(const AggregatorConfig& group) {
   }
   listen(group.listen);
   feeder(group.feeder);
+  if (group.peak) peak(*group.peak);
   for (std::size_t i = 0; i < group.parents.size(); ++i) {
     const std::string& parent = group.parents[i].address;
     if (parent != group.listen.advertise && parent != group.listen.address) continue;

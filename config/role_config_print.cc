@@ -143,6 +143,10 @@ void print(Printer& out, const AggregatorConfig& group) {
   if (feeder.export_max) out.whole("export_max_w", feeder.export_max->count);
   if (feeder.import_max) out.whole("import_max_w", feeder.import_max->count);
   out.whole("site_max_w", feeder.site_max.count);
+  if (!group.peak) return;
+  out.section("[peak]");
+  out.whole("target_w", group.peak->target.count);
+  out.text("program", group.peak->program);
 }
 
 void print(Printer& out, const RootConfig& root) {

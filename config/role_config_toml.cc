@@ -134,6 +134,15 @@ void read(TomlSection section, FeederConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, PeakConfig& into) {
+  into.target = Watts{-1};  // absent or of a wrong type: refused as well
+  if (section.require("target_w", "what the homes may together draw, in watts") != nullptr) {
+    section.take_watts("target_w", into.target);
+  }
+  section.take("program", into.program);
+  section.finish();
+}
+
 void read(TomlSection section, DispatchConfig& into) {
   std::int64_t hold_s = into.cut_off_hold / std::chrono::seconds{1};
   section.take_whole("cut_off_hold_s", hold_s);
@@ -396,6 +405,8 @@ RoleConfig FileReader::read_all() {
   read_section("frequency", need({Role::kLeaf}, Need::kOptional), leaf.frequency);
   FeederConfig feeder;
   read_section("feeder", need({Role::kAggregator}, Need::kOptional), feeder);
+  PeakConfig peak;
+  const bool shaves = read_section("peak", need({Role::kAggregator}, Need::kOptional), peak);
   read_section("dispatch", need({Role::kRoot}, Need::kOptional), root.dispatch);
   read_section("capacity", need({Role::kRoot}, Need::kOptional), root.capacity);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;
@@ -404,7 +415,8 @@ RoleConfig FileReader::read_all() {
 
   if (role == Role::kAggregator) {
     config.of_role =
-        AggregatorConfig{std::move(leaf.parents), leaf.link, std::move(root.listen), feeder};
+        AggregatorConfig{std::move(leaf.parents), leaf.link, std::move(root.listen), feeder,
+                         shaves ? std::optional{std::move(peak)} : std::nullopt};
   } else if (role == Role::kRoot) {
     config.of_role = std::move(root);
   } else {

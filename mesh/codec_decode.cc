@@ -229,6 +229,7 @@ GroupSummary get(wire::GroupSummary::Reader in) {
           .scopes_left_out = in.getScopesLeftOut(),
           .net = {in.getNetW()},
           .net_unknown = in.getNetUnknown(),
+          .load = {in.getLoadW()},
           .armed = {in.getArmedW()},
           .droop = {in.getDroopW()}};
 }

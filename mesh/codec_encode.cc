@@ -194,6 +194,7 @@ void put(const GroupSummary& m, wire::GroupSummary::Builder out) {
   out.setScopesLeftOut(m.scopes_left_out);
   out.setNetW(m.net.count);
   out.setNetUnknown(m.net_unknown);
+  out.setLoadW(m.load.count);
   out.setArmedW(m.armed.count);
   out.setDroopW(m.droop.count);
 }

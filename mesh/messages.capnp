@@ -186,6 +186,7 @@ struct GroupSummary {
   netUnknown @17 :UInt32;
   armedW @18 :Int64;
   droopW @19 :Int64;
+  loadW @20 :Int64;
 }
 
 struct Report {

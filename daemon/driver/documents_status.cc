@@ -209,6 +209,28 @@ Json root_part(const node::NodeStatus& status) {
           {"peers", std::move(peers)}};
 }
 
+/// What the meters of the homes below say together. A home whose meter is unknown is in none of it.
+Json meters_part(const node::NodeStatus& status) {
+  if (status.role == Role::kLeaf) return {};
+  const bool known = status.group.net_unknown < status.group.coverage.enrolled;
+  return {{"net_w", known ? Json(status.group.net.count) : Json()},
+          {"load_w", known ? Json(status.group.load.count) : Json()},
+          {"sites_unknown", status.group.net_unknown}};
+}
+
+Json peak_part(const std::optional<node::PeakStatus>& peak) {
+  if (!peak) return {};
+  return {{"target_w", peak->target.count},
+          {"program", peak->scope.program},
+          {"drawn_w", watts(peak->drawn)},
+          {"load_w", watts(peak->load)},
+          {"level_w", watts(peak->level)},
+          {"asked_w", watts(peak->asked)},
+          {"over_w", peak->over.count},
+          {"sites_unknown", peak->unknown},
+          {"slots_learned", peak->slots_learned}};
+}
+
 Json wire_part(const mesh::TransportCounters& wire) {
   return {{"frames_in", wire.frames_in},
           {"frames_out", wire.frames_out},
@@ -328,6 +350,8 @@ std::string status_document(const Snapshot& snapshot) {
   out["stored_wh"] = stored_part(status);
   out["order"] = order_part(status);
   out["site"] = status.role == Role::kLeaf ? site_part(snapshot) : Json();
+  out["meters"] = meters_part(status);
+  out["peak"] = peak_part(status.peak);
   out["market"] = market_part(snapshot);
   out["store"] = {{"used_bytes", vitals.store.used_bytes},
                   {"map_bytes", vitals.store.map_bytes},

@@ -48,6 +48,7 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   }
   if (const auto* group = std::get_if<AggregatorConfig>(&config.of_role)) {
     out.feeder = {group->feeder.export_max, group->feeder.import_max, group->feeder.site_max};
+    if (group->peak) out.peak = node::PeakOptions{group->peak->program, group->peak->target};
   }
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
     out.cut_off_hold = root->dispatch.cut_off_hold;

@@ -109,6 +109,16 @@ Json to_document(const node::SiteAccounts& record) {
   return {{"accounts", std::move(accounts)}};
 }
 
+Json to_document(const node::LearnedLoad& record) {
+  Json slots = Json::array();
+  for (std::size_t i = 0; i < record.slots.size(); ++i) {
+    const auto& slot = record.slots.at(i);
+    if (slot.days == 0) continue;
+    slots.push_back({{"index", i}, {"mean_w", slot.mean.count}, {"days", slot.days}});
+  }
+  return {{"slots", std::move(slots)}};
+}
+
 Json to_document(const node::OptOuts& record) {
   Json programs = Json::array();
   for (const auto& each : record.programs) {
@@ -153,6 +163,19 @@ node::OptOuts opt_outs_of(const Json& document) {
   node::OptOuts out;
   for (const Json& each : document.at("programs")) {
     out.programs.push_back({each.at("program").get<std::string>(), market_ms(each, "until_ms")});
+  }
+  return out;
+}
+
+/// Slots that were never learned are left out.
+node::LearnedLoad learned_load_of(const Json& document) {
+  node::LearnedLoad out;
+  for (const Json& each : document.at("slots")) {
+    const auto index = whole<std::size_t>(each, "index");
+    const auto days = whole<std::int64_t>(each, "days");
+    const bool sane = index < out.slots.size() && days > 0 && days <= device::LoadProfile::kDays;
+    if (!sane) throw std::runtime_error{"no slot of a day's load"};
+    out.slots.at(index) = {Watts{whole<std::int64_t>(each, "mean_w")}, days};
   }
   return out;
 }
@@ -204,6 +227,8 @@ node::Record record_of(RecordKind kind, const Json& document) {
       return accounts_of(document);
     case RecordKind::kOptOuts:
       return opt_outs_of(document);
+    case RecordKind::kLearnedLoad:
+      return learned_load_of(document);
     case RecordKind::kFact:
       break;
   }
@@ -220,6 +245,7 @@ static_assert(std::is_same_v<std::variant_alternative_t<6, node::Record>, node::
 static_assert(std::is_same_v<std::variant_alternative_t<4, node::Record>, bidding::Fact>);
 static_assert(std::is_same_v<std::variant_alternative_t<8, node::Record>, node::SiteAccounts>);
 static_assert(std::is_same_v<std::variant_alternative_t<9, node::Record>, node::OptOuts>);
+static_assert(std::is_same_v<std::variant_alternative_t<10, node::Record>, node::LearnedLoad>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 
 std::string to_json(const node::Record& record) {

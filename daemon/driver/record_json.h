@@ -21,7 +21,8 @@ enum class RecordKind : std::uint8_t {
   kJournal,
   kCleared,
   kAccounts,
-  kOptOuts
+  kOptOuts,
+  kLearnedLoad
 };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);

@@ -48,7 +48,11 @@ AggregatorNode::AggregatorNode(const NodeOptions& options, Rng rng, const Recove
     : options_{options},
       uplink_{uplink_options(options), rng.fork(), recovered.uplink},
       group_{children_options(options, recovered), options.dispatch, rng.fork(), options.feeder},
-      fences_{recovered.fence} {}
+      fences_{recovered.fence} {
+  if (!options.peak) return;
+  peak_.emplace(*options.peak, recovered.load.slots);
+  peak_due_ = Instant{};
+}
 
 void AggregatorNode::step(const Now& now, const Event& event) {
   if (const auto* e = std::get_if<mesh::LinkOpened>(&event)) uplink_.step(now, *e);
@@ -73,12 +77,13 @@ void AggregatorNode::advance(const Now& now) {
   uplink_.advance(now);
   group_.children().advance(corrected(now));
   go_on_where_due(now);
+  if (peak_due_ <= now.protocol) shave(now);
   if (report_due_ <= now.protocol) report(now);
   collect(now);
 }
 
 Instant AggregatorNode::next_deadline(const Now& /*now*/) const {
-  Instant due = std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_});
+  Instant due = std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_, peak_due_});
   for (const auto& [scope, told] : told_) due = std::min(due, told.go_on_due);
   return due;
 }
@@ -108,7 +113,8 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   const Instant expires = uplink_.local_time_of(dispatch.expires);
   const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
   const bool obeyed = allegiance_.obeys(uplink_.parent(), !uplink_.path().empty());
-  const auto verdict = over || !obeyed ? OrderFence::Verdict::kRefused : fences_.accept(dispatch);
+  const bool ours = peak_ && dispatch.scope.program == peak_->scope().program;
+  const auto verdict = over || !obeyed || ours ? OrderFence::Verdict::kRefused : fences_.accept(dispatch);
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});
     return;
@@ -159,6 +165,37 @@ bool AggregatorNode::pass_on(const Now& now, Told& told) {
   const bool goes_on = !released || group_.keep_up(corrected(now), told.order.scope);
   if (std::exchange(told.shortfall, shortfall) != shortfall) report(now);
   return goes_on;
+}
+
+/// Its own orders, by its own clock.
+void AggregatorNode::shave(const Now& now) {
+  peak_due_ = now.protocol + limits::kControlTick;
+  const Now market = corrected(now);
+  group_.keep_up(market);
+  const PeakStatus before = peak_->status();
+  const auto asked = peak_->tick(market, group_.summary(market));
+  say_peak(before, peak_->status());
+  if (auto learned = peak_->take_learned()) {
+    effects_.persist.emplace_back(LearnedLoad{std::move(*learned)});
+  }
+  if (!asked) return;
+  (void)group_.dispatch(market, *asked);
+  if (!asked->share && group_.keep_up(market, asked->scope)) peak_->not_released();
+}
+
+void AggregatorNode::say_peak(const PeakStatus& before, const PeakStatus& after) {
+  if (!before.asked && after.asked) {
+    notice(Severity::kInfo, "VPP_PEAK",
+           "the homes below would draw " + std::to_string(after.load->count) +
+               " W: batteries keep them at " + std::to_string(after.level->count) + " W");
+  }
+  if (before.asked && !after.asked) notice(Severity::kInfo, "VPP_PEAK_OVER", "the peak is over");
+  const bool was_beyond = before.asked && before.over > Watts{0};
+  if (after.asked && after.over > Watts{0} && !was_beyond) {
+    notice(Severity::kWarning, "VPP_PEAK_BEYOND",
+           "the batteries cannot keep the peak at " + std::to_string(after.target.count) +
+               " W: " + std::to_string(after.over.count) + " W more at the least");
+  }
 }
 
 void AggregatorNode::hurry_report(const Now& now) {
@@ -217,10 +254,11 @@ void AggregatorNode::collect(const Now& now) {
     }
   }
   uplink_.set_children(now, group_.children().any_attached(), group_.children().longest_lease());
-  uplink_.set_dispatch_active(std::ranges::any_of(told_, [&](const auto& entry) {
+  const bool told = std::ranges::any_of(told_, [&](const auto& entry) {
     const mesh::Dispatch& order = entry.second.order;
     return order.share && order.until > corrected(now).market;
-  }));
+  });
+  uplink_.set_dispatch_active(told || (peak_ && peak_->order()));
   if (down.membership_changed) hurry_report(now);
   if (up.attachment_changed && uplink_.attached()) report(now);
   for (const NodeId child : down.clamped) {
@@ -257,6 +295,13 @@ NodeStatus AggregatorNode::status(const Now& now) const {
     if (!order.share || order.until <= out.now.market) continue;
     out.in_force.push_back({order.order, scope, order.service, *order.share, order.until});
     out.tick = std::max(out.tick, order.tick);
+  }
+  if (peak_) {
+    out.peak = peak_->status();
+    if (const auto& order = peak_->order()) {
+      out.in_force.push_back(
+          {order->order, order->scope, Service::kEnergy, *order->share, order->until});
+    }
   }
   fill_target(out);
   return out;

@@ -4,11 +4,14 @@
 //           what it was told, from one step to the next, until that ends or expires. What it sends
 //           then carries the tick it had from the root and a `repeat` that rises: whatever the root
 //           sends later is newer.
+// Peaks     with a target of its own (peak.h) it gives orders of its own, in a scope of their own;
+//           what comes from above for that scope is refused.
 #pragma once
 
 #include <map>
 
 #include "daemon/node/group.h"
+#include "daemon/node/peak.h"
 #include "daemon/node/role_node.h"
 #include "mesh/uplink.h"
 
@@ -37,6 +40,8 @@ class AggregatorNode final : public RoleNode {
   void go_on_where_due(const Now& now);
   void let_go(const Now& now, Told& told) const;
   [[nodiscard]] bool pass_on(const Now& now, Told& told);
+  void shave(const Now& now);
+  void say_peak(const PeakStatus& before, const PeakStatus& after);
   void report(const Now& now);
   void hurry_report(const Now& now);
   void drain(const Now& now, const DrainAsked& asked);
@@ -48,6 +53,8 @@ class AggregatorNode final : public RoleNode {
   Group group_;
   OrderFences fences_;
   std::map<Scope, Told> told_;  ///< without those released or never asked
+  std::optional<Peak> peak_;
+  Instant peak_due_ = kNever;
   Allegiance allegiance_;
   Instant reported_at_{};
   Instant report_due_{};

@@ -9,6 +9,19 @@
 #include "daemon/node/summing.h"
 
 namespace vpp::node {
+namespace {
+
+/// By the sites' newest reports.
+std::map<NodeId, OrderId> orders_served(const std::vector<mesh::ChildView>& children) {
+  std::map<NodeId, OrderId> out;
+  for (const auto& child : children) {
+    const auto* site = child.summary ? std::get_if<mesh::SiteSummary>(&*child.summary) : nullptr;
+    if (site != nullptr && site->order != kNoOrder) out.emplace(child.id, site->order);
+  }
+  return out;
+}
+
+}  // namespace
 
 Group::Group(const mesh::ChildrenOptions& options, const aggregation::DispatcherOptions& dispatch,
              Rng rng, const aggregation::FeederLimits& feeder)
@@ -84,13 +97,19 @@ std::vector<Scope> Group::scopes() const {
   return out;
 }
 
-/// Their reports may not show yet that they serve another scope.
-void Group::leave_out_the_busy(const Lane& lane, Below& below) const {
+/// Their reports may not show yet that they serve another scope. Who still offers something to this
+/// one while it does can be taken over, and who serves this one has been.
+void Group::leave_out_the_busy(const Lane& lane, const std::map<NodeId, OrderId>& serve,
+                               Below& below) const {
   for (aggregation::ChildState& child : below.counted) {
     auto* site = std::get_if<aggregation::SiteFlexibility>(&child.flexibility);
     if (site == nullptr) continue;
     for (const auto& [scope, other] : lanes_) {
-      if (&other != &lane && other.asked_of(child.id) != Watts{0}) *site = {};
+      if (&other == &lane || other.asked_of(child.id) == Watts{0}) continue;
+      const auto shown = serve.find(child.id);
+      const bool told = shown != serve.end() && (shown->second == other.order() ||
+                                                 shown->second == lane.order());
+      if (!told) *site = {};
     }
   }
 }
@@ -135,9 +154,10 @@ Watts Group::dispatch(const Now& now, const mesh::Dispatch& asked) {
   const bool alone = asked.scope == Scope{} && lanes_.size() == 1;
   if (asked.share && !alone) elsewhere = reserved_elsewhere(now, lane, *asked.share, children);
   const auto feeder = readings(lane, children);
+  const auto serve = lanes_.size() > 1 ? orders_served(children) : std::map<NodeId, OrderId>{};
   Below below = lane.look(now, children_, std::move(children));
   below.feeder = feeder;
-  if (lanes_.size() > 1) leave_out_the_busy(lane, below);
+  if (lanes_.size() > 1) leave_out_the_busy(lane, serve, below);
   invalid_ = below.invalid;
   const Watts shortfall = lane.dispatch(now, asked, below, elsewhere, children_);
   if (asked.scope == Scope{}) {

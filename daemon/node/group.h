@@ -70,7 +70,8 @@ class Group {
  private:
   [[nodiscard]] Lane& lane_of(const Scope& scope);
   void watch(const Now& now);
-  void leave_out_the_busy(const Lane& lane, Below& below) const;
+  void leave_out_the_busy(const Lane& lane, const std::map<NodeId, OrderId>& serve,
+                          Below& below) const;
   [[nodiscard]] Watts reserved_elsewhere(const Now& now, const Lane& lane, Watts share,
                                          const std::vector<mesh::ChildView>& children) const;
 

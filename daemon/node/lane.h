@@ -55,6 +55,8 @@ class Lane {
   bool acknowledged(NodeId child, const mesh::DispatchAck& ack);
 
   [[nodiscard]] const Scope& scope() const { return scope_; }
+  /// Of the present target.
+  [[nodiscard]] OrderId order() const { return waiting_for_; }
   [[nodiscard]] Watts target() const { return target_; }
   [[nodiscard]] Watts shortfall() const { return shortfall_; }
   [[nodiscard]] Watts asked_of(NodeId child) const {

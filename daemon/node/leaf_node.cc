@@ -173,9 +173,13 @@ std::string LeafNode::why_refused(const Now& now, const mesh::Dispatch& dispatch
   if (!subscriptions_.serves(scope, market)) return "is for another group";
   const bool nothing = dispatch.share.value_or(Watts{0}) == Watts{0};
   if (nothing || !commits(now) || serving_->told.scope == scope) return {};
+  return takes_over(scope.program) ? "" : "comes while the site serves another one";
+}
+
+/// From what the site serves.
+bool LeafNode::takes_over(const std::string& program) const {
   const std::string& serves = serving_->told.scope.program;
-  const bool takes_over = subscriptions_.priority(scope.program) > subscriptions_.priority(serves);
-  return takes_over ? "" : "comes while the site serves another one";
+  return subscriptions_.priority(program) > subscriptions_.priority(serves);
 }
 
 void LeafNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
@@ -283,11 +287,13 @@ bool LeafNode::serves_frequency(const Now& now) const {
   return goes_on(now) && serving_->told.service == Service::kFrequency;
 }
 
-/// Nothing while the site is committed to another program. Whatever is armed for the frequency is
+/// Nothing while the site is committed to another program that this one does not take it over
+/// from. Whatever is armed for the frequency is
 /// kept from all others by the site itself; to its own scope it offers what can be armed.
 Offer LeafNode::offer_of(const Now& now, const std::string& program) const {
   const bool ours = goes_on(now) && serving_->told.scope.program == program;
-  if ((commits(now) && !ours) || !subscriptions_.serves(program, corrected(now).market)) return {};
+  const bool free = ours || !commits(now) || takes_over(program);
+  if (!free || !subscriptions_.serves(program, corrected(now).market)) return {};
   if (ours && serves_frequency(now)) {
     const Watts able = site_->frequency.able;
     const mesh::SiteDirection way{

@@ -29,6 +29,7 @@ class LeafNode final : public RoleNode {
  private:
   void on_site(const Now& now, const device::SiteStatus& status);
   void on_dispatch(const Now& now, const mesh::Dispatch& dispatch);
+  [[nodiscard]] bool takes_over(const std::string& program) const;
   [[nodiscard]] std::string why_refused(const Now& now, const mesh::Dispatch& dispatch) const;
   void obey(const Now& now, const mesh::Dispatch& dispatch, Instant expires);
   void instruct(const SiteInstruction& instruction);

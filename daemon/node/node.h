@@ -23,6 +23,7 @@
 #include "config/scope.h"
 #include "config/service.h"
 #include "config/time.h"
+#include "daemon/node/peak.h"
 #include "daemon/node/reliability.h"
 #include "daemon/node/root_lease.h"
 #include "device/site.h"
@@ -74,6 +75,7 @@ struct NodeOptions {
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
   aggregation::FeederLimits feeder;  ///< aggregator: of what is below it
+  std::optional<PeakOptions> peak;   ///< aggregator: it keeps peaks of what is below it down
   RootOptions root;
   /// Root: how long those below go on with what they were told when they hear nothing newer.
   Duration cut_off_hold = limits::kCutOffHold;
@@ -127,10 +129,15 @@ struct OptOuts {
   std::vector<OptOut> programs;
   friend bool operator==(const OptOuts&, const OptOuts&) = default;
 };
+/// Aggregator that keeps peaks down: what it learned of the load, once a quarter of an hour.
+struct LearnedLoad {
+  device::LoadProfile::Slots slots{};
+  friend bool operator==(const LearnedLoad&, const LearnedLoad&) = default;
+};
 /// A batch is durable as a whole or not at all.
 using Record =
     std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order, bidding::Fact,
-                 DrainRecord, JournalHead, JournalCleared, SiteAccounts, OptOuts>;
+                 DrainRecord, JournalHead, JournalCleared, SiteAccounts, OptOuts, LearnedLoad>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -143,6 +150,7 @@ struct Recovered {
   std::vector<bidding::Fact> facts;
   SiteAccounts site;
   OptOuts opt_outs;
+  LearnedLoad load;
 };
 
 // --- events ----------------------------------------------------------------------------------
@@ -324,6 +332,7 @@ struct NodeStatus {
   aggregation::PerMillion shortfall_level = kShortfallDefault;
   mesh::ChildrenCounters counters;
   std::vector<InForce> in_force;  ///< what this node is to deliver now, one for each scope
+  std::optional<PeakStatus> peak;  ///< aggregator that keeps peaks down
   std::optional<Watts> target;    ///< of all energy orders in force; nothing: none is
   OrderId order;                  ///< the first of them
   std::uint64_t tick = 0;

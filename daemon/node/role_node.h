@@ -76,13 +76,18 @@ class OrderFence {
 };
 
 /// One fence for each scope: orders of others go on beside a new one. Each begins at what a restart
-/// recovered, the newest of them all: a root tells it with whatever it sends later.
+/// recovered, the newest of them all: a root tells it with whatever it sends later. Orders of
+/// aggregators have fences of their own, which are not kept: they end by themselves within seconds.
 class OrderFences {
  public:
   explicit OrderFences(std::optional<Fence> recovered)
       : recovered_{recovered}, newest_{recovered.value_or(Fence{})} {}
 
   OrderFence::Verdict accept(const mesh::Dispatch& dispatch) {
+    if (is_local(dispatch.order)) {
+      if (local_.size() >= kScopesKept && !local_.contains(dispatch.scope)) local_.clear();
+      return local_.try_emplace(dispatch.scope, std::nullopt).first->second.accept(dispatch);
+    }
     auto& fence = by_scope_.try_emplace(dispatch.scope, recovered_).first->second;
     const auto verdict = fence.accept(dispatch);
     risen_ = risen_ || fence.value() > newest_;
@@ -106,6 +111,7 @@ class OrderFences {
   Fence newest_;
   bool risen_ = false;
   std::map<Scope, OrderFence> by_scope_;
+  std::map<Scope, OrderFence> local_;
 };
 
 /// Who told this node what it does, and whether that one may have heard that it lives elsewhere.

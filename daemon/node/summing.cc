@@ -33,12 +33,13 @@ void add_receipts(std::map<OrderId, Joules>& sums, const std::vector<mesh::Recei
   for (const auto& receipt : receipts) sums[receipt.order] += receipt.delivered;
 }
 
-/// The newest orders only: a report is bounded.
+/// The newest orders only: a report is bounded. Those of aggregators stand back for the plant's.
 std::vector<mesh::Receipt> newest(const std::map<OrderId, Joules>& sums) {
   std::vector<mesh::Receipt> out;
-  const auto skip = sums.size() > limits::kReceiptsMax ? sums.size() - limits::kReceiptsMax : 0;
-  for (auto it = std::next(sums.begin(), static_cast<std::ptrdiff_t>(skip)); it != sums.end(); ++it)
-    out.push_back({it->first, it->second});
+  for (const auto& [order, delivered] : sums) out.push_back({order, delivered});
+  std::ranges::stable_partition(out, is_local, &mesh::Receipt::order);
+  const auto skip = out.size() > limits::kReceiptsMax ? out.size() - limits::kReceiptsMax : 0;
+  out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(skip));
   return out;
 }
 
@@ -92,7 +93,8 @@ class Summing {
   void add(const mesh::ChildView& child, const mesh::SiteSummary& site) {
     ++out_.coverage.enrolled;
     const bool online = child.attached && child.counted && !site.stale;
-    if (!online || !site.net) ++out_.net_unknown;
+    const bool metered = online && site.net && site.measured;
+    if (!metered) ++out_.net_unknown;
     if (!child.attached) {
       ++out_.coverage.offline;
       return;
@@ -101,7 +103,8 @@ class Summing {
       ++out_.coverage.stale;
     } else {
       ++out_.coverage.online;
-      out_.net += site.net.value_or(Watts{0});
+      if (metered) out_.net += *site.net;
+      if (metered) out_.load += *site.measured - *site.net;
       age(site.measured_at, site.measured_at);
     }
     if (!child.counted && !planted(Bug::kSumsUncounted)) return;
@@ -162,6 +165,7 @@ class Summing {
     out_.stored += group.stored;
     out_.net += group.net;
     out_.net_unknown += group.net_unknown;
+    out_.load += group.load;
     out_.armed += group.armed;
     out_.droop += group.droop;
     add_receipts(receipts_, group.receipts);

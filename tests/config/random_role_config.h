@@ -108,6 +108,11 @@ inline FeederConfig random_feeder(Rng& rng) {
   return feeder;
 }
 
+inline std::optional<PeakConfig> random_peak(Rng& rng) {
+  if (rng.below(2) == 0) return std::nullopt;
+  return PeakConfig{random_watts(rng), "peak-" + std::to_string(rng.below(9))};
+}
+
 inline RootConfig random_root(Rng& rng) {
   RootConfig root;
   root.listen = random_listen(rng);
@@ -153,7 +158,7 @@ inline RoleConfig random_role_config(Rng& rng) {
     case 1:
       config.of_role =
           AggregatorConfig{random_parents(rng), rng.below(2) == 0 ? LinkKind::kLan : LinkKind::kWan,
-                           random_listen(rng), random_feeder(rng)};
+                           random_listen(rng), random_feeder(rng), random_peak(rng)};
       break;
     default:
       config.of_role = random_root(rng);

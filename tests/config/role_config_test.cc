@@ -122,6 +122,20 @@ const std::vector<Spoiler>& group_spoilers() {
        [](RoleConfig& c) {
          std::get<AggregatorConfig>(c.of_role).feeder.import_max = Watts{10'000'000'001};
        }},
+      {Role::kAggregator, "peak.target_w",
+       [](RoleConfig& c) {
+         std::get<AggregatorConfig>(c.of_role).peak = PeakConfig{.target = Watts{-1}};
+       }},
+      {Role::kAggregator, "peak.program",
+       [](RoleConfig& c) {
+         std::get<AggregatorConfig>(c.of_role).peak =
+             PeakConfig{.target = Watts{1}, .program = "energy"};
+       }},
+      {Role::kAggregator, "peak.program",
+       [](RoleConfig& c) {
+         std::get<AggregatorConfig>(c.of_role).peak =
+             PeakConfig{.target = Watts{1}, .program = "the peak"};
+       }},
       {Role::kAggregator, "feeder.site_max_w",
        [](RoleConfig& c) {
          std::get<AggregatorConfig>(c.of_role).feeder.site_max = Watts{1'000'001};

@@ -182,8 +182,10 @@ TEST_CASE("what a leaf does for one program it offers to no other", "[node][leaf
 TEST_CASE("a program of a higher priority takes a leaf over", "[node][leaf]") {
   LeafProgramsBench bench{10};
   bench.ask(OrderId{1}, kNorth, Watts{1'000});
+  CHECK(bench.offers() == "5000 5000");  // what can take it over may count on it
   bench.ask(OrderId{2}, kEmergency, Watts{4'000});
   CHECK(bench.instructed->order->order == OrderId{2});
+  CHECK(bench.offers() == "0 5000");
   bench.ask(OrderId{1}, kNorth, Watts{1'000});
   CHECK_FALSE(bench.answers.back());
   bench.ask(OrderId{1}, kNorth, std::nullopt);  // its release is not this one's

@@ -81,9 +81,19 @@ inline node::OptOuts random_opt_outs(Rng& rng) {
   return out;
 }
 
+inline node::LearnedLoad random_load(Rng& rng) {
+  node::LearnedLoad out;
+  for (std::uint64_t i = rng.below(9); i > 0; --i) {
+    out.slots.at(rng.below(out.slots.size())) = {
+        Watts{static_cast<std::int64_t>(rng.below(1U << 30U)) - (1 << 29)},
+        1 + static_cast<std::int64_t>(rng.below(7))};
+  }
+  return out;
+}
+
 inline node::Record random_record(Rng& rng) {
   if (rng.below(30) == 0) return node::JournalCleared{};
-  switch (rng.below(8)) {
+  switch (rng.below(9)) {
     case 0:
       return random_uplink(rng);
     case 1:
@@ -98,6 +108,8 @@ inline node::Record random_record(Rng& rng) {
       return random_accounts(rng);
     case 6:
       return random_opt_outs(rng);
+    case 7:
+      return random_load(rng);
     default:
       return random_fact(rng);
   }

@@ -44,6 +44,7 @@ struct ScopesBench {
   std::map<std::uint64_t, std::map<Scope, std::optional<Watts>>> told;  ///< in the newest tick
   mesh::Stamp heard = 0;
   std::uint64_t sequence = 0;
+  bool priority = false;  ///< of the emergency: it takes sites over
 
   ScopesBench() : group{mesh::testing::ChildrenBench::options_of(Role::kAggregator), {}, Rng{1}} {
     now.protocol += 1ms;
@@ -62,7 +63,8 @@ struct ScopesBench {
       told[to][dispatch.scope] = dispatch.share;
       const auto does = follows.find(to);
       const bool ours = does == follows.end() || does->second.scope == dispatch.scope ||
-                        does->second.power == Watts{0};
+                        does->second.power == Watts{0} ||
+                        (priority && dispatch.scope == kEmergency && dispatch.share != Watts{0});
       if (!ours) continue;
       if (dispatch.share) {
         follows[to] = {dispatch.scope, dispatch.order, *dispatch.share};
@@ -88,7 +90,9 @@ struct ScopesBench {
     const auto does = follows.find(n);
     const bool busy = does != follows.end() && does->second.power != Watts{0};
     const auto offer = [&](std::string_view program) {
-      return !busy || does->second.scope.program == program ? able : mesh::SiteDirection{};
+      const bool taken_over = priority && program == kEmergency.program;
+      const bool free = !busy || does->second.scope.program == program || taken_over;
+      return free ? able : mesh::SiteDirection{};
     };
     site.discharge = offer(kDefaultProgram);
     if (n > 2) site.offers = {{"emergency", offer("emergency"), {}}};
@@ -216,6 +220,22 @@ TEST_CASE("what a site does for one program another program does not count on", 
   bench.pass();
   CHECK(bench.ask(OrderId{8}, Scope{}, Watts{12'000}) == Watts{0});
   CHECK(bench.words(Scope{}) == "1:3000 2:3000 3:3000 4:3000");
+}
+
+TEST_CASE("a program of a higher priority is asked of sites that serve another", "[node][scopes]") {
+  ScopesBench bench;
+  bench.priority = true;
+  bench.pass();
+  bench.ask(OrderId{7}, Scope{}, Watts{12'000});
+  bench.pass();
+  bench.ask(OrderId{7}, Scope{}, Watts{12'000});
+  CHECK(bench.words(Scope{}) == "1:3000 2:3000 3:3000 4:3000");
+  CHECK(bench.ask(OrderId{8}, kEmergency, Watts{8'000}) == Watts{0});
+  CHECK(bench.words(kEmergency) == "3:4000 4:4000");
+  bench.pass();
+  CHECK(bench.ask(OrderId{8}, kEmergency, Watts{8'000}) == Watts{0});
+  CHECK(bench.ask(OrderId{7}, Scope{}, Watts{12'000}) == Watts{2'000});
+  CHECK(bench.words(Scope{}) == "1:5000 2:5000 3:0 4:0");
 }
 
 TEST_CASE("what goes on for a group is over once everybody has answered its release",

@@ -189,6 +189,7 @@ GroupSummary group(Rng& rng) {
   m.scopes_left_out = count(rng);
   m.net = watts(rng);
   m.net_unknown = count(rng);
+  m.load = watts(rng);
   m.armed = watts(rng);
   m.droop = watts(rng);
   return m;

@@ -141,6 +141,9 @@ std::string text(const node::OptOuts& r) {
   for (const auto& each : r.programs) out += " " + each.program;
   return out;
 }
+std::string text(const node::LearnedLoad& /*r*/) {
+  return "learned load";
+}
 std::string text(const bidding::Fact& r) {
   return "fact kind=" + to_string(r.index());
 }

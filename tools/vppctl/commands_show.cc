@@ -85,6 +85,20 @@ void print_root(const Session& session, const Document& root) {
   }
 }
 
+void print_peak(const Session& session, const Document& peak) {
+  if (!peak.is_object()) return;
+  const auto& over = member(peak, "over_w");
+  session.out << fmt::format(
+      "PEAK    target {}  drawn {}  load {}  kept at {}{}  asked {} of {}{}\n",
+      kilowatts(member(peak, "target_w")), kilowatts(member(peak, "drawn_w")),
+      kilowatts(member(peak, "load_w")), kilowatts(member(peak, "level_w")),
+      over.is_number() && over != 0 ? ", " + kilowatts(over) + " over the target" : "",
+      kilowatts(member(peak, "asked_w"), true), plain(member(peak, "program")),
+      member(peak, "sites_unknown") != 0
+          ? "  (" + plain(member(peak, "sites_unknown")) + " homes without a meter)"
+          : "");
+}
+
 void print_status(const Session& session, const Document& status) {
   const auto& node = member(status, "node");
   print_health(session, member(status, "health"));
@@ -118,6 +132,7 @@ void print_status(const Session& session, const Document& status) {
                                                : "");
   }
   print_order(session, member(status, "order"));
+  print_peak(session, member(status, "peak"));
   if (const auto& gate = member(member(status, "market"), "next_gate"); gate.is_object()) {
     const auto& bid = member(member(status, "market"), "last_bid");
     session.out << fmt::format("NEXT    gate {} UTC in {}; last bid {} {}\n",
