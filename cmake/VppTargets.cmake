@@ -72,9 +72,11 @@ function(vpp_tests name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_LINKS} vpp_flags Catch2::Catch2WithMain)
   if(VPP_SANITIZE)
-    # Most tests take longer to compile than to run: half the time without optimisation.
+    # Most tests take longer to compile than to run: half the time without optimisation. What has
+    # options of its own is compiled by itself.
     target_compile_options(${name} PRIVATE -O0)
     set_source_files_properties(${ARG_BUSY} PROPERTIES COMPILE_OPTIONS -O1)
+    vpp_bundle(${name})
   endif()
   catch_discover_tests(${name} PROPERTIES LABELS unit TIMEOUT 300)
   add_dependencies(unit_tests ${name})

@@ -40,7 +40,9 @@ inline constexpr OrderId kNoOrder{};
 /// From here on an order is of an aggregator, for the homes below it, and no root has booked it:
 /// one a day of market time. A double holds every one of them exactly.
 inline constexpr OrderId kFirstLocalOrder{std::uint64_t{1} << 52U};
-[[nodiscard]] constexpr bool is_local(OrderId id) { return id >= kFirstLocalOrder; }
+[[nodiscard]] constexpr bool is_local(OrderId id) {
+  return id >= kFirstLocalOrder;
+}
 
 enum class Role : std::uint8_t { kLeaf, kAggregator, kRoot };
 

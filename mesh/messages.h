@@ -164,8 +164,8 @@ struct GroupSummary {
   std::uint32_t net_unknown = 0;  ///< sites enrolled whose net power is not in `net`
   /// Load less PV behind the meters of `net`: what they would draw without their batteries, > 0.
   Watts load = {};
-  Watts armed = {};               ///< for the frequency, both ways
-  Watts droop = {};               ///< what answers it now
+  Watts armed = {};  ///< for the frequency, both ways
+  Watts droop = {};  ///< what answers it now
   friend bool operator==(const GroupSummary&, const GroupSummary&) = default;
 };
 

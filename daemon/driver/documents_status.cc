@@ -220,14 +220,10 @@ Json meters_part(const node::NodeStatus& status) {
 
 Json peak_part(const std::optional<node::PeakStatus>& peak) {
   if (!peak) return {};
-  return {{"target_w", peak->target.count},
-          {"program", peak->scope.program},
-          {"drawn_w", watts(peak->drawn)},
-          {"load_w", watts(peak->load)},
-          {"level_w", watts(peak->level)},
-          {"asked_w", watts(peak->asked)},
-          {"over_w", peak->over.count},
-          {"sites_unknown", peak->unknown},
+  return {{"target_w", peak->target.count},      {"program", peak->scope.program},
+          {"drawn_w", watts(peak->drawn)},       {"load_w", watts(peak->load)},
+          {"level_w", watts(peak->level)},       {"asked_w", watts(peak->asked)},
+          {"over_w", peak->over.count},          {"sites_unknown", peak->unknown},
           {"slots_learned", peak->slots_learned}};
 }
 

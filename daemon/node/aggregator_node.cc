@@ -114,7 +114,8 @@ void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch)
   const bool over = expires <= now.protocol || dispatch.until <= corrected(now).market;
   const bool obeyed = allegiance_.obeys(uplink_.parent(), !uplink_.path().empty());
   const bool ours = peak_ && dispatch.scope.program == peak_->scope().program;
-  const auto verdict = over || !obeyed || ours ? OrderFence::Verdict::kRefused : fences_.accept(dispatch);
+  const auto verdict =
+      over || !obeyed || ours ? OrderFence::Verdict::kRefused : fences_.accept(dispatch);
   if (verdict == OrderFence::Verdict::kRefused) {
     uplink_.acknowledge({dispatch.order, dispatch.tick, false});
     return;
@@ -186,12 +187,11 @@ void AggregatorNode::shave(const Now& now) {
 void AggregatorNode::say_peak(const PeakStatus& before, const PeakStatus& after) {
   if (!before.asked && after.asked) {
     notice(Severity::kInfo, "VPP_PEAK",
-           "the homes below would draw " + std::to_string(after.load->count) +
-               " W: batteries keep them at " + std::to_string(after.level->count) + " W");
+           "the homes below draw " + std::to_string(after.drawn->count) +
+               " W: their batteries keep them at " + std::to_string(after.level->count) + " W");
   }
   if (before.asked && !after.asked) notice(Severity::kInfo, "VPP_PEAK_OVER", "the peak is over");
-  const bool was_beyond = before.asked && before.over > Watts{0};
-  if (after.asked && after.over > Watts{0} && !was_beyond) {
+  if (after.over_most > Watts{0} && before.over_most == Watts{0}) {
     notice(Severity::kWarning, "VPP_PEAK_BEYOND",
            "the batteries cannot keep the peak at " + std::to_string(after.target.count) +
                " W: " + std::to_string(after.over.count) + " W more at the least");

@@ -107,8 +107,8 @@ void Group::leave_out_the_busy(const Lane& lane, const std::map<NodeId, OrderId>
     for (const auto& [scope, other] : lanes_) {
       if (&other == &lane || other.asked_of(child.id) == Watts{0}) continue;
       const auto shown = serve.find(child.id);
-      const bool told = shown != serve.end() && (shown->second == other.order() ||
-                                                 shown->second == lane.order());
+      const bool told =
+          shown != serve.end() && (shown->second == other.order() || shown->second == lane.order());
       if (!told) *site = {};
     }
   }

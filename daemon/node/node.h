@@ -331,10 +331,10 @@ struct NodeStatus {
   /// Root: at which probability of a shortfall it promises, calibrated by what was delivered.
   aggregation::PerMillion shortfall_level = kShortfallDefault;
   mesh::ChildrenCounters counters;
-  std::vector<InForce> in_force;  ///< what this node is to deliver now, one for each scope
+  std::vector<InForce> in_force;   ///< what this node is to deliver now, one for each scope
   std::optional<PeakStatus> peak;  ///< aggregator that keeps peaks down
-  std::optional<Watts> target;    ///< of all energy orders in force; nothing: none is
-  OrderId order;                  ///< the first of them
+  std::optional<Watts> target;     ///< of all energy orders in force; nothing: none is
+  OrderId order;                   ///< the first of them
   std::uint64_t tick = 0;
   std::vector<aggregation::Order> orders;   ///< root
   std::vector<bidding::BidView> bids;       ///< root

@@ -79,8 +79,8 @@ std::optional<mesh::Dispatch> Peak::tick(const Now& now, const mesh::GroupSummar
 
 /// What is above the level; nothing: not known. Not yet what is asked.
 std::optional<Watts> Peak::needed(const Now& now, const mesh::GroupSummary& sum) {
-  const std::uint32_t known = sum.coverage.enrolled - std::min(sum.net_unknown,
-                                                               sum.coverage.enrolled);
+  const std::uint32_t known =
+      sum.coverage.enrolled - std::min(sum.net_unknown, sum.coverage.enrolled);
   status_ = {.target = target_,
              .scope = scope_,
              .load = std::nullopt,
@@ -88,6 +88,7 @@ std::optional<Watts> Peak::needed(const Now& now, const mesh::GroupSummary& sum)
              .unknown = sum.net_unknown,
              .level = std::nullopt,
              .over = {},
+             .over_most = order_ ? status_.over_most : Watts{0},
              .asked = std::nullopt,
              .slots_learned = profile_.learned()};
   if (known == 0) return std::nullopt;
@@ -109,6 +110,7 @@ std::optional<Watts> Peak::needed(const Now& now, const mesh::GroupSummary& sum)
 void Peak::begin_or_end(const Now& now, std::optional<Watts> need) {
   const bool peak = need && *need > Watts{0};
   if (peak && (order_ || *status_.drawn > *status_.level)) {
+    status_.over_most = std::max(status_.over_most, status_.over);
     needed_at_ = now.protocol;
     order_ = form(now, need);
     return;

@@ -33,12 +33,13 @@ struct PeakOptions {
 struct PeakStatus {
   Watts target;
   Scope scope;
-  std::optional<Watts> load;   ///< load less PV, without batteries; nothing: no meter is known
-  std::optional<Watts> drawn;  ///< at the meters, from the grid > 0
-  std::uint32_t unknown = 0;   ///< homes without a meter
-  std::optional<Watts> level;  ///< what the load is kept under now
-  Watts over;                  ///< by how much that passes the target: more cannot be given
-  std::optional<Watts> asked;  ///< of the homes in the program; nothing: no peak
+  std::optional<Watts> load;      ///< load less PV, without batteries; nothing: no meter is known
+  std::optional<Watts> drawn;     ///< at the meters, from the grid > 0
+  std::uint32_t unknown = 0;      ///< homes without a meter
+  std::optional<Watts> level;     ///< what the load is kept under now
+  Watts over;                     ///< by how much that passes the target: more cannot be given
+  Watts over_most;                ///< of this peak
+  std::optional<Watts> asked;     ///< of the homes in the program; nothing: no peak
   std::size_t slots_learned = 0;  ///< quarters of an hour of the day
 };
 

@@ -52,6 +52,11 @@ void OrderRules::arrives(NodeIndex node, bool is_leaf, Incarnation incarnation,
   keep_newest(asked_[node]);
 }
 
+void OrderRules::gives(NodeIndex node, const mesh::Dispatch& dispatch) {
+  asked_[node][tick_of(dispatch)] = dispatch;
+  keep_newest(asked_[node]);
+}
+
 /// The newest of that tick that came before: a node that goes on by itself repeats what it has.
 const mesh::Dispatch* OrderRules::told_by(NodeIndex node, Tick tick) const {
   auto found = asked_[node].upper_bound(tick);
@@ -104,7 +109,8 @@ void OrderRules::sent(WorldTime at, NodeIndex node, const std::vector<SentShare>
     check_hop(at, node, tick, *asked, parts);
     // Who goes on by itself does so in its own time: nothing adds up over all leaves then.
     for (const SentShare& part : parts) {
-      if (part.to_leaf && tick.repeat == 0) check_leaves(at, node, part);
+      const bool adds_up = tick.repeat == 0 && !is_local(part.dispatch.order);
+      if (part.to_leaf && adds_up) check_leaves(at, node, part);
     }
   }
   for (const auto& [tick, parts] : ahead) check_ahead(at, node, parts);
@@ -185,7 +191,8 @@ void OrderRules::instructed(WorldTime at, MarketTime market, NodeIndex leaf,
   });
   if (!as_sent) return fail("is executed as it was never sent");
   for (const device::SiteOrder& order : before.plan) {
-    if (!orders_.contains(order.order)) fail("is executed but was never booked");
+    const bool known = orders_.contains(order.order) || is_local(order.order);
+    if (!known) fail("is executed but was never booked");
   }
   if (arrival->expires <= at) fail("is executed past its time to live");
   if (instruction.order && instruction.order->until <= market) fail("is executed past its end");

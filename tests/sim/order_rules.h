@@ -3,6 +3,7 @@
 // 2  at every hop the shares that a node sends for one tick, now and for every step ahead, never
 //    sum to more than what it was asked for that tick, nor have another sign; over all leaves,
 //    never to more than the order.
+//    An aggregator's own order is its to give, and is within what it gives.
 // 3  a leaf executes a share only within the order's window and its time to live, only if it was
 //    sent so, and never an older (term, sequence, tick) than before, restarts included; a root
 //    never dispatches an order that is over.
@@ -51,6 +52,8 @@ class OrderRules {
   /// dispatch is past its time to live.
   void arrives(NodeIndex node, bool is_leaf, Incarnation incarnation,
                const mesh::Dispatch& dispatch, WorldTime expires);
+  /// `node` begins a tick of an order of its own, for that share.
+  void gives(NodeIndex node, const mesh::Dispatch& dispatch);
   /// All shares of one batch of effects.
   void sent(WorldTime at, NodeIndex node, const std::vector<SentShare>& shares);
   /// The leaf tells its device thread to follow an order, in the step that `arrives` began.

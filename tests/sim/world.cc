@@ -103,6 +103,10 @@ void World::build_node(NodeIndex index, Rng& rng) {
   } else if (index < groups()) {
     made.role = Role::kAggregator;
     options.name = "aggregator-" + std::to_string(index);
+    if (scenario_.programs && index % 2 == 1) {
+      // Homes serve themselves first: little is left to be drawn.
+      options.peak = node::PeakOptions{.target = Watts{index % 4 == 1 ? 0 : 500}};
+    }
     if (scenario_.bug == PlantedBug::kSlowParentClock) made.clock.drift_ppm = -750'000;
   } else {
     options.name = "leaf-" + std::to_string(index);
@@ -125,12 +129,17 @@ void World::build_node(NodeIndex index, Rng& rng) {
   }
 }
 
-/// Groups cut across the tree: no leaf is near others of its feeder.
+/// Groups cut across the tree, peaks of every second aggregator do not: no leaf is near others of
+/// its feeder.
 void World::subscribe(NodeIndex index) {
   node::NodeOptions& options = nodes_[index].options;
   const node::Subscription emergency{.program = "emergency", .priority = 10};
   if (index % 3 == 1) options.subscriptions.push_back(emergency);
   if (index % 6 == 2) options.subscriptions = {emergency};
+  // Until the faults end: what the fleet can do at the end is the final order's.
+  node::Subscription peak{.program = "peak", .priority = index % 2 == 0 ? 5 : 0};
+  peak.until = kMarketBegin + scenario_.safety * scenario_.speed;
+  if (index % 4 != 3) options.subscriptions.push_back(peak);
   options.groups = {index % 2 == 0 ? "feeder=a" : "feeder=b"};
 }
 

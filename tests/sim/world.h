@@ -200,6 +200,7 @@ class World {
   void instruct(NodeIndex index, const node::Effects& effects, const mesh::Dispatch* trigger);
   [[nodiscard]] bool send(NodeIndex index, const node::Effects& effects);
   void check_subscribed(NodeIndex index, const node::SiteInstruction& told);
+  void note_own_order(NodeIndex index, const std::vector<SentShare>& shares);
   void send_up(NodeIndex index, const mesh::SendUp& sent);
   void send_down(NodeIndex index, const mesh::SendDown& sent);
   void finish_effects(NodeIndex index, const node::Effects& effects);

@@ -200,8 +200,9 @@ void World::instruct(NodeIndex index, const node::Effects& effects, const mesh::
 void World::check_subscribed(NodeIndex index, const node::SiteInstruction& told) {
   if (!told.order) return;
   const auto order = order_rules_.orders().find(told.order->order);
-  if (order == order_rules_.orders().end()) return;  // a finding already
-  const Scope& scope = order->second.scope;
+  const bool booked = order != order_rules_.orders().end();
+  if (!booked && !is_local(told.order->order)) return;  // a finding already
+  const Scope scope = booked ? order->second.scope : Scope{"peak", ""};
   const auto& options = nodes_[index].options;
   const bool subscribed =
       std::ranges::find(options.subscriptions, scope.program, &node::Subscription::program) !=
@@ -232,10 +233,25 @@ bool World::send(NodeIndex index, const node::Effects& effects) {
     }
     send_down(index, sent);
   }
+  note_own_order(index, shares);
   order_rules_.sent(queue_.now(), index, shares);
   if (!doomed) check_never_over(index, shares);
   if (doomed) crash(index, rng_.up_to(scenario_.faults.down_max));
   return !doomed;
+}
+
+/// What an aggregator asks for its own peak, as its status says.
+void World::note_own_order(NodeIndex index, const std::vector<SentShare>& shares) {
+  const SimNode& self = nodes_[index];
+  const auto local = std::ranges::find_if(shares, [](const SentShare& share) {
+    return is_local(share.dispatch.order) && share.dispatch.share;
+  });
+  if (local == shares.end() || !self.options.peak || !self.running) return;
+  const auto peak = self.running->status(now_of(index)).peak;
+  if (!peak || !peak->asked) return;
+  mesh::Dispatch given = local->dispatch;
+  given.share = peak->asked;
+  order_rules_.gives(index, given);
 }
 
 void World::send_up(NodeIndex index, const mesh::SendUp& sent) {
