@@ -14,7 +14,7 @@ function(vpp_library name)
     set_target_properties(${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
   endif()
   if(VPP_SANITIZE)
-    vpp_bundle(${name})
+    vpp_bundle(${name} 8)
   endif()
   if(ARG_CORE)
     set_property(GLOBAL APPEND PROPERTY VPP_CORES ${name})
@@ -22,11 +22,11 @@ function(vpp_library name)
   vpp_record_target(${name} "${ARG_CORE}" "${ARG_HEADERS}" "${ARG_SOURCES}")
 endfunction()
 
-# Compiles the sources of `target` several at a time: what they include is read once. For builds of
-# sources that the plain build compiles one by one anyway. So no two sources of a library may give
-# two things of their own one name.
-function(vpp_bundle target)
-  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+# Compiles the sources of `target` so many at a time: what they include is read once. For tests, and
+# for builds of sources that the plain build compiles one by one anyway. So no two sources of a
+# target may give two things of their own one name.
+function(vpp_bundle target sources)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${sources})
   # g++ 12 takes an empty std::optional for uninitialized once it inlines more of its users.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)
 endfunction()
@@ -76,8 +76,8 @@ function(vpp_tests name)
     # options of its own is compiled by itself.
     target_compile_options(${name} PRIVATE -O0)
     set_source_files_properties(${ARG_BUSY} PROPERTIES COMPILE_OPTIONS -O1)
-    vpp_bundle(${name})
   endif()
+  vpp_bundle(${name} 4)
   catch_discover_tests(${name} PROPERTIES LABELS unit TIMEOUT 300)
   add_dependencies(unit_tests ${name})
 endfunction()

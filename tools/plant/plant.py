@@ -177,6 +177,7 @@ class Plant:
         self.programs = {}  # of leaves, by name: a list of [[programs]], each a dict
         self.groups = {}  # likewise: a dict
         self.feeders = {}  # of aggregators, by name: a dict
+        self.peaks = {}  # likewise: [peak]
         self.links = {}  # kind of link to the parents, by name of node
         self.firm_pct = 90
         self.price_min = 0
@@ -266,6 +267,8 @@ class Plant:
             lines += ["[listen]", f'address = "{node.address}"', f'advertise = "{node.address}"']
         if node.name in self.feeders:
             lines += ["[feeder]", *(f"{k} = {v}" for k, v in self.feeders[node.name].items())]
+        if node.name in self.peaks:
+            lines += ["[peak]", *(f"{k} = {v}" for k, v in self.peaks[node.name].items())]
         lines += ["[time]", f"speed = {self.speed}", f"anchor_utc = {_rfc3339(self.anchor_utc)}",
                   f"anchor_market = {_rfc3339(self.market_start)}"]
         if node.role == "leaf":
