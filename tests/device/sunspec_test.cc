@@ -178,7 +178,7 @@ TEST_CASE("random register images decode without harm", "[device][sunspec][prope
   }
   const Nameplate nameplate = nameplate_of(images);
   const Telemetry telemetry = telemetry_of(images, Instant{});
-  for (const std::uint16_t meter : {203, 213}) {
+  for (const auto meter : {std::uint16_t{203}, std::uint16_t{213}}) {
     const Reading<Watts> site = meter_power(images[meter], rng.below(2) == 0, Instant{});
     CHECK(size_of(site.value.value_or(Watts{0})) <= limits::kSitePowerMax);
   }
