@@ -74,6 +74,13 @@ struct DeviceConfig {
   friend bool operator==(const DeviceConfig&, const DeviceConfig&) = default;
 };
 
+/// [meter]: the house's, at its connection point.
+struct MeterConfig {
+  std::optional<std::uint8_t> unit;  ///< Modbus unit id; nothing: the device's own, if it has one
+  bool positive_is_export = false;   ///< what a positive reading means; else import
+  friend bool operator==(const MeterConfig&, const MeterConfig&) = default;
+};
+
 /// [site]: what the owner and the connection allow; all >= 0.
 struct SiteConfig {
   std::int32_t reserve_permille = 200;  ///< of the energy rating, kept for the owner
@@ -159,6 +166,7 @@ struct LeafConfig {
   std::vector<Endpoint> parents;  ///< most wanted first; at least one
   LinkKind link = LinkKind::kLan;
   DeviceConfig device;
+  MeterConfig meter;
   SiteConfig site;
   std::vector<ProgramConfig> programs;  ///< empty: the default program, at any time
   std::vector<std::string> groups;      ///< [groups]: "key=value", in order of the keys

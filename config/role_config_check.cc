@@ -37,6 +37,7 @@ class Checker {
   void url(const std::string& key, std::string_view url);
   void etcd(const EtcdConfig& etcd);
   void listen(const ListenConfig& listen);
+  void unit(std::string_view key, std::uint8_t unit);
   void device(const DeviceConfig& device);
   void site(const SiteConfig& site);
   void programs(std::span<const ProgramConfig> programs);
@@ -133,14 +134,18 @@ void Checker::listen(const ListenConfig& listen) {
   }
 }
 
+void Checker::unit(std::string_view key, std::uint8_t unit) {
+  // 255 is what gateways take for "the one behind this address"; 0 is broadcast.
+  if (unit != 255) within(key, unit, 1, 247, ", or 255");
+}
+
 void Checker::device(const DeviceConfig& device) {
   if (device.port == 0 || is_any_host(device.host)) {
     add("device.address",
         "is not an address: " + quoted(device.host + ":" + std::to_string(device.port)),
         "\"host:port\" of the device");
   }
-  // 255 is what gateways take for "the one behind this address"; 0 is broadcast.
-  if (device.unit != 255) within("device.unit", device.unit, 1, 247, ", or 255");
+  unit("device.unit", device.unit);
   within("device.poll_ms", device.poll.count(), limits::kPollMin.count(), limits::kPollMax.count(),
          " ms");
 }
@@ -310,6 +315,7 @@ void Checker::common(const RoleConfig& config) {
 void Checker::role(const LeafConfig& leaf) {
   parents(leaf.parents);
   device(leaf.device);
+  if (leaf.meter.unit) unit("meter.unit", *leaf.meter.unit);
   site(leaf.site);
   programs(leaf.programs);
   groups(leaf.groups);

@@ -114,6 +114,9 @@ void print(Printer& out, const LeafConfig& leaf) {
   out.text("address", device.host + ":" + std::to_string(device.port));
   out.whole("unit", device.unit);
   out.whole("poll_ms", device.poll.count());
+  out.section("[meter]");
+  if (leaf.meter.unit) out.whole("unit", *leaf.meter.unit);
+  out.text("positive", leaf.meter.positive_is_export ? "export" : "import");
   const SiteConfig& site = leaf.site;
   out.section("[site]");
   out.pct("reserve_pct", site.reserve_permille);

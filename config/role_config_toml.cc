@@ -81,6 +81,21 @@ void read(TomlSection section, DeviceConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, MeterConfig& into) {
+  constexpr std::string_view kHint = "\"import\" or \"export\"";
+  if (section.find("unit") != nullptr) {
+    into.unit = std::uint8_t{0};  // of a wrong type: refused as well
+    section.take_whole("unit", *into.unit);
+  }
+  std::string positive = "import";
+  const toml::node* node = section.take("positive", positive, kHint);
+  into.positive_is_export = positive == "export";
+  if (node != nullptr && !into.positive_is_export && positive != "import") {
+    section.wrong("positive", *node, "is unknown: '" + positive + "'", kHint);
+  }
+  section.finish();
+}
+
 void read(TomlSection section, SiteConfig& into) {
   section.take_pct("reserve_pct", into.reserve_permille);
   section.take_watts("discharge_max_w", into.discharge_max);
@@ -399,6 +414,7 @@ RoleConfig FileReader::read_all() {
   read_section("listen", need({Role::kAggregator, Role::kRoot}, Need::kRequired), root.listen);
   read_endpoints("parents", need({Role::kLeaf, Role::kAggregator}, Need::kRequired), leaf.parents);
   read_section("device", need({Role::kLeaf}, Need::kRequired), leaf.device);
+  read_section("meter", need({Role::kLeaf}, Need::kOptional), leaf.meter);
   read_section("site", need({Role::kLeaf}, Need::kOptional), leaf.site);
   read_programs(need({Role::kLeaf}, Need::kOptional), leaf.programs);
   read_groups(need({Role::kLeaf}, Need::kOptional), leaf.groups);

@@ -66,6 +66,8 @@ struct Telemetry {
   std::optional<std::uint32_t> revert_remaining_s;
   Reading<std::int32_t> frequency_mhz;  ///< of the grid
   std::uint32_t alarms = 0;             ///< as the device's model numbers them
+  std::string
+      meter_problem;  ///< for people: why a meter tells no `site`; empty: it does, or none is
 };
 
 /// What the owner and the connection allow. From the config.

@@ -111,7 +111,7 @@ std::expected<std::uint16_t, std::string> find_base(const ReadRegisters& read) {
   for (const std::uint16_t base : kBases) {
     const auto marker = read(base, 3);
     if (!marker) {
-      error = marker.error();
+      if (error.empty()) error = marker.error();  // the first cause says the most
     } else if ((*marker)[0] == kSuns0 && (*marker)[1] == kSuns1) {
       return base;
     }
@@ -142,8 +142,9 @@ std::expected<std::vector<ModelBlock>, std::string> discover(const ReadRegisters
 }
 
 std::uint16_t registers_to_read(const ModelBlock& block) {
-  // 701 ends with a text of 32 registers that would not fit into one request.
-  const std::size_t most = block.id == 701 ? 123 : kReadMax;
+  std::size_t most = kReadMax;
+  if (block.id == 701) most = 123;  // a text of 32 registers at its end would not fit
+  if (tells_meter(block.id)) most = block.id <= 204 ? 23 : 30;  // no more than the total power
   return static_cast<std::uint16_t>(std::min(most, std::size_t{2} + block.length));
 }
 

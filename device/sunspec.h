@@ -4,7 +4,8 @@
 // Offsets count from a model's id register (offset 0; its length is offset 1). Addresses are
 // 0-based Modbus holding registers. A point that is not implemented, lies beyond the model's
 // length, or has no scale factor is unknown.
-// Source: SunSpec Alliance, models 1, 101-103, 111-113, 120, 124, 701, 702, 704, 713, 802.
+// Source: SunSpec Alliance, models 1, 101-103, 111-113, 120, 124, 201-204, 211-214, 701, 702, 704,
+// 713, 802.
 #pragma once
 
 #include <cstddef>
@@ -81,7 +82,14 @@ using Images = std::map<std::uint16_t, std::vector<std::uint16_t>>;
 [[nodiscard]] bool tells_telemetry(std::uint16_t id);
 
 [[nodiscard]] Nameplate nameplate_of(const Images& images);
+/// Without Telemetry::site: a meter may be elsewhere.
 [[nodiscard]] Telemetry telemetry_of(const Images& images, Instant now);
+
+/// Meters: whole numbers with scale factors, or floats; one, two or three phases.
+[[nodiscard]] bool tells_meter(std::uint16_t id);
+/// What model `meter` measures, export > 0. The models leave open what a positive reading means,
+/// and makers differ: import, unless `positive_is_export`.
+[[nodiscard]] Reading<Watts> meter_power(Registers meter, bool positive_is_export, Instant now);
 
 /// The one that tells the grid's frequency; nothing: none does.
 [[nodiscard]] std::optional<std::uint16_t> frequency_model(const Images& images);

@@ -296,6 +296,10 @@ bool tells_telemetry(std::uint16_t id) {
   return std::ranges::find(kModels, id) != kModels.end();
 }
 
+bool tells_meter(std::uint16_t id) {
+  return (id >= 201 && id <= 204) || (id >= 211 && id <= 214);
+}
+
 Nameplate nameplate_of(const Images& images) {
   Nameplate nameplate;
   const Registers common = image(images, 1);
@@ -344,6 +348,16 @@ Reading<std::int32_t> frequency_of(const Images& images, Instant now) {
   return reading(mhz ? std::optional{static_cast<std::int32_t>(*mhz)} : std::nullopt, now);
 }
 
+Reading<Watts> meter_power(Registers meter, bool positive_is_export, Instant now) {
+  const bool whole = !meter.empty() && meter[0] <= 204;
+  const auto told =
+      whole ? scaled(as_int16(meter, 18), as_scale(meter, 22)) : as_float32(meter, 28);
+  if (!told) return reading(std::optional<Watts>{}, now);
+  const Watts power{positive_is_export ? *told : -*told};
+  if (size_of(power) > limits::kSitePowerMax) return {std::nullopt, Quality::kImplausible, now};
+  return reading(std::optional{power}, now);
+}
+
 Telemetry telemetry_of(const Images& images, Instant now) {
   Telemetry telemetry;
   const Registers m701 = image(images, 701);
@@ -351,7 +365,7 @@ Telemetry telemetry_of(const Images& images, Instant now) {
   const bool battery = has_battery(images);
   telemetry.battery = reading(battery ? ac : std::nullopt, now);
   telemetry.inverter = reading(m701.empty() ? inverter_power(images) : ac, now);
-  telemetry.site = reading(std::optional<Watts>{}, now);  // no meter in these models
+  telemetry.site = reading(std::optional<Watts>{}, now);
   telemetry.soc_permille = reading(soc_permille(images), now);
   const Registers m713 = image(images, 713);
   telemetry.stored =

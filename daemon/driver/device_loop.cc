@@ -191,7 +191,7 @@ class DeviceLoop::Worker {
 
   void publish(const device::SiteStatus& status) {
     const std::scoped_lock lock{mutex_};
-    outbox_ = DeviceReport{status, driver_->connected(), problem_};
+    outbox_ = DeviceReport{status, driver_->connected(), problem_, telemetry_.meter_problem};
     if (on_report_) on_report_();  // under the lock: after mute() it is never called
   }
 

@@ -34,7 +34,8 @@ struct DeviceLoopOptions {
 struct DeviceReport {
   device::SiteStatus status;
   bool connected = false;
-  std::string problem;  ///< why not, or the newest failure; empty: none
+  std::string problem;        ///< why not, or the newest failure; empty: none
+  std::string meter_problem;  ///< device::Telemetry
 };
 
 class DeviceLoop {

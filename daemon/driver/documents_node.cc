@@ -44,6 +44,7 @@ void add_summary(Json& out, const mesh::SiteSummary& site) {
     return Json{{"power_w", direction.power.count}, {"energy_wh", watt_hours(direction.energy)}};
   };
   out["measured_w"] = watts(site.measured);
+  out["net_w"] = watts(site.stale ? std::nullopt : site.net);
   out["stored_wh"] = watt_hours(site.stored);
   out["set_point_w"] = site.set_point.count;
   out["order"] = order_id(site.order);
@@ -58,6 +59,8 @@ void add_summary(Json& out, const mesh::GroupSummary& group) {
     return curve ? short_part(*curve) : Json();
   };
   out["measured_w"] = known ? watts(measured_of(group)) : Json();
+  out["net_w"] = watts(net_of(group));
+  out["net_unknown"] = group.net_unknown;
   out["stored_wh"] = known ? watt_hours(group.stored) : Json();
   out["up"] = side(group.discharge);
   out["down"] = side(group.charge);
@@ -104,6 +107,8 @@ Json child_part(const node::NodeStatus& status, const Places& places, std::size_
            {"heard_age_ms", heard ? Json((now - child.heard_at).count()) : Json()},
            {"lease_left_ms", child.attached ? Json((child.lease_until - now).count()) : Json()},
            {"measured_w", nullptr},
+           {"net_w", nullptr},
+           {"net_unknown", nullptr},
            {"asked_w", index < status.asked.size() ? Json(status.asked[index].count) : Json()},
            {"set_point_w", nullptr},
            {"order", nullptr},
@@ -196,6 +201,8 @@ Json node_of_self(const Snapshot& snapshot) {
           {"heard_age_ms", 0},
           {"lease_left_ms", nullptr},
           {"measured_w", watts(measured_of(status))},
+          {"net_w", watts(net_of(status))},
+          {"net_unknown", leaf ? Json() : Json(status.group.net_unknown)},
           {"asked_w", watts(status.target)},
           {"stored_wh", stored_part(status)},
           {"dispatch", books_part(status.books)},

@@ -145,6 +145,7 @@ Json site_part(const Snapshot& snapshot) {
   return {{"mode", to_string(site.mode)},
           {"set_point_w", site.set_point.count},
           {"measured_w", watts(site.measured)},
+          {"net_w", watts(site.net)},
           {"soc_permille", optional(site.soc_permille)},
           {"stored_wh", watt_hours(site.stored)},
           {"up", direction_part(site.discharge)},
@@ -343,6 +344,8 @@ std::string status_document(const Snapshot& snapshot) {
   out["root"] = root_part(status);
   out["capacity"] = capacity_part(snapshot);
   out["measured_w"] = watts(measured);
+  out["net_w"] = watts(net_of(status));
+  out["net_unknown"] = status.role == Role::kLeaf ? Json() : Json(status.group.net_unknown);
   out["stored_wh"] = stored_part(status);
   out["order"] = order_part(status);
   out["site"] = status.role == Role::kLeaf ? site_part(snapshot) : Json();

@@ -139,6 +139,9 @@ void check_site(const Snapshot& snapshot, std::vector<HealthCode>& codes) {
   } else if (site && site->stale) {
     codes.push_back({"VPP_SITE_STALE", Severity::kWarning, "readings are too old or implausible"});
   }
+  if (!device->meter_problem.empty()) {
+    codes.push_back({"VPP_METER_UNKNOWN", Severity::kWarning, device->meter_problem});
+  }
 }
 
 void check_driver(const Vitals& vitals, std::vector<HealthCode>& codes) {

@@ -83,6 +83,10 @@ void add_power(const node::NodeStatus& status, Families& out) {
   if (const auto measured = measured_of(status)) {
     out.gauge("vpp_measured_watts", "Battery power below; discharge > 0.", number(*measured));
   }
+  if (const auto net = net_of(status)) {
+    out.gauge("vpp_net_watts", "At the connections of the sites that know it; export > 0.",
+              number(*net));
+  }
   if (status.target) {
     out.gauge("vpp_target_watts", "Asked of this node now.", number(*status.target));
   }

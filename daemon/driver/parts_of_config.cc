@@ -90,11 +90,14 @@ device::SiteLimits site_limits(const LeafConfig& leaf) {
   return out;
 }
 
-std::unique_ptr<device::SiteDriver> make_driver(const DeviceConfig& device) {
+std::unique_ptr<device::SiteDriver> make_driver(const LeafConfig& leaf) {
+  const DeviceConfig& device = leaf.device;
   device::SunspecOptions options;
   options.host = device.host;
   options.port = device.port;
   options.unit = device.unit;
+  if (leaf.meter.unit) options.meter_unit = *leaf.meter.unit;
+  options.meter_positive_is_export = leaf.meter.positive_is_export;
   return device::make_sunspec_driver(options);
 }
 

@@ -16,7 +16,7 @@ namespace vpp::driver {
 [[nodiscard]] node::NodeOptions node_options(const RoleConfig& config, const Identity& identity);
 
 [[nodiscard]] device::SiteLimits site_limits(const LeafConfig& leaf);
-[[nodiscard]] std::unique_ptr<device::SiteDriver> make_driver(const DeviceConfig& device);
+[[nodiscard]] std::unique_ptr<device::SiteDriver> make_driver(const LeafConfig& leaf);
 [[nodiscard]] std::filesystem::path control_socket(const RoleConfig& config);
 
 /// The loadable HTTP market: beside the program, or where packages put it.

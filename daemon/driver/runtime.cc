@@ -195,8 +195,7 @@ class Runtime::Impl {
                           .accounts = recovered.accounts,
                           .poll = leaf->device.poll,
                           .frequency_poll = leaf->frequency.poll},
-        make_driver(leaf->device), now, [] { return Clock::protocol(); },
-        [this] { transport_->wake(); });
+        make_driver(*leaf), now, [] { return Clock::protocol(); }, [this] { transport_->wake(); });
   }
 
   void say_ready() {
@@ -261,13 +260,26 @@ class Runtime::Impl {
     if (!report) return;
     const bool was_connected = device_vitals_ && device_vitals_->connected;
     const bool first = !device_vitals_;
-    device_vitals_ = Vitals::Device{report->connected, report->problem};
+    note_meter(*report);
+    device_vitals_ = Vitals::Device{report->connected, report->problem, report->meter_problem};
     if (report->connected && !was_connected) {
       notice(Severity::kInfo, "VPP_DEVICE_CONNECTED", "the device answers");
     } else if (!report->connected && (was_connected || first)) {
       notice(Severity::kError, "VPP_DEVICE_UNREACHABLE", report->problem);
     }
     step(now, node::SiteReported{std::move(report->status)});
+  }
+
+  /// Of a device that is gone there is more to say than that.
+  void note_meter(const DeviceReport& report) {
+    if (!report.connected) return;
+    const bool was_known = meter_problem_.empty();
+    meter_problem_ = report.meter_problem;
+    if (was_known && !meter_problem_.empty()) {
+      notice(Severity::kWarning, "VPP_METER_UNKNOWN", meter_problem_);
+    } else if (!was_known && meter_problem_.empty()) {
+      notice(Severity::kInfo, "VPP_METER_KNOWN", "the meter tells the site's power again");
+    }
   }
 
   void take_market(const Now& now) {
@@ -553,6 +565,7 @@ class Runtime::Impl {
   StoreUse store_use_;
   bool store_low_ = false;
   std::optional<Vitals::Device> device_vitals_;
+  std::string meter_problem_;  ///< as told last
   std::optional<Vitals::Market> market_vitals_;
   std::int32_t firm_permille_ = 1000;
   std::int64_t cert_not_before_ms_ = 0;

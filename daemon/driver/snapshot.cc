@@ -63,6 +63,16 @@ std::optional<Watts> measured_of(const node::NodeStatus& status) {
   return measured_of(status.group);
 }
 
+std::optional<Watts> net_of(const mesh::GroupSummary& group) {
+  if (group.net_unknown >= group.coverage.enrolled) return std::nullopt;
+  return group.net;
+}
+
+std::optional<Watts> net_of(const node::NodeStatus& status) {
+  if (status.role == Role::kLeaf) return status.site ? status.site->net : std::nullopt;
+  return net_of(status.group);
+}
+
 std::optional<std::int64_t> error_permille(const node::NodeStatus& status) {
   const auto measured = measured_of(status);
   if (!status.target || status.target->count == 0 || !measured) return std::nullopt;

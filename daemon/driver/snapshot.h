@@ -19,6 +19,7 @@ namespace vpp::driver {
 struct DeviceVitals {
   bool connected = false;
   std::string problem;  ///< empty: none
+  std::string meter_problem;
 };
 
 struct MarketVitals {
@@ -84,6 +85,10 @@ struct Flexibility {
 
 /// Battery power below (or of the leaf) now; nothing: unknown.
 [[nodiscard]] std::optional<Watts> measured_of(const node::NodeStatus& status);
+
+/// At the connection points of the sites that know it, export > 0; nothing: none does.
+[[nodiscard]] std::optional<Watts> net_of(const mesh::GroupSummary& group);
+[[nodiscard]] std::optional<Watts> net_of(const node::NodeStatus& status);
 
 /// Measured against target, in permille of the target; nothing: no target, or unknown.
 [[nodiscard]] std::optional<std::int64_t> error_permille(const node::NodeStatus& status);

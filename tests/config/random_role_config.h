@@ -77,6 +77,8 @@ inline LeafConfig random_leaf(Rng& rng) {
   leaf.device.port = random_port(rng);
   leaf.device.unit = rng.below(9) == 0 ? 255 : static_cast<std::uint8_t>(1 + rng.below(247));
   leaf.device.poll = limits::kPollMin + rng.up_to(limits::kPollMax - limits::kPollMin);
+  if (rng.below(2) == 0) leaf.meter.unit = static_cast<std::uint8_t>(1 + rng.below(247));
+  leaf.meter.positive_is_export = rng.below(2) == 0;
   leaf.site = {random_permille(rng, 0),
                random_watts(rng),
                random_watts(rng),

@@ -56,6 +56,7 @@ const std::vector<Spoiler>& leaf_spoilers() {
       {Role::kLeaf, "device.address", [](RoleConfig& c) { leaf_of(c).device.port = 0; }},
       {Role::kLeaf, "device.unit", [](RoleConfig& c) { leaf_of(c).device.unit = 248; }},
       {Role::kLeaf, "device.poll_ms", [](RoleConfig& c) { leaf_of(c).device.poll = 99ms; }},
+      {Role::kLeaf, "meter.unit", [](RoleConfig& c) { leaf_of(c).meter.unit = 248; }},
       {Role::kLeaf, "site.reserve_pct",
        [](RoleConfig& c) { leaf_of(c).site.reserve_permille = 1001; }},
       {Role::kLeaf, "site.charge_max_w",

@@ -269,6 +269,22 @@ TEST_CASE("of efficiencies at several powers the worst for a promise counts", "[
   CHECK(lines_of(leaf_text("[site]\ncharge_efficiency_pct = [95, 'high']\n")).size() == 1);
 }
 
+TEST_CASE("a meter is of the device's own unit, and positive is import, unless told otherwise",
+          "[config][toml]") {
+  const auto meter = [](const std::string& more) {
+    const auto config = parse_role_config(leaf_text(more), "f");
+    REQUIRE(config);
+    return std::get<LeafConfig>(config->of_role).meter;
+  };
+  CHECK(meter("") == MeterConfig{});
+  CHECK(meter("[meter]\nunit = 240\n") == MeterConfig{240, false});
+  CHECK(meter("[meter]\npositive = 'export'\n") == MeterConfig{std::nullopt, true});
+  CHECK(lines_of(leaf_text("[meter]\nunit = 0\npositive = 'up'\n")) ==
+        Lines{"f:14:8: 'meter.unit' is out of range: 0; hint: 1 to 247, or 255",
+              "f:15:12: 'meter.positive' is unknown: 'up'; hint: \"import\" or \"export\""});
+  CHECK(lines_of(leaf_text("[meter]\nunit = 'x'\n")).size() == 1);
+}
+
 TEST_CASE("a droop in per cent is a deviation beyond the dead band", "[config][toml]") {
   const auto config = parse_role_config(
       leaf_text("[frequency]\nnominal_hz = 60\ndead_band_mhz = 36\ndroop_pct = 0.4\n"), "f");

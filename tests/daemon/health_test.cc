@@ -147,7 +147,7 @@ TEST_CASE("each fault of a node's surroundings has its code", "[driver][health]"
   auto leaf = test::leaf_snapshot();
 
   SECTION("device gone") {
-    leaf.vitals.device = Vitals::Device{false, "connection refused"};
+    leaf.vitals.device = Vitals::Device{false, "connection refused", ""};
     const auto codes = health_of(leaf);
     REQUIRE(codes.size() == 1);
     CHECK(codes[0] ==
@@ -161,6 +161,11 @@ TEST_CASE("each fault of a node's surroundings has its code", "[driver][health]"
   SECTION("stale site") {
     leaf.status.site->stale = true;
     CHECK(names(leaf) == Names{"VPP_SITE_STALE"});
+  }
+  SECTION("meter") {
+    leaf.vitals.device->meter_problem = "meter at unit 240: no answer";
+    CHECK(health_of(leaf) == std::vector{HealthCode{"VPP_METER_UNKNOWN", node::Severity::kWarning,
+                                                    "meter at unit 240: no answer"}});
   }
   SECTION("market") {
     root.vitals.market->problem = "connection refused";

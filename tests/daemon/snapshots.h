@@ -120,7 +120,7 @@ inline driver::Snapshot leaf_snapshot() {
   status.subscriptions = {{.program = "energy"}, {.program = "emergency", .priority = 10}};
   status.groups = {"region=north"};
   status.opt_outs = {{"energy", MarketTime{1'003'600s}}};
-  out.vitals.device = driver::Vitals::Device{true, ""};
+  out.vitals.device = driver::Vitals::Device{true, "", ""};
   return out;
 }
 

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """Serves a register image over Modbus TCP: a server that is not ours (Debian's python3-pymodbus).
 
-    pymodbus_server.py IMAGE.csv [--deaf] [--busy N]
+    pymodbus_server.py IMAGE.csv [--deaf] [--busy N] [--meter IMAGE.csv]
 
 IMAGE.csv has the columns address, hex, uint16, status. Prints "READY ports=PORT". With --deaf,
 writes are acknowledged and forgotten; with --busy, the first N writes are answered with
-exception 6 (busy). Ends when its standard input does.
+exception 6 (busy). With --meter, that image is at unit 240, the first at unit 1, and what is asked
+of other units is answered with exception 11 (a gateway's: the target does not respond). Ends when
+its standard input does.
 """
 import argparse
 import asyncio
@@ -52,7 +54,12 @@ async def serve(options):
         return response, False
 
     manipulator = {"response_manipulator": answer} if options.busy else {}
-    context = ModbusServerContext(ModbusSlaveContext(hr=block, zero_mode=True), single=True)
+    units = {1: ModbusSlaveContext(hr=block, zero_mode=True)}
+    if options.meter:
+        meter = ModbusSparseDataBlock(image(options.meter))
+        units[240] = ModbusSlaveContext(hr=meter, zero_mode=True)
+    context = (ModbusServerContext(units, single=False) if options.meter else
+               ModbusServerContext(units[1], single=True))
     server = ModbusTcpServer(context, address=("127.0.0.1", 0), **manipulator)
     task = asyncio.create_task(server.serve_forever())
     await server.serving
@@ -67,6 +74,7 @@ def main():
     parser.add_argument("image")
     parser.add_argument("--deaf", action="store_true")
     parser.add_argument("--busy", type=int, default=0)
+    parser.add_argument("--meter")
     asyncio.run(serve(parser.parse_args()))
 
 

@@ -59,7 +59,8 @@ class ImageFile {
   using Models = std::vector<std::pair<int, int>>;
   explicit ImageFile(const Models& models, const std::map<int, int>& set = {})
       : path_{std::filesystem::temp_directory_path() /
-              ("vpp-image-" + std::to_string(getpid()) + ".csv")} {
+              ("vpp-image-" + std::to_string(getpid()) + "-" + std::to_string(models.size()) +
+               ".csv")} {
     std::map<int, int> registers{{40000, 0x5375}, {40001, 0x6e53}};
     int at = 40002;
     for (const auto& [id, length] : models) {
@@ -398,4 +399,137 @@ TEST_CASE("a step of the grid's frequency is a response of the battery", "[devic
   grid_is("nonsense");
   CHECK(round().frequency.measured_mhz == 50'500);
   std::filesystem::remove(path);
+}
+
+namespace {
+
+/// Of an inverter: of a battery that could be controlled nothing is needed here.
+const ImageFile::Models kInverter{{1, 66}, {103, 50}};
+constexpr int kBehindInverter = 40'002 + 68 + 52;
+
+/// What the meter says, or why it says nothing; the rest must be in order.
+std::string site_of(SiteDriver& driver) {
+  const auto telemetry = driver.read(kAt);
+  if (!telemetry) return telemetry.error();
+  CHECK(driver.connected());
+  CHECK(telemetry->site.value.has_value() == telemetry->meter_problem.empty());
+  if (!telemetry->site.value) return telemetry->meter_problem;
+  CHECK(telemetry->site.at == kAt);
+  return std::to_string(telemetry->site.value->count);
+}
+
+}  // namespace
+
+TEST_CASE("the first meter in the device's own map is the house's", "[device][modbus][meter]") {
+  ImageFile::Models models = kInverter;
+  models.insert(models.end(), {{1, 66}, {203, 105}, {201, 105}});
+  const int meter = kBehindInverter + 68;
+  const ImageFile image{
+      models, {{meter + 18, 420}, {meter + 22, 1}, {meter + 107 + 18, 1}, {meter + 107 + 22, 0}}};
+  if (!can_serve(image.path())) return;
+  const ChildProcess server{pymodbus(image.path())};
+  SunspecOptions options = at_port(server.port());
+  SECTION("positive is import") {
+    const auto driver = make_sunspec_driver(options);
+    REQUIRE(driver->connect());
+    CHECK(site_of(*driver) == "-4200");
+  }
+  SECTION("positive is export") {
+    options.meter_positive_is_export = true;
+    const auto driver = make_sunspec_driver(options);
+    REQUIRE(driver->connect());
+    CHECK(site_of(*driver) == "4200");
+  }
+}
+
+TEST_CASE("a device without a meter is not asked for one", "[device][modbus][meter]") {
+  const ChildProcess server{{VPP_BATTERY_BIN, "--port-base", "0"}};
+  const auto driver = make_sunspec_driver(at_port(server.port()));
+  REQUIRE(driver->connect());
+  const auto telemetry = driver->read(kAt);
+  REQUIRE(telemetry);
+  CHECK_FALSE(telemetry->site.value);
+  CHECK(telemetry->meter_problem.empty());
+}
+
+TEST_CASE("a meter on a unit of its own is read over the same connection",
+          "[device][modbus][meter]") {
+  const ImageFile inverter{kInverter, {{40'070 + 14, 1234}, {40'070 + 15, 0}}};
+  const ImageFile meter{{{1, 66}, {213, 124}, {999, 1}},
+                        {{40'070 + 28, 0xc47a}, {40'070 + 29, 0}}};  // -1000.0
+  if (!can_serve(inverter.path())) return;
+  const ChildProcess server{pymodbus(inverter.path(), {"--meter", meter.path()})};
+  SunspecOptions options = at_port(server.port());
+  SECTION("there") {
+    options.meter_unit = 240;
+    const auto driver = make_sunspec_driver(options);
+    REQUIRE(driver->connect());
+    CHECK(site_of(*driver) == "1000");
+    CHECK(driver->read(kAt)->inverter.value == Watts{1234});
+  }
+  SECTION("elsewhere: a gateway says that nobody responds") {
+    options.meter_unit = 17;
+    const auto driver = make_sunspec_driver(options);
+    REQUIRE(driver->connect());
+    CHECK(site_of(*driver).find("meter at unit 17: no SunSpec map found: ") == 0);
+    CHECK(driver->read(kAt)->inverter.value == Watts{1234});
+  }
+}
+
+TEST_CASE("vppbattery's meter measures load, PV and battery together", "[device][modbus][meter]") {
+  const auto path =
+      std::filesystem::temp_directory_path() / ("vpp-load-" + std::to_string(getpid()) + ".txt");
+  const auto load_is = [&](const char* watts) { std::ofstream{path} << watts << '\n'; };
+  load_is("1500");
+  const ChildProcess server{
+      {VPP_BATTERY_BIN, "--port-base", "0", "--start-soc-pct", "60", "--load-file", path.string()}};
+  REQUIRE(server.port() != 0);
+  SunspecOptions options = at_port(server.port());
+  options.meter_unit = 240;
+  const auto driver = make_sunspec_driver(options);
+  REQUIRE(driver->connect());
+  REQUIRE(driver->write({Watts{1000}, 3600}));
+  const auto await_site = [&](const char* watts) {
+    std::string site = site_of(*driver);
+    // The home moves when market time passes.
+    for (int i = 0; i < 10'000 && site != watts; ++i) site = site_of(*driver);
+    CHECK(site == watts);
+  };
+  await_site("-500");
+  load_is("-40000");  // PV
+  await_site("41000");
+  load_is("one kilowatt");
+  CHECK(site_of(*driver) == "41000");
+  std::filesystem::remove(path);
+}
+
+TEST_CASE("a meter that tells nothing costs its own reading only", "[device][modbus][meter]") {
+  const auto check = [](const char* fault, int unit, const std::string& problem) {
+    const ChildProcess server{{VPP_BATTERY_BIN, "--port-base", "0", fault, "0"}};
+    REQUIRE(server.port() != 0);
+    SunspecOptions options = at_port(server.port());
+    options.meter_unit = unit;
+    options.timeout = 1s;
+    options.backoff_min = 1h;  // the meter is asked once
+    options.backoff_max = 1h;
+    options.meter_backoff_max = 1h;
+    const auto driver = make_sunspec_driver(options);
+    REQUIRE(driver->connect());
+    for (int i = 0; i < 3; ++i) CHECK(site_of(*driver) == problem);
+    CHECK(driver->write({Watts{700}, 3600}));
+    const auto telemetry = driver->read(kAt);
+    REQUIRE(telemetry);
+    CHECK(telemetry->battery.value);
+    CHECK(telemetry->set_point.value == Watts{700});
+  };
+  SECTION("its unit does not answer") {
+    check("--meter-mute", 240,
+          "meter at unit 240: no SunSpec map found: read: Connection timed out");
+  }
+  SECTION("its power is not implemented") {
+    check("--meter-unknown", 240, "meter at unit 240: model 201 does not tell the power");
+  }
+  SECTION("another unit, where there is none") {
+    check("--meter-mute", 241, "meter at unit 241: none of models 201-204 and 211-214 is there");
+  }
 }

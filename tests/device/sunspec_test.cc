@@ -1,11 +1,14 @@
 #include "device/sunspec.h"
 
+#include <bit>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <fstream>
 #include <sstream>
 
 #include "config/rng.h"
 
+using namespace std::chrono_literals;
 using namespace vpp;
 using namespace vpp::device;
 using namespace vpp::device::sunspec;
@@ -167,7 +170,7 @@ TEST_CASE("random register images decode without harm", "[device][sunspec][prope
   Rng rng{static_cast<std::uint64_t>(seed)};
   Images images;
   for (const std::uint16_t id :
-       std::vector<std::uint16_t>{1, 101, 113, 120, 124, 701, 702, 704, 713, 802}) {
+       std::vector<std::uint16_t>{1, 101, 113, 120, 124, 203, 213, 701, 702, 704, 713, 802}) {
     if (rng.below(3) == 0) continue;
     std::vector<std::uint16_t> registers(rng.below(126));
     for (auto& value : registers) value = static_cast<std::uint16_t>(rng.next());
@@ -175,6 +178,10 @@ TEST_CASE("random register images decode without harm", "[device][sunspec][prope
   }
   const Nameplate nameplate = nameplate_of(images);
   const Telemetry telemetry = telemetry_of(images, Instant{});
+  for (const auto meter : {std::uint16_t{203}, std::uint16_t{213}}) {
+    const Reading<Watts> site = meter_power(images[meter], rng.below(2) == 0, Instant{});
+    CHECK(size_of(site.value.value_or(Watts{0})) <= limits::kSitePowerMax);
+  }
   if (nameplate.controllable) CHECK(nameplate.why_not.empty());
   if (telemetry.soc_permille.value) CHECK(*telemetry.soc_permille.value >= 0);
   const auto writes = control_writes({Watts{static_cast<std::int64_t>(rng.below(9999))}, 60},
@@ -436,4 +443,77 @@ TEST_CASE("the grid's frequency is read in millihertz, from whichever model tell
   images[111][24] = 0x4247;        // 49.9375
   images[111][25] = 0xc000;
   CHECK(frequency(images) == 49'937);
+}
+
+namespace {
+
+std::vector<std::uint16_t> whole_meter(std::uint16_t id, std::int16_t power, std::int16_t scale) {
+  std::vector<std::uint16_t> model(23, 0x8000);
+  model[0] = id;
+  model[1] = 105;
+  model[18] = static_cast<std::uint16_t>(power);
+  model[22] = static_cast<std::uint16_t>(scale);
+  return model;
+}
+
+std::vector<std::uint16_t> float_meter(std::uint16_t id, float power) {
+  std::vector<std::uint16_t> model(30, 0x7fc0);  // half of a NaN
+  model[0] = id;
+  model[1] = 124;
+  const auto bits = std::bit_cast<std::uint32_t>(power);
+  model[28] = static_cast<std::uint16_t>(bits >> 16U);
+  model[29] = static_cast<std::uint16_t>(bits);
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("a meter of whole numbers is read with the scale factor beside the power",
+          "[device][sunspec][meter]") {
+  const auto id =
+      GENERATE(std::uint16_t{201}, std::uint16_t{202}, std::uint16_t{203}, std::uint16_t{204});
+  REQUIRE(tells_meter(id));
+  const auto imported = [&](std::int16_t power, std::int16_t scale) {
+    return meter_power(whole_meter(id, power, scale), false, Instant{7ms});
+  };
+  CHECK(imported(2500, 0) == Reading<Watts>{Watts{-2500}, Quality::kGood, Instant{7ms}});
+  CHECK(imported(-12'345, -1).value == Watts{1234});
+  CHECK(imported(-321, 1).value == Watts{3210});
+  CHECK(imported(0, 0).value == Watts{0});
+  CHECK(meter_power(whole_meter(id, 2500, 0), true, Instant{}).value == Watts{2500});
+}
+
+TEST_CASE("a meter of floats is read in watts", "[device][sunspec][meter]") {
+  const auto id =
+      GENERATE(std::uint16_t{211}, std::uint16_t{212}, std::uint16_t{213}, std::uint16_t{214});
+  REQUIRE(tells_meter(id));
+  CHECK(meter_power(float_meter(id, 2500.75F), false, Instant{}).value == Watts{-2500});
+  CHECK(meter_power(float_meter(id, -31.5F), false, Instant{}).value == Watts{31});
+  CHECK(meter_power(float_meter(id, -31.5F), true, Instant{}).value == Watts{-31});
+}
+
+TEST_CASE("what a meter does not tell is unknown, and what no home can be is not believed",
+          "[device][sunspec][meter]") {
+  const auto quality = [](const std::vector<std::uint16_t>& model) {
+    const Reading<Watts> read = meter_power(model, false, Instant{});
+    CHECK_FALSE(read.value);
+    return read.quality;
+  };
+  constexpr auto kNone = static_cast<std::int16_t>(0x8000);
+  CHECK(quality(whole_meter(203, kNone, 0)) == Quality::kNotImplemented);
+  CHECK(quality(whole_meter(203, 100, kNone)) == Quality::kNotImplemented);
+  CHECK(quality(whole_meter(203, 100, 11)) == Quality::kNotImplemented);
+  CHECK(quality(whole_meter(203, 32'000, 2)) == Quality::kImplausible);
+  CHECK(quality(float_meter(213, std::nanf(""))) == Quality::kNotImplemented);
+  CHECK(quality(float_meter(213, INFINITY)) == Quality::kNotImplemented);
+  CHECK(quality(float_meter(213, -1.5e6F)) == Quality::kImplausible);
+  CHECK(quality({}) == Quality::kNotImplemented);          // not read this time
+  CHECK(quality({203, 105}) == Quality::kNotImplemented);  // cut short
+  CHECK(quality({213, 124}) == Quality::kNotImplemented);
+}
+
+TEST_CASE("of a meter no more is read than its power", "[device][sunspec][meter]") {
+  CHECK(registers_to_read({203, 105, 40'070}) == 23);
+  CHECK(registers_to_read({213, 124, 40'070}) == 30);
+  CHECK(registers_to_read({204, 9, 40'070}) == 11);  // a map that is wrong
 }

@@ -86,6 +86,14 @@ void check_meaning(const Images& images) {
   whole(telemetry.absorbed);
   whole(telemetry.inverter);
   whole(telemetry.set_point);
+  for (const auto& [id, registers] : images) {
+    if (!tells_meter(id)) continue;
+    const Reading<Watts> site = meter_power(registers, false, Instant{Duration{7}});
+    whole(site);
+    VPP_CHECK(size_of(site.value.value_or(Watts{0})) <= limits::kSitePowerMax);
+    const Reading<Watts> other = meter_power(registers, true, Instant{Duration{7}});
+    VPP_CHECK(other.value.value_or(Watts{0}) == -site.value.value_or(Watts{0}));
+  }
 }
 
 void check_control(const Images& images, const DeviceCommand& command) {
@@ -153,6 +161,10 @@ void simulated(fuzz::FuzzInput input) {
     const Images images = images_of({battery::kMapStart, {after.begin(), after.end()}});
     VPP_CHECK(images.size() == 5 && nameplate_of(images).controllable);
     check_meaning(images);
+    const auto meter = battery.meter_registers();
+    const Images metered = images_of({battery::kMapStart, {meter.begin(), meter.end()}});
+    check_meaning(metered);
+    VPP_CHECK(meter_power(metered.at(201), false, Instant{}).value);
     const auto& rating = battery.model().rating();
     VPP_CHECK(battery.model().power() <= rating.discharge_max);
     VPP_CHECK(battery.model().power() >= -rating.charge_max - rating.standby);

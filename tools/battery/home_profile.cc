@@ -79,6 +79,10 @@ std::int32_t scaled_down(std::int32_t watts, std::int32_t permille) {
 }  // namespace
 
 Home Household::at(MarketTime market) const {
+  if (told && !told->empty()) {
+    const std::int32_t net_w = (*told)[std::min(number, told->size() - 1)];
+    return {Watts{std::max(net_w, 0)}, Watts{std::max(-net_w, 0)}};
+  }
   const auto hours = static_cast<std::int64_t>(profile->load_w.size());
   const auto index = static_cast<std::size_t>(((hour_of(market) % hours) + hours) % hours);
   return {Watts{scaled_down(profile->load_w[index], load_permille)},

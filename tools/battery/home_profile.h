@@ -23,11 +23,16 @@ struct HomeProfile {
   std::vector<std::int32_t> pv_w;
 };
 
+/// Load less PV as somebody tells it now; below 0 it is PV. The last stands for all further homes.
+using ToldLoads = std::vector<std::int32_t>;
+
 /// One home: a profile, which several homes may share, and how much of it.
 struct Household {
   std::shared_ptr<const HomeProfile> profile;
   std::int32_t load_permille = 1000;
   std::int32_t pv_permille = 1000;
+  std::shared_ptr<const ToldLoads> told = {};  ///< instead of the profile, unless empty
+  std::size_t number = 0;                      ///< of this home there
 
   /// Constant within an hour; the year repeats.
   [[nodiscard]] Home at(MarketTime market) const;

@@ -30,8 +30,11 @@ struct Options {
   std::string unresponsive;
   std::string stale_soc;
   std::string zero_soc;
+  std::string meter_mute;
+  std::string meter_unknown;
   double frequency_hz = 50;
   std::string frequency_file;
+  std::string load_file;
 };
 
 /// "3,5-7": those batteries, counted from 0.
@@ -81,25 +84,22 @@ struct Faults {
   std::set<std::size_t> unresponsive;
   std::set<std::size_t> stale_soc;
   std::set<std::size_t> zero_soc;
+  std::set<std::size_t> meter_mute;
+  std::set<std::size_t> meter_unknown;
 };
 
 std::expected<Faults, std::string> parse_faults(const Options& options) {
   Faults faults;
-  const auto take = [](const std::string& text,
-                       std::set<std::size_t>& into) -> std::expected<void, std::string> {
-    auto list = parse_list(text);
+  const std::pair<const std::string*, std::set<std::size_t>*> lists[] = {
+      {&options.unresponsive, &faults.unresponsive},
+      {&options.stale_soc, &faults.stale_soc},
+      {&options.zero_soc, &faults.zero_soc},
+      {&options.meter_mute, &faults.meter_mute},
+      {&options.meter_unknown, &faults.meter_unknown}};
+  for (const auto& [text, into] : lists) {
+    auto list = parse_list(*text);
     if (!list) return std::unexpected{list.error()};
-    into = std::move(*list);
-    return {};
-  };
-  if (auto done = take(options.unresponsive, faults.unresponsive); !done) {
-    return std::unexpected{done.error()};
-  }
-  if (auto done = take(options.stale_soc, faults.stale_soc); !done) {
-    return std::unexpected{done.error()};
-  }
-  if (auto done = take(options.zero_soc, faults.zero_soc); !done) {
-    return std::unexpected{done.error()};
+    *into = std::move(*list);
   }
   return faults;
 }
@@ -135,8 +135,20 @@ void read_frequency(const std::string& file, Grid& grid) {
   }
 }
 
+/// What the file says now, in W; whatever is no list of powers changes nothing.
+void read_loads(const std::string& file, ToldLoads& loads) {
+  ToldLoads told;
+  std::ifstream in{file};
+  for (std::int32_t watts = 0; in >> watts;) {
+    if (std::abs(std::int64_t{watts}) > limits::kSitePowerMax.count) return;
+    told.push_back(watts);
+  }
+  if (in.eof() && !told.empty()) loads = std::move(told);
+}
+
 std::expected<std::vector<SunspecBattery>, std::string> build(
-    const Options& options, MarketTime start, const std::shared_ptr<const Grid>& grid) {
+    const Options& options, MarketTime start, const std::shared_ptr<const Grid>& grid,
+    const std::shared_ptr<const ToldLoads>& loads) {
   Rng rng{options.seed};
   const auto faults = parse_faults(options);
   if (!faults) return std::unexpected{faults.error()};
@@ -154,14 +166,15 @@ std::expected<std::vector<SunspecBattery>, std::string> build(
     SunspecBatteryOptions one;
     one.rating = fleet.empty() ? synthetic_rating(own) : fleet[own.below(fleet.size())];
     one.household = {(*homes)[i % homes->size()], static_cast<std::int32_t>(700 + own.below(601)),
-                     static_cast<std::int32_t>(700 + own.below(601))};
+                     static_cast<std::int32_t>(700 + own.below(601)), loads, i};
     const auto some = static_cast<std::int32_t>(350 + own.below(501));
     one.soc_permille = options.start_soc_pct < 0 ? some : options.start_soc_pct * 10;
     one.serial = "VB-" + std::to_string(options.seed) + "-" + std::to_string(i);
     one.start = start;
     one.grid = grid;
     one.faults = {faults->unresponsive.contains(i), faults->stale_soc.contains(i),
-                  faults->zero_soc.contains(i)};
+                  faults->zero_soc.contains(i), faults->meter_mute.contains(i),
+                  faults->meter_unknown.contains(i)};
     batteries.emplace_back(one);
   }
   return batteries;
@@ -256,13 +269,16 @@ int serve(const Options& options) {
   }
   const auto grid = std::make_shared<Grid>();
   grid->frequency_mhz = static_cast<std::int32_t>(std::lround(options.frequency_hz * 1000));
-  auto batteries = build(options, start, grid);
+  const auto loads = std::make_shared<ToldLoads>();
+  if (!options.load_file.empty()) read_loads(options.load_file, *loads);
+  auto batteries = build(options, start, grid, loads);
   if (!batteries) return fail(batteries.error());
   auto server = ModbusServer::listen(*batteries, options.host, options.port_base);
   if (!server) return fail(server.error());
   const auto begin = Steady::now();
   const auto market_now = [&] {  // before every answer
     if (!options.frequency_file.empty()) read_frequency(options.frequency_file, *grid);
+    if (!options.load_file.empty()) read_loads(options.load_file, *loads);
     const auto passed =
         std::chrono::duration_cast<std::chrono::microseconds>(Steady::now() - begin);
     return start + std::chrono::duration_cast<Duration>(passed * options.speed);
@@ -287,7 +303,9 @@ int serve(const Options& options) {
 
 int main(int argc, char** argv) {
   vpp::battery::Options options;
-  CLI::App app{"Simulates home batteries: SunSpec models 1, 701, 702, 704, 713 over Modbus TCP."};
+  CLI::App app{
+      "Simulates home batteries: SunSpec models 1, 701, 702, 704, 713 over Modbus TCP, and the "
+      "home's meter, model 201, at unit 240."};
   app.add_option("--count", options.count, "batteries")->check(CLI::Range(1, 60'000));
   app.add_option("--host", options.host, "IPv4 address to listen on");
   app.add_option("--port-base", options.port_base, "battery i listens on this + i; 0: any free")
@@ -300,6 +318,10 @@ int main(int argc, char** argv) {
   auto* const homes = app.add_option("--homes", options.homes,
                                      "directory with load_kwh.csv, pv_w_per_kw.csv, buildings.csv");
   app.add_flag("--idle-homes", options.idle_homes, "no load and no PV")->excludes(homes);
+  app.add_option("--load-file", options.load_file,
+                 "holds the load less PV of each home in W, read before every answer; the last "
+                 "stands for all further homes")
+      ->excludes(homes);
   app.add_option("--start-soc-pct", options.start_soc_pct, "state of charge; else 35-85, seeded")
       ->check(CLI::Range(0, 100));
   app.add_option("--start", options.start, "market time at the start (UTC); else now");
@@ -313,6 +335,9 @@ int main(int argc, char** argv) {
                  "holds the grid's frequency in Hz, read before every answer")
       ->excludes(frequency);
   app.add_option("--zero-soc", options.zero_soc, "batteries whose state of charge reads 0");
+  app.add_option("--meter-mute", options.meter_mute, "batteries whose meter does not answer");
+  app.add_option("--meter-unknown", options.meter_unknown,
+                 "batteries whose meter does not tell its power");
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {

@@ -202,13 +202,15 @@ bool Server::answer(SunspecBattery& battery, std::span<const std::uint8_t> reque
   if (request.size() <= header) return false;
   const auto pdu = request.subspan(header);
   const int length = static_cast<int>(request.size());
+  const bool at_meter = request[header - 1] == kMeterUnit;
+  if (at_meter && !battery.meter_answers()) return true;
   int exception = 0;
   switch (pdu[0]) {
     case MODBUS_FC_READ_HOLDING_REGISTERS:
       break;
     case MODBUS_FC_WRITE_SINGLE_REGISTER:
     case MODBUS_FC_WRITE_MULTIPLE_REGISTERS:
-      exception = write(battery, pdu);
+      exception = at_meter ? MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS : write(battery, pdu);
       break;
     default:
       exception = MODBUS_EXCEPTION_ILLEGAL_FUNCTION;
@@ -217,7 +219,7 @@ bool Server::answer(SunspecBattery& battery, std::span<const std::uint8_t> reque
     return modbus_reply_exception(context_.get(), request.data(),
                                   static_cast<unsigned>(exception)) >= 0;
   }
-  const auto registers = battery.registers();
+  const auto registers = at_meter ? battery.meter_registers() : battery.registers();
   modbus_mapping_t mapping{};
   mapping.start_registers = kMapStart;
   mapping.nb_registers = static_cast<int>(registers.size());

@@ -36,14 +36,6 @@ constexpr std::array<WritablePoint, 6> kWritable{{{kWSetEna, 1, 0xffff},
                                                   {kWSetEnaRvrt, 1, 0xffff},
                                                   {kWSetRvrtTms, 2, 0xffff'ffff}}};
 
-/// A model of which nothing is implemented, as runs of its types' "not implemented" value. From
-/// the model definitions of the SunSpec Alliance.
-struct Run {
-  std::uint16_t value;
-  std::size_t count;
-};
-constexpr std::uint16_t kU = 0xffff;  // unsigned, enumerations, bit fields
-constexpr std::uint16_t kS = 0x8000;  // signed, scale factors; high half of a signed 32
 constexpr std::array<Run, 11> kEmpty701{{{kU, 8},
                                          {kS, 5},
                                          {kU, 20},
@@ -73,31 +65,6 @@ constexpr std::array<Run, 15> kEmpty704{{{kU, 22},
                                          {kU, 8}}};
 constexpr std::array<Run, 2> kEmpty713{{{kU, 5}, {kS, 2}}};
 
-template <std::size_t N>
-void begin_model(std::vector<std::uint16_t>& registers, std::size_t at, std::uint16_t id,
-                 const std::array<Run, N>& empty) {
-  VPP_CHECK(registers.size() == at);
-  registers.insert(registers.end(), {id, 0});
-  for (const Run& run : empty) registers.insert(registers.end(), run.count, run.value);
-  registers[at + 1] = static_cast<std::uint16_t>(registers.size() - at - 2);
-}
-
-/// The least power of ten by which `most` fits into 16 bits.
-std::int32_t scale_for(std::int64_t most, std::int64_t limit) {
-  std::int32_t scale = 0;
-  for (; most > limit; most /= 10) ++scale;
-  return scale;
-}
-
-std::int64_t scaled_down(std::int64_t value, std::int32_t scale) {
-  for (; scale > 0; --scale) value /= 10;
-  return value;
-}
-
-std::uint16_t low16(std::int64_t value) {
-  return static_cast<std::uint16_t>(static_cast<std::uint64_t>(value) & 0xffffU);
-}
-
 }  // namespace
 
 SunspecBattery::SunspecBattery(const SunspecBatteryOptions& options)
@@ -107,6 +74,7 @@ SunspecBattery::SunspecBattery(const SunspecBatteryOptions& options)
       faults_{options.faults},
       grid_{options.grid},
       serial_{options.serial},
+      meter_{options.serial + "-M"},
       now_{options.start},
       power_scale_{scale_for(
           std::max(options.rating.discharge_max, options.rating.charge_max).count, 30'000)},
@@ -117,19 +85,12 @@ SunspecBattery::SunspecBattery(const SunspecBatteryOptions& options)
 
 void SunspecBattery::lay_out() {
   auto& r = registers_;
-  r = {0x5375, 0x6e53, 1, 66};
-  r.insert(r.end(), 66, 0);
-  put_text(kCommon + 2, "vpp");
-  put_text(kCommon + 18, "vppbattery");
-  put_text(kCommon + 42, "1");
-  put_text(kCommon + 50, serial_);
-  r[kCommon + 66] = 1;
-  r[kCommon + 67] = kS;
+  begin_map(r, "vppbattery", serial_);
   begin_model(r, kMeasure, 701, kEmpty701);
   begin_model(r, kRatings, 702, kEmpty702);
   begin_model(r, kControl, 704, kEmpty704);
   begin_model(r, kStorage, 713, kEmpty713);
-  r.insert(r.end(), {0xffff, 0});
+  end_map(r);
   VPP_CHECK(r.size() == kMapLength);
 
   const BatteryRating& rating = model_.rating();
@@ -138,7 +99,7 @@ void SunspecBattery::lay_out() {
   for (const std::size_t point : {2U, 7U, 11U, 26U, 31U, 35U}) r[kRatings + point] = low16(out);
   for (const std::size_t point : {10U, 34U}) r[kRatings + point] = low16(in);
   for (const std::size_t point : {14U, 38U}) r[kRatings + point] = 230;
-  put32(kRatings + 23, 0b10);  // fixed active power
+  put32(registers_, kRatings + 23, 0b10);  // fixed active power
   for (const std::size_t scale : {45U, 47U}) r[kRatings + scale] = low16(power_scale_);
   r[kRatings + 49] = 0;
 
@@ -146,8 +107,8 @@ void SunspecBattery::lay_out() {
   r[kMeasure + 3] = 1;  // on
   r[kMeasure + 4] = 3;  // running
   r[kMeasure + 5] = 1;  // connected
-  put32(kMeasure + 6, 0);
-  put32(kMeasure + 8, 1);  // grid following
+  put32(registers_, kMeasure + 6, 0);
+  put32(registers_, kMeasure + 8, 1);  // grid following
   r[kMeasure + 16] = 2300;
   r[kMeasure + 114] = low16(-1);
   r[kMeasure + 115] = low16(-3);
@@ -156,7 +117,8 @@ void SunspecBattery::lay_out() {
 
   r[kWSetEna] = 0;
   r[kWSetMod] = 1;
-  for (const std::size_t point : {kWSet, kWSetRvrt, kWSetRvrtTms, kWSetRvrtRem}) put32(point, 0);
+  for (const std::size_t point : {kWSet, kWSetRvrt, kWSetRvrtTms, kWSetRvrtRem})
+    put32(registers_, point, 0);
   r[kWSetEnaRvrt] = 0;
   r[kControl + 55] = 0;
 
@@ -181,8 +143,8 @@ void SunspecBattery::advance(MarketTime market) {
 
 void SunspecBattery::expire() {
   if (registers_[kWSetEnaRvrt] == 1) {
-    put32(kWSet, get32(kWSetRvrt));
-    model_.set_point(Watts{static_cast<std::int32_t>(get32(kWSet))}, Duration{0});
+    put32(registers_, kWSet, get32(registers_, kWSetRvrt));
+    model_.set_point(Watts{static_cast<std::int32_t>(get32(registers_, kWSet))}, Duration{0});
   } else {
     registers_[kWSetEna] = 0;
   }
@@ -192,13 +154,16 @@ std::span<std::uint16_t> SunspecBattery::registers() {
   const std::int64_t power = model_.power().count;
   registers_[kMeasure + 10] = low16(scaled_down(power, power_scale_));
   registers_[kMeasure + 11] = low16(scaled_down(power < 0 ? -power : power, power_scale_));
-  put32(kMeasure + 17, static_cast<std::uint32_t>(grid_->frequency_mhz));
+  put32(registers_, kMeasure + 17, static_cast<std::uint32_t>(grid_->frequency_mhz));
   // Thousandths of a watt-hour: 3,600 mJ.
-  put64(kMeasure + 19, static_cast<std::uint64_t>(model_.accounts().injected_mj / 3'600));
-  put64(kMeasure + 23, static_cast<std::uint64_t>(model_.accounts().absorbed_mj / 3'600));
+  put64(registers_, kMeasure + 19,
+        static_cast<std::uint64_t>(model_.accounts().injected_mj / 3'600));
+  put64(registers_, kMeasure + 23,
+        static_cast<std::uint64_t>(model_.accounts().absorbed_mj / 3'600));
   const auto remaining = std::chrono::ceil<std::chrono::seconds>(model_.revert_remaining());
-  put32(kWSetRvrtRem,
-        faults_.unresponsive ? get32(kWSetRvrtTms) : static_cast<std::uint32_t>(remaining.count()));
+  put32(registers_, kWSetRvrtRem,
+        faults_.unresponsive ? get32(registers_, kWSetRvrtTms)
+                             : static_cast<std::uint32_t>(remaining.count()));
   std::int64_t wh = to_watt_hours(model_.stored()).count;
   std::int32_t soc = model_.soc_permille();
   if (faults_.stale_soc) {
@@ -209,6 +174,10 @@ std::span<std::uint16_t> SunspecBattery::registers() {
   registers_[kStorage + 3] = low16(scaled_down(wh, energy_scale_));
   registers_[kStorage + 4] = low16(soc);
   return registers_;
+}
+
+std::span<std::uint16_t> SunspecBattery::meter_registers() {
+  return meter_.registers(model_, grid_->frequency_mhz, !faults_.meter_unknown);
 }
 
 WriteResult SunspecBattery::write(std::uint16_t address, std::span<const std::uint16_t> values) {
@@ -244,34 +213,12 @@ void SunspecBattery::take_over(std::size_t first, std::size_t last) {
   if (!written(kWSetEna) && !written(kWSet) && !written(kWSetRvrtTms)) return;
   const bool restart = written(kWSetEna) || written(kWSetRvrtTms);
   const Duration timer =
-      restart ? std::chrono::seconds{get32(kWSetRvrtTms)} : model_.revert_remaining();
-  model_.set_point(Watts{static_cast<std::int32_t>(get32(kWSet))}, timer);
+      restart ? std::chrono::seconds{get32(registers_, kWSetRvrtTms)} : model_.revert_remaining();
+  model_.set_point(Watts{static_cast<std::int32_t>(get32(registers_, kWSet))}, timer);
 }
 
 bool SunspecBattery::enabled() const {
   return registers_[kWSetEna] == 1;
-}
-
-void SunspecBattery::put_text(std::size_t at, std::string_view text) {
-  for (std::size_t i = 0; i < text.size() && i < 32; ++i) {
-    const auto byte = static_cast<std::uint16_t>(static_cast<unsigned char>(text[i]));
-    auto& target = registers_[at + i / 2];
-    target = static_cast<std::uint16_t>(i % 2 == 0 ? byte << 8U : target | byte);
-  }
-}
-
-void SunspecBattery::put32(std::size_t at, std::uint32_t value) {
-  registers_[at] = static_cast<std::uint16_t>(value >> 16U);
-  registers_[at + 1] = static_cast<std::uint16_t>(value);
-}
-
-void SunspecBattery::put64(std::size_t at, std::uint64_t value) {
-  put32(at, static_cast<std::uint32_t>(value >> 32U));
-  put32(at + 2, static_cast<std::uint32_t>(value));
-}
-
-std::uint32_t SunspecBattery::get32(std::size_t at) const {
-  return static_cast<std::uint32_t>(registers_[at]) << 16U | registers_[at + 1];
 }
 
 }  // namespace vpp::battery

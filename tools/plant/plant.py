@@ -174,6 +174,7 @@ class Plant:
         self.market_arguments = []
         self.leaf_site = {}
         self.leaf_poll_ms = 250
+        self.meter_unit = 240  # vppbattery's; None: homes without a meter
         self.programs = {}  # of leaves, by name: a list of [[programs]], each a dict
         self.groups = {}  # likewise: a dict
         self.feeders = {}  # of aggregators, by name: a dict
@@ -274,7 +275,9 @@ class Plant:
         if node.role == "leaf":
             port = self.battery_port + self.leaves.index(node)
             lines += ["[device]", 'driver = "sunspec"', f'address = "127.0.0.1:{port}"',
-                      "unit = 1", f"poll_ms = {self.leaf_poll_ms}", "[site]"]
+                      "unit = 1", f"poll_ms = {self.leaf_poll_ms}",
+                      *(["[meter]", f"unit = {self.meter_unit}"] if self.meter_unit else []),
+                      "[site]"]
             site = {"reserve_pct": 20, "ramp_w_per_s": 5000, **self.leaf_site}
             lines += [f"{key} = {value}" for key, value in site.items()]
             for program in self.programs.get(node.name, []):

@@ -68,7 +68,7 @@ class View:
         up, down = status["capacity"]["up"], status["capacity"]["down"]
         yield (f" sites {cover['online']}/{cover['enrolled']} online   up {kw(up['power_w'])} "
                f"(firm {kw(up['firm_w'])})   down {kw(down['power_w'])}   "
-               f"stored {status['stored_wh'] / 1000:.0f} kWh"), 0
+               f"stored {status['stored_wh'] / 1000:.0f} kWh   net {kw(status['net_w'])}"), 0
         yield "", 0
         yield from self._delivery(snap)
         yield "", 0

@@ -115,6 +115,9 @@ void print_status(const Session& session, const Document& status) {
   if (const auto& tree = member(status, "tree"); tree.is_object()) {
     session.out << fmt::format("TREE    {} children, sites {}\n", plain(member(tree, "counted")),
                                coverage_text(member(tree, "coverage")));
+    session.out << fmt::format("NET     {} at the meters; {} sites unknown\n",
+                               kilowatts(member(status, "net_w"), true),
+                               plain(member(status, "net_unknown")));
   }
   const auto& capacity = member(status, "capacity");
   const auto& up = member(capacity, "up");
@@ -125,9 +128,9 @@ void print_status(const Session& session, const Document& status) {
                              kilowatts(member(down, "power_w")));
   if (const auto& site = member(status, "site"); site.is_object()) {
     session.out << fmt::format(
-        "SITE    {}  set point {}  measured {}  stored {}{}\n", plain(member(site, "mode")),
+        "SITE    {}  set point {}  measured {}  net {}  stored {}{}\n", plain(member(site, "mode")),
         kilowatts(member(site, "set_point_w"), true), kilowatts(member(site, "measured_w"), true),
-        kilowatt_hours(member(site, "stored_wh")),
+        kilowatts(member(site, "net_w"), true), kilowatt_hours(member(site, "stored_wh")),
         member(site, "limited_by").is_string() ? "  limited by " + plain(member(site, "limited_by"))
                                                : "");
   }
@@ -301,13 +304,13 @@ int nodes_list(const Session& session, const std::string& state) {
     return static_cast<int>(Exit::kOk);
   }
   Table table{{"NAME", "ID", "ROLE", "REGION", "STATE", "COUNTED", "HEARD", "ASKED", "MEASURED",
-               "UP", "DOWN"}};
+               "NET", "UP", "DOWN"}};
   for (const auto& node : member(chosen, "nodes")) {
     table.row({plain(member(node, "name")), plain(member(node, "id")).substr(0, 12),
                plain(member(node, "role")), plain(member(node, "region")),
                plain(member(node, "state")), plain(member(node, "counted")),
                age(member(node, "heard_age_ms")), kilowatts(member(node, "asked_w"), true),
-               kilowatts(member(node, "measured_w"), true),
+               kilowatts(member(node, "measured_w"), true), kilowatts(member(node, "net_w"), true),
                kilowatts(member(member(node, "up"), "power_w")),
                kilowatts(member(member(node, "down"), "power_w"))});
   }

@@ -66,8 +66,9 @@ std::string coverage(const Document& sites) {
 
 void print_power(const Session& session, const Document& node) {
   line(session, "POWER",
-       fmt::format("measured {}, asked {}, stored {}", kilowatts(member(node, "measured_w"), true),
-                   kilowatts(member(node, "asked_w"), true),
+       fmt::format("measured {}, net {}, asked {}, stored {}",
+                   kilowatts(member(node, "measured_w"), true),
+                   kilowatts(member(node, "net_w"), true), kilowatts(member(node, "asked_w"), true),
                    kilowatt_hours(member(node, "stored_wh"))));
   line(session, "UP", direction(member(node, "up")));
   line(session, "DOWN", direction(member(node, "down")));

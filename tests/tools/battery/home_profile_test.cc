@@ -88,6 +88,23 @@ TEST_CASE("a profile is constant within an hour and repeats each year", "[batter
   CHECK(until_next_hour(kProfileStart - 1ms) == 1ms);
 }
 
+TEST_CASE("a load that is told takes the profile's place", "[battery][homes]") {
+  HomeProfile profile;
+  profile.load_w.assign(kHoursPerYear, 400);
+  profile.pv_w.assign(kHoursPerYear, 0);
+  Household home{std::make_shared<const HomeProfile>(profile), 1000, 1000};
+  const auto told = std::make_shared<ToldLoads>();
+  home.told = told;
+  CHECK(home.at(kProfileStart).load == Watts{400});
+  *told = {1500, -700};
+  CHECK(home.at(kProfileStart).load == Watts{1500});
+  for (const std::size_t number : {1U, 2U}) {  // the last stands for all further homes
+    home.number = number;
+    CHECK(home.at(kProfileStart).load == Watts{0});
+    CHECK(home.at(kProfileStart).pv == Watts{700});
+  }
+}
+
 TEST_CASE("the homes and ratings we have are read whole", "[battery][homes][data]") {
   const std::string data = VPP_SHARED_DATA;
   if (!std::filesystem::exists(data + "/homes/load_kwh.csv")) {

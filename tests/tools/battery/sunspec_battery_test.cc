@@ -29,8 +29,8 @@ SunspecBatteryOptions plain() {
 
 /// What our own driver's decoder makes of the registers.
 struct Decoded {
-  explicit Decoded(SunspecBattery& battery) {
-    const auto registers = battery.registers();
+  explicit Decoded(SunspecBattery& battery) : Decoded{battery.registers()} {}
+  explicit Decoded(std::span<const std::uint16_t> registers) {
     const auto read =
         [&](std::uint16_t address,
             std::uint16_t count) -> std::expected<std::vector<std::uint16_t>, std::string> {
@@ -172,6 +172,30 @@ TEST_CASE("writes elsewhere, in halves or of nonsense are refused and change not
   CHECK(std::vector<std::uint16_t>{after.begin(), after.end()} == copy);
 }
 
+TEST_CASE("the meter shows what crosses the connection, import positive", "[battery][sunspec]") {
+  SunspecBatteryOptions options = plain();
+  const auto told = std::make_shared<ToldLoads>(ToldLoads{1500});
+  options.household.told = told;
+  SunspecBattery home{options};
+  const auto site = [&] {
+    const Decoded meter{home.meter_registers()};
+    REQUIRE(meter.chain.size() == 2);
+    CHECK(meter.chain[1].id == 201);
+    CHECK(meter.chain[1].length == 105);
+    return sunspec::meter_power(meter.images.at(201), false, Instant{}).value;
+  };
+  command(home, {Watts{1000}, 0});
+  home.advance(kStart + 1h);
+  CHECK(site() == Watts{-500});
+  *told = {-45'678};  // needs a scale factor
+  home.advance(kStart + 1h + 1s);
+  CHECK(site() == Watts{46'670});
+  CHECK(home.model().site() == Watts{46'678});
+  const auto registers = home.meter_registers();
+  CHECK(registers[70 + 47] == 500);  // watt-hours imported in the hour
+  CHECK(registers[70 + 39] == 12);   // and exported since
+}
+
 TEST_CASE("faults show as devices show them", "[battery][sunspec][fault]") {
   SunspecBatteryOptions options = plain();
   SECTION("unresponsive: shows the set point, does not follow") {
@@ -196,6 +220,13 @@ TEST_CASE("faults show as devices show them", "[battery][sunspec][fault]") {
     options.faults.zero_soc = true;
     SunspecBattery battery{options};
     CHECK(Decoded{battery}.telemetry.soc_permille.value == 0);
+  }
+  SECTION("the meter does not tell its power") {
+    options.faults.meter_unknown = true;
+    SunspecBattery battery{options};
+    battery.advance(kStart + 1h);
+    const Decoded meter{battery.meter_registers()};
+    CHECK_FALSE(sunspec::meter_power(meter.images.at(201), false, Instant{}).value);
   }
 }
 
