@@ -210,15 +210,6 @@ Json root_part(const node::NodeStatus& status) {
           {"peers", std::move(peers)}};
 }
 
-/// What the meters of the homes below say together. A home whose meter is unknown is in none of it.
-Json meters_part(const node::NodeStatus& status) {
-  if (status.role == Role::kLeaf) return {};
-  const bool known = status.group.net_unknown < status.group.coverage.enrolled;
-  return {{"net_w", known ? Json(status.group.net.count) : Json()},
-          {"load_w", known ? Json(status.group.load.count) : Json()},
-          {"sites_unknown", status.group.net_unknown}};
-}
-
 Json peak_part(const std::optional<node::PeakStatus>& peak) {
   if (!peak) return {};
   return {{"target_w", peak->target.count},      {"program", peak->scope.program},
@@ -346,10 +337,11 @@ std::string status_document(const Snapshot& snapshot) {
   out["measured_w"] = watts(measured);
   out["net_w"] = watts(net_of(status));
   out["net_unknown"] = status.role == Role::kLeaf ? Json() : Json(status.group.net_unknown);
+  const bool below = status.role != Role::kLeaf && net_of(status);
+  out["load_w"] = below ? Json(status.group.load.count) : Json();
   out["stored_wh"] = stored_part(status);
   out["order"] = order_part(status);
   out["site"] = status.role == Role::kLeaf ? site_part(snapshot) : Json();
-  out["meters"] = meters_part(status);
   out["peak"] = peak_part(status.peak);
   out["market"] = market_part(snapshot);
   out["store"] = {{"used_bytes", vitals.store.used_bytes},

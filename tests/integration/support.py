@@ -169,10 +169,11 @@ class PlantCase(unittest.TestCase):
                    f"end of order {number}")
 
     @staticmethod
-    def events(plant, code):
-        text = plant.root.get("/v1/events?follow=0")
+    def events(plant, code, node=None):
+        """Of the root, or of `node`, whose code begins so."""
+        text = (node or plant.root).get("/v1/events?follow=0")
         lines = [json.loads(line) for line in text.splitlines() if line.strip()]
-        return [event for event in lines if event["code"] == code]
+        return [event for event in lines if event["code"].startswith(code)]
 
     @staticmethod
     def dropped(node, *reasons):
