@@ -207,10 +207,10 @@ void Children::on_report(const Now& now, Entry& entry, const Report& report) {
   child.lease_until = (on_arrival ? now.protocol : instant_of(report.beacon)) + lease_of(child);
   check_at_ = std::min(check_at_, child.lease_until);
   child.summary = report.summary;
-  if (auto* site = std::get_if<SiteSummary>(&*child.summary)) {
-    const bool more = clamp_to_certificate(child.peer, *site);
-    if (more && !std::exchange(child.told_clamped, true)) effects_.clamped.push_back(entry.first);
-  }
+  const bool more = std::visit(
+      [&](auto& summary) { return clamp_to_certificate(child.peer, summary); }, *child.summary);
+  if (more) ++counters_.clamped;
+  if (more && !std::exchange(child.told_clamped, true)) effects_.clamped.push_back(entry.first);
   if (child.peer.role != Role::kLeaf) {
     const NodeId id = entry.first;
     on_evicted(id, report.evicted);
@@ -246,29 +246,85 @@ bool Children::believable(Instant now, const Child& child, const Report& report)
   return true;
 }
 
-bool Children::clamp_to_certificate(const Peer& peer, SiteSummary& site) {
+namespace {
+
+/// Brings a peer's word within its certificate, and remembers whether it had to.
+struct Bound {
+  const Peer& peer;
   bool changed = false;
-  const auto bound = [&](auto& value, auto low, auto high) {
-    const auto within = std::clamp(value, low, std::max(low, high));
+
+  template <class Value>
+  void operator()(Value& value, Value low, Value high) {
+    const Value within = std::clamp(value, low, std::max(low, high));
     changed = changed || within != value;
     value = within;
-  };
-  const auto offer = [&](SiteDirection& discharge, SiteDirection& charge) {
-    bound(discharge.power, Watts{0}, peer.discharge_max);
-    bound(charge.power, Watts{0}, peer.charge_max);
-    bound(discharge.energy, Joules{0}, peer.energy_max);
-    bound(charge.energy, Joules{0}, peer.energy_max);
-  };
-  offer(site.discharge, site.charge);
-  for (ProgramOffer& each : site.offers) offer(each.discharge, each.charge);
-  // A quarter more: inverters overshoot, meters err.
-  const auto most = [](Watts rated) { return Watts{rated.count + rated.count / 4}; };
-  if (site.measured) bound(*site.measured, -most(peer.charge_max), most(peer.discharge_max));
-  bound(site.droop, -most(peer.charge_max), most(peer.discharge_max));
-  bound(site.armed, Watts{0}, std::min(peer.discharge_max, peer.charge_max));
+  }
+  /// What is measured: a quarter more, as inverters overshoot and meters err.
+  void measured(Watts& value) {
+    const auto most = [](Watts rated) { return Watts{rated.count + rated.count / 4}; };
+    (*this)(value, -most(peer.charge_max), most(peer.discharge_max));
+  }
+  void armed(Watts& value) {
+    (*this)(value, Watts{0}, std::min(peer.discharge_max, peer.charge_max));
+  }
+  void offer(SiteDirection& discharge, SiteDirection& charge) {
+    (*this)(discharge.power, Watts{0}, peer.discharge_max);
+    (*this)(charge.power, Watts{0}, peer.charge_max);
+    (*this)(discharge.energy, Joules{0}, peer.energy_max);
+    (*this)(charge.energy, Joules{0}, peer.energy_max);
+  }
+  /// A curve of another length is none, and refused elsewhere. The least of two concave curves is
+  /// concave.
+  void curve(std::vector<Joules>& points, std::span<const std::chrono::seconds> grid, Watts power) {
+    if (points.size() != grid.size()) return;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const Joules most{power.count * grid[i].count()};
+      (*this)(points[i], std::min(points[i], Joules{0}), std::min(most, peer.energy_max));
+    }
+  }
+  /// What is expected is no more than what is possible.
+  static void expected(Expectation& told, const std::vector<Joules>& possible) {
+    for (auto* points : {&told.mean, &told.deviation}) {
+      if (points->size() != possible.size()) continue;
+      for (std::size_t i = 0; i < possible.size(); ++i) {
+        (*points)[i] = std::min((*points)[i], possible[i]);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+bool Children::clamp_to_certificate(const Peer& peer, SiteSummary& site) {
+  Bound bound{peer};
+  bound.offer(site.discharge, site.charge);
+  for (ProgramOffer& each : site.offers) bound.offer(each.discharge, each.charge);
+  if (site.measured) bound.measured(*site.measured);
+  bound.measured(site.droop);
+  bound.armed(site.armed);
   if (site.stored) bound(*site.stored, Joules{0}, peer.energy_max);
-  if (changed) ++counters_.clamped;
-  return changed;
+  return bound.changed;
+}
+
+bool Children::clamp_to_certificate(const Peer& peer, GroupSummary& group) const {
+  if (options_.grid.empty()) return false;
+  Bound bound{peer};
+  const auto curves = [&](std::vector<Joules>& discharge, std::vector<Joules>& charge) {
+    bound.curve(discharge, options_.grid, peer.discharge_max);
+    bound.curve(charge, options_.grid, peer.charge_max);
+  };
+  curves(group.discharge, group.charge);
+  for (ScopeSummary& each : group.scopes) {
+    curves(each.discharge, each.charge);
+    bound.measured(each.measured);
+  }
+  bound.measured(group.measured);
+  bound.measured(group.droop);
+  bound.armed(group.armed);
+  bound(group.stored, Joules{0}, peer.energy_max);
+  if (bound.changed) Bound::expected(group.discharge_expected, group.discharge);
+  if (bound.changed) Bound::expected(group.charge_expected, group.charge);
+  return bound.changed;
 }
 
 /// Ends the session: no lease, not counted, still known. `tell`: it may believe otherwise.

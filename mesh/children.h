@@ -30,11 +30,13 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -72,6 +74,9 @@ struct ChildrenOptions {
   Duration balance_after = Balance::kPatience;
   /// A fleet of a million; about 100 B each. Of those that find no room nobody is counted.
   std::size_t locations_max = 1'200'000;
+  /// At which durations groups tell their energy; static storage. Empty: they are believed whatever
+  /// their certificates say.
+  std::span<const std::chrono::seconds> grid = {};
 };
 
 // Events.
@@ -291,7 +296,8 @@ class Children {
   [[nodiscard]] Entry* entry_of(const FromChild& event);
   void on_report(const Now& now, Entry& entry, const Report& report);
   [[nodiscard]] bool believable(Instant now, const Child& child, const Report& report);
-  [[nodiscard]] bool clamp_to_certificate(const Peer& peer, SiteSummary& site);
+  [[nodiscard]] static bool clamp_to_certificate(const Peer& peer, SiteSummary& site);
+  [[nodiscard]] bool clamp_to_certificate(const Peer& peer, GroupSummary& group) const;
   void end(const Now& now, Entry& entry, bool tell);
   void expire(const Now& now);
   /// To those whose line has one due, or to all.

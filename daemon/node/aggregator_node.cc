@@ -38,6 +38,7 @@ mesh::ChildrenOptions children_options(const NodeOptions& options, const Recover
   out.role = options.role;
   out.region = options.region;
   out.certificate = options.certificate;
+  out.grid = aggregation::kGrid;
   out.draining = recovered.drain.value_or(DrainRecord{}).on;
   return out;
 }

@@ -25,6 +25,7 @@ std::string for_scope(const Scope& scope) {
 
 mesh::ChildrenOptions children_options(const NodeOptions& options) {
   mesh::ChildrenOptions out;
+  out.grid = aggregation::kGrid;
   out.self = options.self;
   out.role = options.role;
   out.region = options.region;

@@ -43,7 +43,9 @@ std::vector<Attachment> told(const ChildrenEffects& effects, ConnectionId connec
 
 struct ChildrenBench {
   explicit ChildrenBench(Role role = Role::kRoot, const Path& path = {kSelf})
-      : children{options_of(role), Rng{1}} {
+      : ChildrenBench{options_of(role), path} {}
+  explicit ChildrenBench(const ChildrenOptions& options, const Path& path = {kSelf})
+      : children{options, Rng{1}} {
     children.set_upstream(now, path, 3, {});
     heard = stamp();
   }

@@ -351,6 +351,45 @@ TEST_CASE("a site is not believed beyond its certificate", "[mesh][children]") {
   CHECK(bench.children.counters().clamped == 2);
 }
 
+TEST_CASE("a group is not believed beyond its certificate", "[mesh][children]") {
+  static constexpr std::array<std::chrono::seconds, 3> kGrid{300s, 600s, 36'000s};
+  ChildrenOptions options = ChildrenBench::options_of(Role::kAggregator);
+  options.grid = kGrid;
+  ChildrenBench bench{options};
+  const NodeId group{2, 7};  // kRated, kContent
+  bench.join(1, group);
+  GroupSummary boast;
+  const std::vector<Joules> told{{9'000'000}, {10'000'000}, {999'000'000'000}};
+  const std::vector<Joules> believed{{1'500'000}, {3'000'000}, kContent};
+  boast.discharge = told;
+  boast.charge = {{1'000}, {1'500}, {1'600}};
+  boast.discharge_expected = {told, {{1}, {2}, {3}}};
+  boast.scopes = {{.scope = {"emergency", ""},
+                   .discharge = told,
+                   .charge = {},
+                   .online = 1,
+                   .measured = Watts{90'000},
+                   .asked = {},
+                   .shortfall = {},
+                   .reserved = {}}};
+  boast.stored = Joules{50'000'000'000};
+  Report report = bench.report_of(group, 1, 10);
+  report.summary = boast;
+  CHECK(bench.from(1, group, report).clamped == std::vector{group});
+  const auto seen = std::get<GroupSummary>(*bench.view(group).summary);
+  CHECK(seen.discharge == believed);
+  CHECK(seen.charge == boast.charge);
+  CHECK(seen.discharge_expected.mean == believed);
+  CHECK(seen.discharge_expected.deviation == boast.discharge_expected.deviation);
+  CHECK(seen.scopes.at(0).discharge == believed);
+  CHECK(seen.scopes.at(0).measured == Watts{6'250});
+  CHECK(seen.stored == kContent);
+  report.sequence = 11;
+  report.summary = seen;
+  CHECK(bench.from(1, group, report).clamped.empty());
+  CHECK(bench.children.counters().clamped == 1);
+}
+
 TEST_CASE("a child that may still be counted elsewhere is counted when its hold is over",
           "[mesh][children][hold]") {
   ChildrenBench bench;
