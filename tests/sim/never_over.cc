@@ -68,8 +68,11 @@ Watts NeverOver::may_do_itself(MarketTime market, const mesh::Dispatch& told,
   return most;
 }
 
-/// A node below, of the orders that overlap the round's.
-Watts NeverOver::may_do(const Round& round, NodeIndex node, std::int64_t sign) const {
+/// A node below, of the orders that overlap the round's. Two aggregators that give orders of their
+/// own may each have been below the other: `above` are those between the round's node and this one.
+Watts NeverOver::may_do(const Round& round, NodeIndex node, std::int64_t sign,
+                        std::set<NodeIndex> above) const {
+  if (!above.insert(node).second) return Watts{0};
   for (const auto& [scope, told] : told_[node]) {
     if (!told.is_leaf) break;
     if (!overlap(scope, round.scope)) return Watts{0};
@@ -83,7 +86,7 @@ Watts NeverOver::may_do(const Round& round, NodeIndex node, std::int64_t sign) c
       return told.arrival.from == node && !told.forgotten && overlap(entry.first, round.scope);
     });
     const bool elsewhere = parents_[below] != kNobody && parents_[below] != node;
-    if (from_here && !elsewhere) sum += may_do(round, below, sign);
+    if (from_here && !elsewhere) sum += may_do(round, below, sign, above);
   }
   return sum;
 }
@@ -100,7 +103,7 @@ Watts NeverOver::lost(const Round& round, NodeIndex child, std::int64_t sign) co
     if (round.at - told.arrival.at < leases_[child] + kAware) return Watts{0};
     asked_here = true;
   }
-  return asked_here ? may_do(round, child, sign) : Watts{0};
+  return asked_here ? may_do(round, child, sign, {round.node}) : Watts{0};
 }
 
 void NeverOver::sent(const Round& round) {

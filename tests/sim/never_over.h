@@ -75,7 +75,8 @@ class NeverOver {
     Arrival arrival;
     bool forgotten = false;  ///< by who told it
   };
-  [[nodiscard]] Watts may_do(const Round& round, NodeIndex node, std::int64_t sign) const;
+  [[nodiscard]] Watts may_do(const Round& round, NodeIndex node, std::int64_t sign,
+                             std::set<NodeIndex> above) const;
   [[nodiscard]] Watts lost(const Round& round, NodeIndex child, std::int64_t sign) const;
   [[nodiscard]] Watts may_do_itself(MarketTime market, const mesh::Dispatch& told,
                                     std::int64_t sign) const;
