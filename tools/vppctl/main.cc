@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/version.h"
+#include "tools/vppctl/backtest_command.h"
 #include "tools/vppctl/certs_command.h"
 #include "tools/vppctl/commands.h"
 #include "tools/vppctl/doctor.h"
@@ -47,6 +48,7 @@ struct Options {
   PlanArguments plan;
   ScoreArguments score;
   std::string score_latency = "0s";
+  BacktestForecastArguments backtest_forecast;
 };
 
 using Verb = std::function<int(const Session&, Options&)>;
@@ -269,6 +271,24 @@ void add_offline(CLI::App& app, Options& o, Chosen& chosen) {
   score->add_option("--latency", o.score_latency, "of the lag, what is free, e.g. 10s");
 }
 
+void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
+  CLI::App* backtest = family(app, "backtest", "how good it would have been, on files");
+  CLI::App* forecast = leaf(*backtest, "forecast", "the day-ahead price forecast, day by day",
+                            chosen, [](const Session& s, Options& options) {
+                              options.backtest_forecast.json = s.json;
+                              return run_backtest_forecast(options.backtest_forecast, s.out, s.err);
+                            });
+  forecast
+      ->add_option("--prices", o.backtest_forecast.prices,
+                   "CSV: time_local_market,price_per_mwh; every other column is a series known the "
+                   "day before")
+      ->required();
+  forecast->add_option("--test-hours", o.backtest_forecast.test_hours,
+                       "the last hours of the file; default 17472, two years");
+  forecast->add_option("--out", o.backtest_forecast.out, "CSV to write: forecasts and quantiles");
+  forecast->add_option("--plot", o.backtest_forecast.plot, "SVG to write: the last two weeks");
+}
+
 std::vector<std::string> sockets_of(const Options& o) {
   if (!o.sockets.empty()) return o.sockets;
   const char* from_environment = std::getenv("VPPCTL_SOCKET");
@@ -304,6 +324,7 @@ int main(int argc, char** argv) {
       "  vppctl dispatch send --power 200kW --duration 30m --dry-run\n"
       "  vppctl plan --fleet fleet.csv --request request.csv --step 1h --without region=north\n"
       "  vppctl score --signal signal.csv --response response.csv\n"
+      "  vppctl backtest forecast --prices prices.csv --test-hours 17472\n"
       "Exit codes: 0 ok, 1 failure, 2 usage, 3 daemon unreachable, 4 degraded,\n"
       "  5 refused or not confirmed, 6 time-out");
   app.set_version_flag("--version", std::string{"vppctl "} + std::string{vpp::kVersion});
@@ -318,6 +339,7 @@ int main(int argc, char** argv) {
     add_acting(app, o, chosen);
     add_offline(app, o, chosen);
     add_plan(app, o, chosen);
+    add_backtest(app, o, chosen);
     app.parse(argc, argv);
     return run(o, chosen);
   } catch (const CLI::ParseError& error) {
