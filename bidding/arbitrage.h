@@ -1,0 +1,58 @@
+// What a battery does on a market's prices alone, and what that earns. Pure.
+//
+// Plan      exact for the prices given (device/home_plan.h), whole watts and joules; no grid.
+// Power     of the connection point, discharge > 0.
+// Round trip  what is lost is lost while charging.
+// Wear      a cost for each MWh discharged: where prices do not pay for it nothing is done.
+// Day ahead one schedule for the day, on its forecast; every day begins and ends empty, so that
+// days
+//           can be compared.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "config/units.h"
+
+namespace vpp::bidding {
+
+struct Battery {
+  Watts power;                             ///< either way, > 0
+  WattHours energy;                        ///< in store, > 0
+  std::int32_t round_trip_permille = 900;  ///< 1 to 1000
+  Price wear{0};                           ///< >= 0
+};
+
+/// What to do in each slot, from `stored` on; what is left at the end is worth `left_value` a MWh.
+[[nodiscard]] std::vector<Watts> plan_battery(const Battery& battery, std::chrono::seconds slot,
+                                              std::span<const Price> prices, Joules stored,
+                                              Price left_value);
+
+/// Of one battery over a time.
+struct Earnings {
+  Amount revenue;  ///< sold less bought, at the real prices
+  Joules discharged;
+  std::size_t slots = 0;
+  /// Whole contents sold.
+  [[nodiscard]] double cycles(const Battery& battery) const;
+  [[nodiscard]] Amount after_wear(const Battery& battery) const;
+  Earnings& operator+=(const Earnings& other);
+};
+
+/// A schedule at real prices. Precondition: equally many.
+[[nodiscard]] Earnings earned(std::chrono::seconds slot, std::span<const Watts> power,
+                              std::span<const Price> real);
+
+/// A day of slots, empty at both ends, planned on `forecast` and paid by `real`.
+[[nodiscard]] Earnings day_ahead(const Battery& battery, std::chrono::seconds slot,
+                                 std::span<const Price> forecast, std::span<const Price> real);
+
+/// The most that anybody could have earned who knew all prices: the plan over `real`, in pieces of
+/// a week that overlap by a day.
+[[nodiscard]] Earnings perfect_foresight(const Battery& battery, std::chrono::seconds slot,
+                                         std::span<const Price> real);
+
+}  // namespace vpp::bidding
