@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
-#include "device/load_forecast.h"
+#include "device/load_profile.h"
 
 namespace vpp::device {
 namespace {
@@ -25,10 +25,10 @@ TariffPrices prices_at(const Tariff& tariff, MarketTime at) {
 }  // namespace
 
 TariffPrices prices_over(const Tariff& tariff, MarketTime from, Duration length) {
-  const std::int64_t quarters = std::max<std::int64_t>(1, length / kQuarter);
+  const std::int64_t quarters = std::max<std::int64_t>(1, length / LoadProfile::kSlot);
   TariffPrices sum;
   for (std::int64_t i = 0; i < quarters; ++i) {
-    const TariffPrices at = prices_at(tariff, from + kQuarter * i);
+    const TariffPrices at = prices_at(tariff, from + LoadProfile::kSlot * i);
     sum.buy += at.buy;
     sum.sell += at.sell;
   }
