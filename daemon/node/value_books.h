@@ -30,7 +30,10 @@ class ValueBooks {
   /// The slot is over; `stored` is in the battery now. True: it was settled.
   bool end(Joules stored, Price value);
   /// No slot goes on, and the home alone is forgotten.
-  void stop() { slot_.reset(), shadow_.reset(); }
+  void stop() {
+    slot_.reset();
+    shadow_.reset();
+  }
 
   [[nodiscard]] const ValueAccount& account() const { return account_; }
 
