@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 #include "config/check.h"
 #include "config/limits.h"
@@ -104,6 +105,7 @@ void ValueHead::answered(const Now& now, const mesh::PlannedLoad& sum) {
 }
 
 Instant ValueHead::next_deadline(const Now& now) const {
+  if (now.market < MarketTime{}) return now.protocol + options_.interval;
   if (!from_) return now.protocol;
   const Instant slot = std::max(now.protocol, protocol_at(now, *from_ + options_.slot));
   return moves_on() ? std::min(slot, std::max(now.protocol, due_)) : slot;

@@ -33,7 +33,7 @@ NodeId home_id(std::size_t home) {
 }
 
 ValueHeadOptions head_options(Watts target) {
-  return {.target = target, .price_max = kPerKwh, .per_kw = {kPerKwh.count / 20}};
+  return {.target = target, .price_max = kPerKwh, .per_kw = {kPerKwh.count / 4}};
 }
 
 /// Everybody comes home to the same evening.
@@ -195,13 +195,13 @@ device::Home home_of(std::size_t home, MarketTime from) {
 
 TEST_CASE("rounds through the tree give the very signals of the homes asked directly",
           "[node][values]") {
-  constexpr Watts kTarget{9'000};
+  constexpr Watts kTarget{19'000};
   Plant plant{3, 3, kTarget};
   plant.pass(6min);
 
   const MarketTime from = kStart - 5min;
   aggregation::ValueCoordinator direct{
-      {.price_max = kPerKwh, .per_kw = {kPerKwh.count / 20}, .holds = 2h}};
+      {.price_max = kPerKwh, .per_kw = {kPerKwh.count / 4}, .holds = 2h}};
   std::vector<device::ValueFollower> followers(9);
   device::ValueSignal signal = direct.begin(from, 1h, std::vector<Watts>(24, kTarget), kStart);
   aggregation::PlannedLoad sum;
@@ -228,8 +228,9 @@ TEST_CASE("rounds through the tree give the very signals of the homes asked dire
 
 TEST_CASE("once settled a head is silent until the next slot, which begins warm",
           "[node][values]") {
-  Plant plant{2, 3, Watts{6'500}};
+  Plant plant{2, 3, Watts{13'000}};
   plant.pass(10min);
+  CAPTURE(plant.signals.size(), peak(plant.at_head().net_load).count);
   CHECK(plant.at_head().settled);
   const std::size_t cold = plant.signals.size();
   CHECK(cold <= ValueHead::kRoundsMost);
@@ -265,7 +266,7 @@ TEST_CASE("a round is small, and as long for a million homes as for one", "[node
 
 TEST_CASE("rounds go on although messages are lost, with the last answers of the same horizon",
           "[node][values]") {
-  constexpr Watts kTarget{9'000};
+  constexpr Watts kTarget{19'000};
   Plant sure{3, 3, kTarget};
   sure.pass(10min);
   Plant plant{3, 3, kTarget};
