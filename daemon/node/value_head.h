@@ -1,9 +1,9 @@
 // The head's rounds: when a value signal is made anew. Pure.
 //
 // Rounds     one every `interval` while prices or loads still move, at most kRoundsMost in a
-//            horizon; then none until the next slot begins. A round is about 0.3 kB down to each
-//            child and 0.2 kB up at 24 slots (tests/daemon/values_test.cc holds the bounds): some
-//            0.2 MB a day and home in hourly slots of a dozen rounds each.
+//            horizon; then none until the next slot begins. A round is 0.17 kB down to each child
+//            and 0.16 kB up at 24 slots (tests/daemon/values_test.cc holds the bounds): some 0.1 MB
+//            a day and home in hourly slots of a dozen rounds each.
 // Horizon    begins anew with every slot, warm: prices of the same times are kept.
 // Number     of a round: market time in milliseconds where that is more than the last one's plus
 //            one. So it rises over restarts, and nothing needs to be durable. A head that restarts

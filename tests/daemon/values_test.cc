@@ -503,6 +503,7 @@ TEST_CASE("a home is settled slot by slot against the home it would be alone", "
   };
   live(3h + 20min);
   const ValueAccount account = plant.homes[0]->status(plant.now)->account;
+  CAPTURE(account.alone.count, account.bill.count, account.by_value.count, account.top_up().count);
   CHECK(account.slots == 3);
   CHECK(account.by_value != Amount{0});
   CHECK(account.paid() >= account.bill - account.alone);  // never worse than alone
