@@ -22,6 +22,7 @@ inline constexpr std::size_t kReceiptsMax = 8;         ///< orders a report acco
 inline constexpr std::size_t kScopesMax = 24;   ///< per report: 24 pairs of curves fit in a frame
 inline constexpr std::size_t kProgramsMax = 8;  ///< an owner subscribes to
 inline constexpr std::size_t kGroupsMax = 8;    ///< a site is in
+inline constexpr std::size_t kValueSlotsMax = 96;  ///< of a value signal: a day of quarter hours
 inline constexpr std::size_t kJournalEntriesMax = 512;        ///< in one message between roots
 inline constexpr std::size_t kJournalEntryBytesMax = 57'344;  ///< a fact has below 32 kB
 inline constexpr std::size_t kNameBytesMax = 64;              ///< names and regions, for people
@@ -37,6 +38,8 @@ inline constexpr Duration kPollMin = 100ms;                ///< slower devices a
 inline constexpr Duration kPollMax = 60s;                  ///< older readings count as stale
 inline constexpr Duration kNetLoadWindowMin = 5min;        ///< a kettle, a cloud
 inline constexpr Duration kNetLoadWindowMax = 24h;         ///< whatever a day brings
+
+inline constexpr std::size_t kTariffPeriodsMax = 48;  ///< a price for every half hour
 
 // Mesh (design: profile `lan`).
 inline constexpr Duration kBeaconInterval = 1s;
@@ -64,6 +67,10 @@ inline constexpr Duration kFrequencyHold = 15min;    ///< energy kept: at full a
 inline constexpr Duration kFrequencyPollMax = 1s;    ///< or a response within a second is not
 inline constexpr Duration kFrequencyAgeMax = 3s;     ///< three readings missed: no response
 inline constexpr std::int32_t kFullAtMaxMhz = 5000;  ///< where grids shed load and trip
+
+// Value signals (daemon/node/values.h).
+inline constexpr Price kPriceMax{1'000'000'000'000};  ///< a million a MWh: beyond any market's cap
+inline constexpr Amount kAmountMax{std::int64_t{1} << 50};  ///< a thousand million, in micro-units
 
 // Power and energy.
 inline constexpr Watts kGroupPowerMax{10'000'000'000};  ///< 10 GW: keeps int64 sums far from 2^63

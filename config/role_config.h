@@ -134,6 +134,47 @@ struct PeakConfig {
   friend bool operator==(const PeakConfig&, const PeakConfig&) = default;
 };
 
+/// [values] of an aggregator or a root: it makes value signals for the homes below.
+struct ValuesConfig {
+  Watts target;     ///< of their net load together, drawn > 0
+  Price price_max;  ///< of a MWh beyond it, > 0
+  Price per_kw;     ///< stiffness: near the highest price by the kW that a home moves; > 0
+  std::chrono::minutes slot{60};      ///< 15, 30 or 60
+  std::int64_t slots = 24;            ///< ahead
+  std::chrono::seconds interval{10};  ///< between two rounds, protocol time
+  std::chrono::minutes hold{120};     ///< how long a home that hears nothing more follows one
+  friend bool operator==(const ValuesConfig&, const ValuesConfig&) = default;
+};
+
+/// [values] of a leaf. To follow is the owner's choice: it moves the battery by prices that others
+/// make, and is only worth it with the owner's own tariff.
+struct FollowConfig {
+  bool follow = false;
+  Price most{1'000'000'000};  ///< a value beyond it, of a MWh, counts as this; >= 0
+  friend bool operator==(const FollowConfig&, const FollowConfig&) = default;
+};
+
+/// [[tariff.periods]]: every day, by the tariff's own clock; until <= from: past midnight.
+struct TariffPeriodConfig {
+  std::chrono::minutes from{0};  ///< whole quarters of an hour, like `until`
+  std::chrono::minutes until{0};
+  Price buy;
+  Price sell;
+  friend bool operator==(const TariffPeriodConfig&, const TariffPeriodConfig&) = default;
+};
+
+/// [tariff]: what the owner pays and is paid for a MWh.
+struct TariffConfig {
+  Price buy;
+  Price sell;
+  /// Of what is left in the battery at the end of the horizon; nothing: half way between the
+  /// lowest price to buy for and the highest to sell at.
+  std::optional<Price> stored_value;
+  std::chrono::minutes utc_offset{0};
+  std::vector<TariffPeriodConfig> periods;
+  friend bool operator==(const TariffConfig&, const TariffConfig&) = default;
+};
+
 /// [dispatch]: how orders go down the tree.
 struct DispatchConfig {
   /// How long a subtree that hears nothing newer goes on with what it was told.
@@ -171,6 +212,8 @@ struct LeafConfig {
   std::vector<ProgramConfig> programs;  ///< empty: the default program, at any time
   std::vector<std::string> groups;      ///< [groups]: "key=value", in order of the keys
   FrequencyConfig frequency;
+  FollowConfig values;
+  std::optional<TariffConfig> tariff;  ///< needed to follow value signals
   friend bool operator==(const LeafConfig&, const LeafConfig&) = default;
 };
 struct AggregatorConfig {
@@ -178,13 +221,15 @@ struct AggregatorConfig {
   LinkKind link = LinkKind::kLan;  ///< never kCellular: the homes below would wait for it
   ListenConfig listen;
   FeederConfig feeder;
-  std::optional<PeakConfig> peak;  ///< nothing: the plant's orders only
+  std::optional<PeakConfig> peak;      ///< nothing: the plant's orders only
+  std::optional<ValuesConfig> values;  ///< nothing: it passes on those from above
   friend bool operator==(const AggregatorConfig&, const AggregatorConfig&) = default;
 };
 struct RootConfig {
   ListenConfig listen;
   DispatchConfig dispatch;
   CapacityConfig capacity;
+  std::optional<ValuesConfig> values;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
   std::optional<EtcdConfig> etcd;      ///< nothing: lease = "static", the only root
   std::vector<Endpoint> peers;         ///< every other root

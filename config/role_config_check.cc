@@ -46,6 +46,9 @@ class Checker {
   void feeder(const FeederConfig& feeder);
   void peak(const PeakConfig& peak);
   void dispatch(const DispatchConfig& dispatch);
+  void price(const std::string& key, Price value, Price least);
+  void values(const std::optional<ValuesConfig>& values);
+  void tariff(const LeafConfig& leaf);
   void capacity(const CapacityConfig& capacity);
   void market(const MarketConfig& market);
   void time(const TimeConfig& time);
@@ -235,6 +238,60 @@ void Checker::peak(const PeakConfig& peak) {
   }
 }
 
+void Checker::price(const std::string& key, Price value, Price least) {
+  if (value >= least && value <= limits::kPriceMax) return;
+  add(key, "is out of range",
+      (least > Price{0}    ? "above 0"
+       : least == Price{0} ? "0"
+                           : "-1000000") +
+          std::string{" to 1000000 per MWh"});
+}
+
+void Checker::values(const std::optional<ValuesConfig>& values) {
+  if (!values) return;
+  within("values.target_w", values->target.count, -limits::kGroupPowerMax.count,
+         limits::kGroupPowerMax.count, " W");
+  price("values.price_max", values->price_max, Price{1});
+  price("values.per_kw", values->per_kw, Price{1});
+  const std::int64_t slot = values->slot.count();
+  if (slot != 15 && slot != 30 && slot != 60) {
+    add("values.slot_min", "is out of range: " + std::to_string(slot), "15, 30 or 60");
+  }
+  within("values.slots", values->slots, 1, static_cast<std::int64_t>(limits::kValueSlotsMax), "");
+  within("values.interval_s", values->interval.count(), 2, 3'600, " s");
+  within("values.hold_min", values->hold.count(), std::max<std::int64_t>(slot, 15), 24 * 60,
+         " minutes: a slot or longer");
+}
+
+void Checker::tariff(const LeafConfig& leaf) {
+  price("values.most_per_mwh", leaf.values.most, Price{0});
+  if (leaf.values.follow && !leaf.tariff) {
+    add("values.follow", "needs the owner's tariff", "add [tariff], or write false");
+  }
+  if (!leaf.tariff) return;
+  const TariffConfig& tariff = *leaf.tariff;
+  price("tariff.buy", tariff.buy, -limits::kPriceMax);
+  price("tariff.sell", tariff.sell, -limits::kPriceMax);
+  if (tariff.stored_value) price("tariff.stored_value", *tariff.stored_value, -limits::kPriceMax);
+  const auto quarters = [&](const std::string& key, std::chrono::minutes value) {
+    if (value.count() % 15 == 0) return;
+    add(key, "is no whole quarter of an hour", "such as \"17:15\"");
+  };
+  within("tariff.utc_offset_min", tariff.utc_offset.count(), -14 * 60, 14 * 60, " minutes");
+  quarters("tariff.utc_offset_min", tariff.utc_offset);
+  if (tariff.periods.size() > limits::kTariffPeriodsMax) {
+    add("tariff.periods", "are " + std::to_string(tariff.periods.size()),
+        "at most " + std::to_string(limits::kTariffPeriodsMax));
+  }
+  for (std::size_t i = 0; i < tariff.periods.size(); ++i) {
+    const std::string key = "tariff.periods[" + std::to_string(i) + "]";
+    quarters(key + ".from", tariff.periods[i].from);
+    quarters(key + ".until", tariff.periods[i].until);
+    price(key + ".buy", tariff.periods[i].buy, -limits::kPriceMax);
+    price(key + ".sell", tariff.periods[i].sell, -limits::kPriceMax);
+  }
+}
+
 void Checker::dispatch(const DispatchConfig& dispatch) {
   const auto seconds = [](Duration d) { return d / std::chrono::seconds{1}; };
   within("dispatch.cut_off_hold_s", seconds(dispatch.cut_off_hold), seconds(limits::kCutOffHoldMin),
@@ -320,6 +377,7 @@ void Checker::role(const LeafConfig& leaf) {
   programs(leaf.programs);
   groups(leaf.groups);
   frequency(leaf.frequency);
+  tariff(leaf);
 }
 
 void Checker::role(const AggregatorConfig& group) {
@@ -331,6 +389,7 @@ void Checker::role(const AggregatorConfig& group) {
   listen(group.listen);
   feeder(group.feeder);
   if (group.peak) peak(*group.peak);
+  values(group.values);
   for (std::size_t i = 0; i < group.parents.size(); ++i) {
     const std::string& parent = group.parents[i].address;
     if (parent != group.listen.advertise && parent != group.listen.address) continue;
@@ -343,6 +402,7 @@ void Checker::role(const RootConfig& root) {
   listen(root.listen);
   dispatch(root.dispatch);
   capacity(root.capacity);
+  values(root.values);
   if (root.market) market(*root.market);
   if (root.etcd) etcd(*root.etcd);
   if (!root.etcd && !root.peers.empty()) {

@@ -106,6 +106,45 @@ void print_programs(Printer& out, const LeafConfig& leaf) {
   }
 }
 
+std::string time_of_day(std::chrono::minutes since_midnight) {
+  return padded(since_midnight.count() / 60, 2) + ":" + padded(since_midnight.count() % 60, 2);
+}
+
+void print_price(Printer& out, std::string_view key, Price price) {
+  out.raw(key, decimal(price.count, 1'000'000));
+}
+
+void print(Printer& out, const std::optional<ValuesConfig>& values) {
+  if (!values) return;
+  out.section("[values]");
+  out.whole("target_w", values->target.count);
+  print_price(out, "price_max", values->price_max);
+  print_price(out, "per_kw", values->per_kw);
+  out.whole("slot_min", values->slot.count());
+  out.whole("slots", values->slots);
+  out.whole("interval_s", values->interval.count());
+  out.whole("hold_min", values->hold.count());
+}
+
+void print_values(Printer& out, const LeafConfig& leaf) {
+  out.section("[values]");
+  out.raw("follow", leaf.values.follow ? "true" : "false");
+  print_price(out, "most_per_mwh", leaf.values.most);
+  if (!leaf.tariff) return;
+  out.section("[tariff]");
+  print_price(out, "buy", leaf.tariff->buy);
+  print_price(out, "sell", leaf.tariff->sell);
+  if (leaf.tariff->stored_value) print_price(out, "stored_value", *leaf.tariff->stored_value);
+  out.whole("utc_offset_min", leaf.tariff->utc_offset.count());
+  for (const TariffPeriodConfig& period : leaf.tariff->periods) {
+    out.section("[[tariff.periods]]");
+    out.text("from", time_of_day(period.from));
+    out.text("until", time_of_day(period.until));
+    print_price(out, "buy", period.buy);
+    print_price(out, "sell", period.sell);
+  }
+}
+
 void print(Printer& out, const LeafConfig& leaf) {
   print(out, "[[parents]]", leaf.parents);
   const DeviceConfig& device = leaf.device;
@@ -136,6 +175,7 @@ void print(Printer& out, const LeafConfig& leaf) {
   out.whole("full_at_mhz", leaf.frequency.full_at_mhz);
   out.whole("poll_ms", leaf.frequency.poll.count());
   print_programs(out, leaf);
+  print_values(out, leaf);
 }
 
 void print(Printer& out, const AggregatorConfig& group) {
@@ -146,6 +186,7 @@ void print(Printer& out, const AggregatorConfig& group) {
   if (feeder.export_max) out.whole("export_max_w", feeder.export_max->count);
   if (feeder.import_max) out.whole("import_max_w", feeder.import_max->count);
   out.whole("site_max_w", feeder.site_max.count);
+  print(out, group.values);
   if (!group.peak) return;
   out.section("[peak]");
   out.whole("target_w", group.peak->target.count);
@@ -170,6 +211,7 @@ void print(Printer& out, const RootConfig& root) {
   out.whole("cut_off_hold_s", root.dispatch.cut_off_hold / std::chrono::seconds{1});
   out.section("[capacity]");
   out.pct("confidence_pct", root.capacity.confidence_permille);
+  print(out, root.values);
   if (!root.market) return;
   out.section("[market]");
   out.text("url", root.market->url);

@@ -158,6 +158,55 @@ void read(TomlSection section, PeakConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, ValuesConfig& into) {
+  section.require("target_w", "what the homes below are to draw together at the most");
+  section.take_watts("target_w", into.target);
+  section.require("price_max", "what a MWh beyond the target costs");
+  section.take_price("price_max", into.price_max);
+  into.per_kw = {into.price_max.count / 2};
+  section.take_price("per_kw", into.per_kw);
+  std::int64_t slot_min = into.slot.count();
+  section.take_whole("slot_min", slot_min);
+  into.slot = std::chrono::minutes{slot_min};
+  section.take_whole("slots", into.slots);
+  std::int64_t interval_s = into.interval.count();
+  section.take_whole("interval_s", interval_s);
+  into.interval = std::chrono::seconds{interval_s};
+  std::int64_t hold_min = into.hold.count();
+  section.take_whole("hold_min", hold_min);
+  into.hold = std::chrono::minutes{hold_min};
+  section.finish();
+}
+
+void read(TomlSection section, FollowConfig& into) {
+  section.take_flag("follow", into.follow);
+  section.take_price("most_per_mwh", into.most);
+  section.finish();
+}
+
+void read(TomlSection section, TariffConfig& into) {
+  section.require("buy", "of a MWh that is drawn, in the market's currency");
+  section.take_price("buy", into.buy);
+  section.take_price("sell", into.sell);
+  if (section.find("stored_value") != nullptr) {
+    section.take_price("stored_value", into.stored_value.emplace());
+  }
+  std::int64_t offset_min = 0;
+  section.take_whole("utc_offset_min", offset_min);
+  into.utc_offset = std::chrono::minutes{offset_min};
+  for (TomlSection& period : section.take_sections("periods")) {
+    TariffPeriodConfig& each = into.periods.emplace_back();
+    each.buy = into.buy;
+    each.sell = into.sell;
+    period.take_time_of_day("from", each.from);
+    period.take_time_of_day("until", each.until);
+    period.take_price("buy", each.buy);
+    period.take_price("sell", each.sell);
+    period.finish();
+  }
+  section.finish();
+}
+
 void read(TomlSection section, DispatchConfig& into) {
   std::int64_t hold_s = into.cut_off_hold / std::chrono::seconds{1};
   section.take_whole("cut_off_hold_s", hold_s);
@@ -241,6 +290,8 @@ class FileReader {
   void read_groups(Need need, std::vector<std::string>& into);
   void read_lease(const std::optional<Role>& role, RootConfig& into);
   void read_link(const std::optional<Role>& role, LinkKind& into);
+  void read_values(const std::optional<Role>& role, LeafConfig& leaf,
+                   std::optional<ValuesConfig>& head);
 
   TomlSection top_;
   ConfigFindings& findings_;
@@ -388,6 +439,22 @@ void FileReader::read_link(const std::optional<Role>& role, LinkKind& into) {
   }
 }
 
+/// A leaf follows value signals, others may make them.
+void FileReader::read_values(const std::optional<Role>& role, LeafConfig& leaf,
+                             std::optional<ValuesConfig>& head) {
+  const bool group = role == Role::kAggregator || role == Role::kRoot;
+  ValuesConfig values;
+  if (!group) {
+    read_section("values", Need::kOptional, leaf.values);
+  } else if (read_section("values", Need::kOptional, values)) {
+    head = values;
+  }
+  TariffConfig tariff;
+  if (read_section("tariff", group ? Need::kForeign : Need::kOptional, tariff)) {
+    leaf.tariff = std::move(tariff);
+  }
+}
+
 RoleConfig FileReader::read_all() {
   RoleConfig config;
   const std::optional<Role> role = read_role();
@@ -419,6 +486,8 @@ RoleConfig FileReader::read_all() {
   read_programs(need({Role::kLeaf}, Need::kOptional), leaf.programs);
   read_groups(need({Role::kLeaf}, Need::kOptional), leaf.groups);
   read_section("frequency", need({Role::kLeaf}, Need::kOptional), leaf.frequency);
+  std::optional<ValuesConfig> values;
+  read_values(role, leaf, values);
   FeederConfig feeder;
   read_section("feeder", need({Role::kAggregator}, Need::kOptional), feeder);
   PeakConfig peak;
@@ -430,10 +499,14 @@ RoleConfig FileReader::read_all() {
   top_.finish();
 
   if (role == Role::kAggregator) {
-    config.of_role =
-        AggregatorConfig{std::move(leaf.parents), leaf.link, std::move(root.listen), feeder,
-                         shaves ? std::optional{std::move(peak)} : std::nullopt};
+    config.of_role = AggregatorConfig{std::move(leaf.parents),
+                                      leaf.link,
+                                      std::move(root.listen),
+                                      feeder,
+                                      shaves ? std::optional{std::move(peak)} : std::nullopt,
+                                      values};
   } else if (role == Role::kRoot) {
+    root.values = values;
     config.of_role = std::move(root);
   } else {
     config.of_role = std::move(leaf);

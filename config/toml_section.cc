@@ -195,6 +195,53 @@ void TomlSection::take_pct(std::string_view key, std::int32_t& permille, Pick pi
   permille = narrowed(*picked);
 }
 
+void TomlSection::take_flag(std::string_view key, bool& into) {
+  const toml::node* node = find(key);
+  if (node == nullptr) return;
+  if (const auto* flag = node->as_boolean()) {
+    into = flag->get();
+  } else {
+    wrong_type(key, *node, "true or false", "write it without quotes");
+  }
+}
+
+void TomlSection::take_time_of_day(std::string_view key, std::chrono::minutes& into) {
+  constexpr std::string_view kHint = "\"HH:MM\", such as \"17:30\"";
+  std::string text;
+  const toml::node* node = take_required(key, text, kHint);
+  if (node == nullptr) return;
+  const auto digit = [&](std::size_t at) {
+    return at < text.size() && text[at] >= '0' && text[at] <= '9' ? text[at] - '0' : -1;
+  };
+  const bool formed = text.size() == 5 && text[2] == ':' && digit(0) >= 0 && digit(1) >= 0 &&
+                      digit(3) >= 0 && digit(4) >= 0;
+  const int hours = digit(0) * 10 + digit(1);
+  const int minutes = digit(3) * 10 + digit(4);
+  if (!formed || hours > 23 || minutes > 59) {
+    return wrong(key, *node, "is no time of day: '" + text + "'", kHint);
+  }
+  into = std::chrono::hours{hours} + std::chrono::minutes{minutes};
+}
+
+std::vector<TomlSection> TomlSection::take_sections(std::string_view key) {
+  std::vector<TomlSection> out;
+  const toml::node* node = find(key);
+  if (node == nullptr) return out;
+  const auto* list = node->as_array();
+  if (list == nullptr || (!list->empty() && !list->is_homogeneous(toml::node_type::table))) {
+    wrong_type(key, *node, "a list of sections",
+               "write [[" + path_of(key) + "]] with double brackets, once for each");
+    return out;
+  }
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const toml::table& entry = *list->get(i)->as_table();
+    const std::string path = path_of(key) + "[" + std::to_string(i) + "]";
+    findings_.stands(path, place_of(entry.source().begin));
+    out.emplace_back(entry, path, findings_);
+  }
+  return out;
+}
+
 void TomlSection::take_host_port(std::string_view key, std::string_view hint, std::string& host,
                                  std::uint16_t& port) {
   std::string text;

@@ -81,6 +81,13 @@ class TomlSection {
   /// One percentage, or a list of them: one for each power, say.
   void take_pct(std::string_view key, std::int32_t& permille, Pick pick);
   void take_watts(std::string_view key, Watts& into) { take_whole(key, into.count); }
+  void take_flag(std::string_view key, bool& into);
+  /// A price of a MWh, in the file's whole currency.
+  void take_price(std::string_view key, Price& into) { take_scaled(key, 1'000'000, into.count); }
+  /// "HH:MM", required.
+  void take_time_of_day(std::string_view key, std::chrono::minutes& into);
+  /// [[...]] within this section: each of them, in order.
+  [[nodiscard]] std::vector<TomlSection> take_sections(std::string_view key);
   /// Required "host:port".
   void take_host_port(std::string_view key, std::string_view hint, std::string& host,
                       std::uint16_t& port);

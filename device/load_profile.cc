@@ -45,6 +45,20 @@ std::optional<Watts> LoadProfile::at(MarketTime at) const {
   return slot.days > 0 ? std::optional{slot.mean} : std::nullopt;
 }
 
+std::optional<Watts> LoadProfile::mean(MarketTime from, Duration length) const {
+  std::int64_t energy = 0;
+  const MarketTime until = from + length;
+  while (from < until) {
+    const auto load = at(from);
+    if (!load) return std::nullopt;
+    const MarketTime end{(number_of(from) + 1) * kSlotMs};
+    const Duration piece = std::min(until, end) - from;
+    energy += load->count * piece.count();
+    from += piece;
+  }
+  return Watts{energy / length.count()};
+}
+
 std::size_t LoadProfile::learned() const {
   const auto known = [](const Slot& slot) { return slot.days > 0; };
   return static_cast<std::size_t>(std::ranges::count_if(slots_, known));

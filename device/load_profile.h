@@ -39,6 +39,8 @@ class LoadProfile {
 
   /// Nothing: not learned yet.
   [[nodiscard]] std::optional<Watts> at(MarketTime at) const;
+  /// The mean over `length` > 0 from `from` on. Nothing: a part of it was not learned yet.
+  [[nodiscard]] std::optional<Watts> mean(MarketTime from, Duration length) const;
   [[nodiscard]] const Slots& slots() const { return slots_; }
   [[nodiscard]] std::size_t learned() const;  ///< how many
 

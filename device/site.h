@@ -105,6 +105,21 @@ struct SiteOrder {
   friend bool operator==(const SiteOrder&, const SiteOrder&) = default;
 };
 
+/// What a site does while no order is in force: the net load that it plans to have, slot by slot of
+/// market time. Nothing planned: the local default.
+struct SitePlan {
+  MarketTime from{};
+  Duration slot{0};
+  MarketTime until{};           ///< not followed longer
+  std::vector<Watts> net_load;  ///< drawn from the grid > 0
+  [[nodiscard]] std::optional<Watts> at(MarketTime now) const {
+    if (slot <= Duration{0} || now < from || now >= until) return std::nullopt;
+    const auto index = static_cast<std::size_t>((now - from) / slot);
+    return index < net_load.size() ? std::optional{net_load[index]} : std::nullopt;
+  }
+  friend bool operator==(const SitePlan&, const SitePlan&) = default;
+};
+
 inline constexpr Watts kNothing{0};
 
 constexpr Watts size_of(Watts power) {
@@ -144,8 +159,18 @@ struct FrequencyStatus {
 enum class Mode : std::uint8_t {
   kLocalDefault,   ///< self-consumption: the device's own
   kDispatched,     ///< following an order
+  kPlanned,        ///< following the home's own plan
   kRampingHome,    ///< an order ended; on the way to the local default
   kUncontrollable  ///< the device cannot be controlled, or control was lost
+};
+
+/// What a plan may count on.
+struct BatteryStatus {
+  Joules stored;        ///< the least that may be in it
+  Joules capacity;      ///< > 0
+  Watts discharge_max;  ///< of the device; limits::kSitePowerMax when it tells none
+  Watts charge_max;
+  friend bool operator==(const BatteryStatus&, const BatteryStatus&) = default;
 };
 
 /// What the controller tells the node: once a round.
@@ -157,7 +182,8 @@ struct SiteStatus {
   std::optional<Watts> net;  ///< at the connection point, export > 0
   std::optional<Joules> stored;
   std::optional<std::int32_t> soc_permille;
-  Watts set_point;  ///< after the guard; 0 on the local default
+  std::optional<BatteryStatus> battery;  ///< nothing: unknown, or not to be controlled
+  Watts set_point;                       ///< after the guard; 0 on the local default
   OrderId order;
   Mode mode = Mode::kLocalDefault;
   bool stale = true;

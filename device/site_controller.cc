@@ -17,6 +17,13 @@ bool same_window(const SiteOrder& a, const SiteOrder& b) {
          a.service == b.service;
 }
 
+/// When a plan means something else than now; nothing: never again.
+std::optional<MarketTime> next_slot(const SitePlan& plan, MarketTime now) {
+  if (plan.net_load.empty() || plan.slot <= Duration{0} || now >= plan.until) return std::nullopt;
+  if (now < plan.from) return plan.from;
+  return std::min(plan.until, plan.from + plan.slot * ((now - plan.from) / plan.slot + 1));
+}
+
 const std::optional<SiteOrder>& only_if(bool condition, const std::optional<SiteOrder>& order) {
   static const std::optional<SiteOrder> kNone;
   return condition ? order : kNone;
@@ -64,6 +71,11 @@ void SiteController::set_order(const Now& now, const std::optional<SiteOrder>& o
   order_until_ = now.protocol + limits::kSetPointTtlMax;
 }
 
+void SiteController::set_plan(SitePlan plan) {
+  order_changed_ = order_changed_ || plan != plan_;
+  plan_ = std::move(plan);
+}
+
 void SiteController::take_next() {
   order_.reset();
   if (ahead_.empty()) return;
@@ -89,7 +101,7 @@ SiteEffects SiteController::step(const Now& now, const Telemetry& telemetry) {
   effects.write = act(now);
   const auto* driving = std::get_if<Driving>(&control_);
   if (nameplate_) {
-    const bool executing = driving && driving->executing;
+    const bool executing = driving && driving->by == By::kOrder;
     ledger_.running(now, only_if(executing && !armed(), order_));
     frequency_ledger_.running(now, only_if(executing && armed(), order_));
   }
@@ -187,19 +199,24 @@ void SiteController::end_orders(const Now& now) {
   }
 }
 
+SiteController::By SiteController::who_drives(const Now& now) const {
+  if (may_execute(now)) return By::kOrder;
+  return planned(now) ? By::kPlan : By::kNobody;
+}
+
 void SiteController::change_state(const Now& now) {
   end_orders(now);
   if (const auto* lost = std::get_if<Lost>(&control_)) {
     if (now.protocol < lost->retry_at) return;
     control_ = Idle{};
   }
-  const bool execute = may_execute(now);
+  const By by = who_drives(now);
   if (auto* driving = std::get_if<Driving>(&control_)) {
-    driving->executing = execute;
-  } else if (execute) {
+    driving->by = by;
+  } else if (by != By::kNobody) {
     Driving begun;
     begun.set_point = measured(now.protocol).value_or(kNothing);
-    begun.executing = true;
+    begun.by = by;
     revert_idle_ = false;
     control_ = begun;
     astray_ = 0;
@@ -215,8 +232,11 @@ std::optional<DeviceCommand> SiteController::act(const Now& now) {
 }
 
 std::optional<DeviceCommand> SiteController::drive(const Now& now, Driving& driving) {
-  const bool by_frequency = driving.executing && armed();
-  const GuardInput input{.asked = driving.executing ? asked(now) : kNothing,
+  const bool by_frequency = driving.by == By::kOrder && armed();
+  const bool by_plan = driving.by == By::kPlan;
+  const GuardInput input{.asked = by_plan                    ? planned(now).value_or(kNothing)
+                                  : driving.by == By::kOrder ? asked(now)
+                                                             : kNothing,
                          .previous = driving.set_point,
                          .elapsed = gap_ * now.speed,
                          .horizon = horizon(now)};
@@ -225,7 +245,7 @@ std::optional<DeviceCommand> SiteController::drive(const Now& now, Driving& driv
   const GuardVerdict verdict = guard(limits_of_order(), *nameplate_, state, input);
   limited_by_ = verdict.limited_by;
   if (by_frequency && !frequency(now.protocol)) limited_by_ = "frequency unknown";
-  if (!driving.executing && verdict.power == kNothing) {
+  if (driving.by == By::kNobody && verdict.power == kNothing) {
     control_ = Releasing{};
     return release(now, std::get<Releasing>(control_));
   }
@@ -264,6 +284,15 @@ Watts SiteController::asked(const Now& now) const {
   const auto measured = frequency(now.protocol);
   const Watts full = std::min(size_of(order_->power), limits::kSitePowerMax);
   return measured ? droop_power(limits_.droop, full, *measured) : kNothing;
+}
+
+/// The battery's power that brings the net load to the planned one.
+std::optional<Watts> SiteController::planned(const Now& now) const {
+  const auto net_load = plan_.at(now.market);
+  if (!net_load || !nameplate_ || !nameplate_->controllable) return std::nullopt;
+  const auto state = state_now(now);
+  if (!state || !state->net_load) return std::nullopt;
+  return state->net_load->most - *net_load;
 }
 
 /// For the largest response that is or will be asked.
@@ -365,7 +394,7 @@ SiteStatus SiteController::status(const Now& now) const {
   status.frequency = frequency_status(now);
   if (const auto* driving = std::get_if<Driving>(&control_)) {
     status.set_point = driving->set_point;
-    if (driving->executing) status.order = order_->order;
+    if (driving->by == By::kOrder) status.order = order_->order;
   }
   if (!nameplate_) return status;
   status.measured = measured(now.protocol);
@@ -375,6 +404,7 @@ SiteStatus SiteController::status(const Now& now) const {
     status.stored = belief->least;
     status.soc_permille = belief->soc_permille;
   }
+  status.battery = battery_status(now);
   status.stale = !status.measured || !belief;
   if (status.measured) {
     const Instant oldest = belief ? std::min(battery_.at, belief->at) : battery_.at;
@@ -396,10 +426,21 @@ SiteStatus SiteController::status(const Now& now) const {
   return status;
 }
 
+std::optional<BatteryStatus> SiteController::battery_status(const Now& now) const {
+  const auto belief = storage_.belief(now.protocol, limits_.reading_age_max);
+  if (!belief || belief->capacity <= Joules{0} || mode() == Mode::kUncontrollable) {
+    return std::nullopt;
+  }
+  return BatteryStatus{.stored = belief->least,
+                       .capacity = belief->capacity,
+                       .discharge_max = nameplate_->discharge_max.value_or(limits::kSitePowerMax),
+                       .charge_max = nameplate_->charge_max.value_or(limits::kSitePowerMax)};
+}
+
 FrequencyStatus SiteController::frequency_status(const Now& now) const {
   FrequencyStatus status;
   const auto* driving = std::get_if<Driving>(&control_);
-  status.armed = driving && driving->executing && armed();
+  status.armed = driving && driving->by == By::kOrder && armed();
   if (nameplate_) status.measured_mhz = frequency(now.protocol);
   if (status.armed) status.asked = asked(now);
   status.accounts = frequency_ledger_.both_ways();
@@ -410,7 +451,8 @@ Mode SiteController::mode() const {
   if (!nameplate_ || !nameplate_->controllable) return Mode::kUncontrollable;
   if (std::holds_alternative<Lost>(control_)) return Mode::kUncontrollable;
   if (const auto* driving = std::get_if<Driving>(&control_)) {
-    return driving->executing ? Mode::kDispatched : Mode::kRampingHome;
+    if (driving->by == By::kPlan) return Mode::kPlanned;
+    return driving->by == By::kOrder ? Mode::kDispatched : Mode::kRampingHome;
   }
   return std::holds_alternative<Releasing>(control_) ? Mode::kRampingHome : Mode::kLocalDefault;
 }
@@ -448,8 +490,9 @@ Instant SiteController::next_deadline(const Now& now) const {
     if (heard_at_) consider(*heard_at_ + limits::kBeaconLossMax);
     if (armed()) consider(frequency_.at + limits::kFrequencyAgeMax + Duration{1});
   }
+  if (const auto next = next_slot(plan_, now.market)) consider(protocol_at(now, *next));
   if (const auto* driving = std::get_if<Driving>(&control_)) {
-    if (limited_by_ == "ramp" || !driving->executing) consider(*stepped_at_ + kRampStep);
+    if (limited_by_ == "ramp" || driving->by == By::kNobody) consider(*stepped_at_ + kRampStep);
     if (driving->written_at && driving->revert > Duration{0}) {
       consider(*driving->written_at + std::max(driving->revert / 2, Duration{1}));
     }

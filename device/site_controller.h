@@ -7,6 +7,10 @@
 // On expiry, end, cancel or silence the set point ramps to zero and the device is released to its
 // local default (self-consumption).
 //
+// Plan       while no order is in force the site follows its home's own plan, if there is one: the
+//            set point is what brings the net load of now to the planned one. Orders take over at
+//            once; without a fresh meter and state of charge, or beyond its end, a plan counts for
+//            nothing. It needs no plant to be heard: it was made here.
 // Time       the window of an order is market time; its expiry, the silence of the plant, the age
 //            of readings and refreshes are protocol time. Energy and ramps pass at `Now::speed`.
 // Frequency  an order of Service::kFrequency arms the droop (device/droop.h): each reading of the
@@ -70,6 +74,10 @@ class SiteController {
   void set_order(const Now& now, const std::optional<SiteOrder>& order,
                  std::vector<SiteOrder> ahead = {});
 
+  /// What to do while no order is in force; it replaces the last one. Takes effect as an order
+  /// does.
+  void set_plan(SitePlan plan);
+
   /// The plant was heard: no beacon for limits::kBeaconLossMax ends any order.
   void plant_heard(const Now& now);
 
@@ -83,9 +91,10 @@ class SiteController {
  private:
   // What we have told the device.
   struct Idle {};  ///< nothing: it is on its local default
+  enum class By : std::uint8_t { kNobody, kPlan, kOrder };
   struct Driving {
     Watts set_point;
-    bool executing = false;             ///< else on the way home
+    By by = By::kNobody;                ///< nobody: on the way home
     std::optional<Instant> written_at;  ///< unset: not written yet
     Duration revert{0};                 ///< protocol time
     int denials = 0;
@@ -114,6 +123,9 @@ class SiteController {
   [[nodiscard]] bool armed() const;
   [[nodiscard]] std::optional<std::int32_t> frequency(Instant now) const;
   [[nodiscard]] Watts asked(const Now& now) const;
+  [[nodiscard]] std::optional<Watts> planned(const Now& now) const;
+  [[nodiscard]] By who_drives(const Now& now) const;
+  [[nodiscard]] std::optional<BatteryStatus> battery_status(const Now& now) const;
   [[nodiscard]] Capability pledged() const;
   [[nodiscard]] SiteLimits limits_of_order() const;
   [[nodiscard]] Watts able_by_frequency(const Now& now) const;
@@ -136,6 +148,7 @@ class SiteController {
   std::vector<SiteOrder> ahead_;        ///< follow it
   Instant order_until_{};               ///< protocol: limits::kSetPointTtlMax after it came
   std::optional<Instant> heard_at_;
+  SitePlan plan_;
 
   StorageWatch storage_;
   NetLoadWindow net_load_window_;

@@ -102,6 +102,30 @@ void Children::dispatch(const Now& now, NodeId child, Dispatch order) {
   effects_.send.push_back({found->second.connection, order});
 }
 
+void Children::tell(const Now& now, NodeId child, const ValueSignal& signal) {
+  now_ = now.protocol;
+  const auto found = children_.find(child);
+  if (found == children_.end() || !found->second.attached) return;
+  effects_.send.push_back({found->second.connection, signal});
+}
+
+std::map<NodeId, Session> Children::attached() const {
+  std::map<NodeId, Session> out;
+  for (const auto& [id, child] : children_) {
+    if (child.attached) out.emplace(id, child.session);
+  }
+  return out;
+}
+
+std::uint32_t Children::sites(NodeId child) const {
+  const auto found = children_.find(child);
+  if (found == children_.end()) return 0;
+  if (found->second.peer.role == Role::kLeaf) return 1;
+  if (!found->second.summary) return 0;
+  const auto* group = std::get_if<GroupSummary>(&*found->second.summary);
+  return group != nullptr ? group->coverage.enrolled : 0;
+}
+
 void Children::drain(const Now& now, bool on) {
   now_ = now.protocol;
   draining_ = on;
@@ -173,6 +197,8 @@ void Children::on(const Now& now, const FromChild& event) {
   } else if (const auto* ack = std::get_if<DispatchAck>(&event.message)) {
     effects_.acks.push_back(*ack);
     effects_.ack_from.push_back(entry->first);
+  } else if (const auto* planned = std::get_if<PlannedLoad>(&event.message)) {
+    effects_.planned.emplace_back(entry->first, *planned);
   } else if (const auto* bye = std::get_if<Bye>(&event.message)) {
     if (bye->session != entry->second.session) return;
     entry->second.left = true;

@@ -38,6 +38,7 @@
 #include <set>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -101,7 +102,8 @@ struct ChildrenEffects {
   std::vector<ConnectionId> drop;  ///< forget the connection's identity
   std::vector<DispatchAck> acks;   ///< with the child they came from, see `ack_from`
   std::vector<NodeId> ack_from;
-  bool membership_changed = false;  ///< who is attached or counted
+  std::vector<std::pair<NodeId, PlannedLoad>> planned;  ///< with the child they came from
+  bool membership_changed = false;                      ///< who is attached or counted
   /// Children that claim more than their certificate allows, each once: it is not believed.
   std::vector<NodeId> clamped;
 };
@@ -185,6 +187,9 @@ class Children {
   /// Dispatch to one child; nothing is sent to a child that is not attached.
   void dispatch(const Now& now, NodeId child, Dispatch order);
 
+  /// To one child; nothing is sent to a child that is not attached.
+  void tell(const Now& now, NodeId child, const ValueSignal& signal);
+
   /// Takes nobody in, and asks everybody attached to find another parent, a few at a time and
   /// again and again; who finds none stays, counted and dispatched as ever.
   void drain(const Now& now, bool on);
@@ -213,6 +218,9 @@ class Children {
 
   /// Every child ever seen in this run, in id order.
   [[nodiscard]] std::vector<ChildView> view(const Now& now) const;
+  [[nodiscard]] std::map<NodeId, Session> attached() const;
+  /// With a child: 1 of a leaf, of a group those ever seen, as it reports; 0: unknown.
+  [[nodiscard]] std::uint32_t sites(NodeId child) const;
   /// Of a child ever seen in this run; that of a LAN for any other.
   [[nodiscard]] ChildLine line(NodeId id) const;
   /// Every node known below, in id order.

@@ -322,6 +322,35 @@ Dispatch get(wire::Dispatch::Reader in) {
           .service = get_enum(in.getService(), Service::kFrequency, "unknown service")};
 }
 
+template <class Quantity, class List>
+std::vector<Quantity> get_counts(List list) {
+  bounded(list, limits::kValueSlotsMax, "too many slots");
+  std::vector<Quantity> out;
+  out.reserve(list.size());
+  for (const std::int64_t count : list) out.push_back({count});
+  return out;
+}
+
+ValueSignal get(wire::ValueSignal::Reader in) {
+  return {.head = get(in.getHead()),
+          .round = in.getRound(),
+          .from = from_ms(in.getFromMs()),
+          .slot = Duration{in.getSlotMs()},
+          .until = from_ms(in.getUntilMs()),
+          .wait = Duration{in.getWaitMs()},
+          .per_kw = {in.getPerKw()},
+          .values = get_counts<Price>(in.getValues())};
+}
+
+PlannedLoad get(wire::PlannedLoad::Reader in) {
+  return {.head = get(in.getHead()),
+          .round = in.getRound(),
+          .homes = in.getHomes(),
+          .fixed = in.getFixed(),
+          .net_load = get_counts<Watts>(in.getNetLoadW()),
+          .paid = {in.getPaid()}};
+}
+
 Follow get(wire::Follow::Reader in) {
   return {.promised = in.getPromised(),
           .held = {in.getTerm(), in.getLength()},
@@ -383,6 +412,10 @@ Message get(wire::Frame::Reader frame) {
       return get(frame.getJournalPart());
     case wire::Frame::UNLOAD:
       return get(frame.getUnload());
+    case wire::Frame::VALUE_SIGNAL:
+      return get(frame.getValueSignal());
+    case wire::Frame::PLANNED_LOAD:
+      return get(frame.getPlannedLoad());
   }
   throw Refused{"unknown kind of message"};
 }

@@ -300,6 +300,35 @@ void put(const Unload& m, wire::Frame::Builder frame) {
   put_list(m.to, [&](unsigned n) { return out.initTo(n); });
 }
 
+template <class Quantity, class Init>
+void put_counts(const std::vector<Quantity>& list, Init init) {
+  if (list.empty()) return;
+  auto out = init(static_cast<unsigned>(list.size()));
+  for (std::size_t i = 0; i < list.size(); ++i) out.set(static_cast<unsigned>(i), list[i].count);
+}
+
+void put(const ValueSignal& m, wire::Frame::Builder frame) {
+  auto out = frame.initValueSignal();
+  put(m.head, out.initHead());
+  out.setRound(m.round);
+  out.setFromMs(to_ms(m.from));
+  out.setSlotMs(m.slot.count());
+  out.setUntilMs(to_ms(m.until));
+  out.setWaitMs(m.wait.count());
+  out.setPerKw(m.per_kw.count);
+  put_counts(m.values, [&](unsigned n) { return out.initValues(n); });
+}
+
+void put(const PlannedLoad& m, wire::Frame::Builder frame) {
+  auto out = frame.initPlannedLoad();
+  put(m.head, out.initHead());
+  out.setRound(m.round);
+  out.setHomes(m.homes);
+  out.setFixed(m.fixed);
+  put_counts(m.net_load, [&](unsigned n) { return out.initNetLoadW(n); });
+  out.setPaid(m.paid.count);
+}
+
 void put(const Follow& m, wire::Frame::Builder frame) {
   auto out = frame.initFollow();
   out.setPromised(m.promised);

@@ -270,6 +270,36 @@ void check(Limits& l, const Cleared& m) {
   l.nodes(m.nodes);
 }
 
+void check(Limits& l, const ValueSignal& m) {
+  using std::chrono::minutes;
+  l.market_now(m.from);
+  l.market_now(m.until);
+  const bool whole = m.slot % minutes{1} == Duration{0};
+  l.require(whole && m.slot >= minutes{1} && m.slot <= kSpanMax, "slot out of range");
+  l.span(m.wait, "wait out of range");
+  l.require(!m.values.empty() && m.values.size() <= limits::kValueSlotsMax,
+            "no slots, or too many");
+  l.require(m.per_kw >= Price{0} && m.per_kw <= limits::kPriceMax, "price out of range");
+  for (const Price value : m.values) {  // a price ahead of itself: up to twice the highest
+    const bool within = value >= limits::kPriceMax * -2 && value <= limits::kPriceMax * 2;
+    l.require(within, "value out of range");
+  }
+  if (l.broken()) return;  // or the sum below may overflow
+  const MarketTime end = m.from + m.slot * static_cast<std::int64_t>(m.values.size());
+  l.require(m.until <= end, "holds beyond its last slot");
+}
+
+void check(Limits& l, const PlannedLoad& m) {
+  l.require(m.net_load.size() <= limits::kValueSlotsMax, "too many slots");
+  const std::int64_t homes = std::int64_t{m.homes} + m.fixed;
+  l.require(homes > 0 || m.net_load.empty(), "loads of nobody");
+  const Watts most{std::min(homes * limits::kSitePowerMax.count, limits::kGroupPowerMax.count)};
+  for (const Watts load : m.net_load) {
+    l.require(load >= -most && load <= most, "more load than so many homes have");
+  }
+  l.require(m.paid >= -limits::kAmountMax && m.paid <= limits::kAmountMax, "paid out of range");
+}
+
 void check(Limits&, const Follow&) {}
 void check(Limits&, const Lead&) {}
 

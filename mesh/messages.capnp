@@ -29,6 +29,8 @@ struct Frame {
     lead @15 :Lead;
     journalPart @16 :JournalPart;
     unload @17 :Unload;
+    valueSignal @18 :ValueSignal;
+    plannedLoad @19 :PlannedLoad;
   }
 }
 
@@ -295,6 +297,26 @@ struct Redirect {
 struct Unload {
   sites @0 :UInt32;
   to @1 :List(Endpoint);
+}
+
+struct ValueSignal {        # prices in micro-units per MWh
+  head @0 :NodeId;
+  round @1 :UInt64;
+  fromMs @2 :Int64;
+  slotMs @3 :Int64;
+  untilMs @4 :Int64;
+  waitMs @5 :Int64;
+  perKw @6 :Int64;
+  values @7 :List(Int64);
+}
+
+struct PlannedLoad {
+  head @0 :NodeId;
+  round @1 :UInt64;
+  homes @2 :UInt32;
+  fixed @3 :UInt32;
+  netLoadW @4 :List(Int64);
+  paid @5 :Int64;           # micro-units
 }
 
 struct Nodes {

@@ -197,6 +197,18 @@ struct DispatchAck {
   friend bool operator==(const DispatchAck&, const DispatchAck&) = default;
 };
 
+/// What the homes below plan to draw together, as an answer to the newest ValueSignal. Without
+/// homes and loads: nobody here follows it, and no further round of the same horizon is of use.
+struct PlannedLoad {
+  NodeId head = {};  ///< of the signal, and its round
+  std::uint64_t round = 0;
+  std::uint32_t homes = 0;           ///< that follow the signal
+  std::uint32_t fixed = 0;           ///< whose plans are in the sum, but follow a head further down
+  std::vector<Watts> net_load = {};  ///< of both together, by slot of the signal; drawn > 0
+  Amount paid = {};                  ///< to both for what they did so far; micro-units
+  friend bool operator==(const PlannedLoad&, const PlannedLoad&) = default;
+};
+
 struct Bye {
   Session session = 0;
   friend bool operator==(const Bye&, const Bye&) = default;
@@ -315,6 +327,20 @@ struct Unload {
   friend bool operator==(const Unload&, const Unload&) = default;
 };
 
+/// What a MWh is worth to a group of homes in each slot, on top of their own tariffs. Passed on as
+/// it is but for `wait`: as long for one home as for a million. Answered by PlannedLoad.
+struct ValueSignal {
+  NodeId head = {};         ///< who makes it
+  std::uint64_t round = 0;  ///< rises, restarts of the head included
+  MarketTime from{};        ///< when the first slot begins
+  Duration slot{0};         ///< whole minutes
+  MarketTime until{};       ///< nobody follows it longer; never beyond the last slot
+  Duration wait{0};         ///< how long the sender waits for the answer
+  Price per_kw = {};        ///< how stiffly to stay near the last answer: price for each kW away
+  std::vector<Price> values = {};  ///< of each MWh drawn, by slot; may be negative
+  friend bool operator==(const ValueSignal&, const ValueSignal&) = default;
+};
+
 // --- between roots ---------------------------------------------------------------------------
 // A root opens a link to each other root, says Hello, then Follow; the other answers down the same
 // link. What it means: daemon/node/journal.h.
@@ -356,8 +382,8 @@ struct JournalPart {
   friend bool operator==(const JournalPart&, const JournalPart&) = default;
 };
 
-using Message =
-    std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch, DispatchAck,
-                 Evict, Cleared, Bye, Redirect, Follow, Lead, JournalPart, Unload>;
+using Message = std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch,
+                             DispatchAck, Evict, Cleared, Bye, Redirect, Follow, Lead, JournalPart,
+                             Unload, ValueSignal, PlannedLoad>;
 
 }  // namespace vpp::mesh

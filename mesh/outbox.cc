@@ -29,7 +29,10 @@ std::vector<Attachment> united(const std::vector<Attachment>& list,
 
 Lane lane_of(const Message& message) {
   if (std::holds_alternative<Dispatch>(message)) return Lane::kShare;
-  if (std::holds_alternative<JournalPart>(message)) return Lane::kBackfill;
+  const bool can_wait = std::holds_alternative<JournalPart>(message) ||
+                        std::holds_alternative<ValueSignal>(message) ||
+                        std::holds_alternative<PlannedLoad>(message);
+  if (can_wait) return Lane::kBackfill;
   const bool live =
       std::holds_alternative<Report>(message) || std::holds_alternative<Beacon>(message);
   return live ? Lane::kLive : Lane::kControl;

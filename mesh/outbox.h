@@ -30,7 +30,8 @@ enum class Lane : std::uint8_t { kControl, kShare, kLive, kBackfill };
   return lane == Lane::kShare || lane == Lane::kLive;
 }
 
-/// Everything is control but live values, and the journal on its way to another root.
+/// Everything is control but live values and what can wait: the journal on its way to another root,
+/// and value signals with their answers, of which the next round makes up for any that is lost.
 [[nodiscard]] Lane lane_of(const Message& message);
 
 /// Lets `newer` tell what `older` (before it, of the same lane) told and does not repeat. False:

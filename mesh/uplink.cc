@@ -121,6 +121,10 @@ void Uplink::acknowledge(const DispatchAck& ack) {
   if (const Attached* attached = held()) effects_.send.push_back({attached->parent.link, ack});
 }
 
+void Uplink::answer(const PlannedLoad& load) {
+  if (const Attached* attached = held()) effects_.send.push_back({attached->parent.link, load});
+}
+
 void Uplink::leave(const Now& now) {
   begin(now.protocol);
   if (held() != nullptr) lose_parent(now.protocol, Parting::kBye, MoveReason::kLeft);
@@ -367,7 +371,8 @@ void Uplink::on_parent(const Now& now, const FromParent& event) {
   const bool for_the_node = std::holds_alternative<Dispatch>(event.message) ||
                             std::holds_alternative<Evict>(event.message) ||
                             std::holds_alternative<Cleared>(event.message) ||
-                            std::holds_alternative<Unload>(event.message);
+                            std::holds_alternative<Unload>(event.message) ||
+                            std::holds_alternative<ValueSignal>(event.message);
   if (for_the_node) effects_.deliver.push_back(event.message);
 }
 

@@ -140,8 +140,8 @@ struct UplinkEffects {
   std::vector<LinkId> close;
   std::vector<OpenLink> open;
   std::vector<SendUp> send;
-  /// Dispatch, Evict, Cleared, Unload, HelloAck of the present parent; after a move also a Dispatch
-  /// of the former one, as long as that counts this node.
+  /// Dispatch, Evict, Cleared, Unload, ValueSignal, HelloAck of the present parent; after a move
+  /// also a Dispatch of the former one, as long as that counts this node.
   std::vector<Message> deliver;
   bool attachment_changed = false;
   bool path_changed = false;
@@ -170,6 +170,8 @@ class Uplink {
   void report(const Now& now, std::variant<SiteSummary, GroupSummary> summary,
               std::vector<Attachment> attached, std::vector<Attachment> evicted, bool more = false);
   void acknowledge(const DispatchAck& ack);
+  /// To the newest ValueSignal of the parent.
+  void answer(const PlannedLoad& load);
 
   /// Sends Bye and closes everything; the node is leaving.
   void leave(const Now& now);

@@ -21,7 +21,7 @@ bool goes_down(const Message& message) {
   return !std::holds_alternative<Probe>(message) && !std::holds_alternative<Hello>(message) &&
          !std::holds_alternative<Report>(message) &&
          !std::holds_alternative<DispatchAck>(message) && !std::holds_alternative<Bye>(message) &&
-         !std::holds_alternative<Follow>(message);
+         !std::holds_alternative<PlannedLoad>(message) && !std::holds_alternative<Follow>(message);
 }
 
 /// What a parent may say before it has proven itself.

@@ -25,7 +25,8 @@ constexpr int kListenerEvents = kHandshakeFailed | ZMQ_EVENT_DISCONNECTED;
 bool goes_up(const Message& message) {
   return std::holds_alternative<Probe>(message) || std::holds_alternative<Hello>(message) ||
          std::holds_alternative<Report>(message) || std::holds_alternative<DispatchAck>(message) ||
-         std::holds_alternative<Bye>(message) || std::holds_alternative<Follow>(message);
+         std::holds_alternative<Bye>(message) || std::holds_alternative<Follow>(message) ||
+         std::holds_alternative<PlannedLoad>(message);
 }
 
 /// Kinds that tell a stranger nothing.

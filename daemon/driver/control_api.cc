@@ -46,7 +46,8 @@ const std::map<std::string_view, Document>& documents() {
   static const std::map<std::string_view, Document> kAll{
       {"/v1/status", status_document},     {"/v1/tree", tree_document},
       {"/v1/nodes", nodes_document},       {"/v1/capacity", capacity_document},
-      {"/v1/programs", programs_document}, {"/v1/drain", drain_document}};
+      {"/v1/programs", programs_document}, {"/v1/drain", drain_document},
+      {"/v1/values", values_document}};
   return kAll;
 }
 const std::map<std::string_view, Document>& root_documents() {

@@ -37,6 +37,12 @@ class DeviceLoop::Worker {
       inbox_.instruction = instruction;
     });
   }
+  void plan(const Now& now, const device::SitePlan& plan) {
+    post([&] {
+      inbox_.reference = now;
+      inbox_.plan = plan;
+    });
+  }
   void plant_heard(const Now& now) {
     post([&] {
       inbox_.reference = now;
@@ -78,6 +84,7 @@ class DeviceLoop::Worker {
   struct Inbox {
     Now reference;
     std::optional<node::SiteInstruction> instruction;
+    std::optional<device::SitePlan> plan;
     bool plant_heard = false;
     bool stop = false;
   };
@@ -101,6 +108,7 @@ class DeviceLoop::Worker {
     fresh_ = false;
     Inbox inbox = inbox_;
     inbox_.instruction.reset();
+    inbox_.plan.reset();
     inbox_.plant_heard = false;
     return inbox;
   }
@@ -112,11 +120,14 @@ class DeviceLoop::Worker {
     if (inbox.instruction && !stop_by_) {
       controller_.set_order(now, inbox.instruction->order, inbox.instruction->ahead);
     }
+    if (inbox.plan && !stop_by_) controller_.set_plan(*inbox.plan);
     if (inbox.stop && !stop_by_) {
       stop_by_ = now.protocol + options_.release_max;
+      controller_.set_plan({});
       controller_.set_order(now, std::nullopt);
     }
-    const bool due = now.protocol >= wake_at_ || inbox.instruction || stop_by_;
+    const bool told = inbox.instruction || inbox.plan;
+    const bool due = now.protocol >= wake_at_ || told || stop_by_;
     if (!due) return true;
     if (now.protocol >= std::min(poll_at_, frequency_at_)) {
       if (now.protocol >= poll_at_) {
@@ -234,6 +245,9 @@ DeviceLoop::~DeviceLoop() {
 
 void DeviceLoop::instruct(const Now& now, const node::SiteInstruction& instruction) {
   worker_->instruct(now, instruction);
+}
+void DeviceLoop::plan(const Now& now, const device::SitePlan& plan) {
+  worker_->plan(now, plan);
 }
 void DeviceLoop::plant_heard(const Now& now) {
   worker_->plant_heard(now);

@@ -50,6 +50,7 @@ class DeviceLoop {
 
   /// Newest wins. `now` also sets the market time that the device thread goes by.
   void instruct(const Now& now, const node::SiteInstruction& instruction);
+  void plan(const Now& now, const device::SitePlan& plan);
   void plant_heard(const Now& now);
 
   /// The newest report, once.

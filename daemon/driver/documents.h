@@ -24,6 +24,7 @@ namespace vpp::driver {
 /// Orders in force, and what can be done for each program and group; of a leaf, what its owner
 /// subscribed to.
 [[nodiscard]] std::string programs_document(const Snapshot& snapshot);
+[[nodiscard]] std::string values_document(const Snapshot& snapshot);
 [[nodiscard]] std::string capacity_document(const Snapshot& snapshot);
 [[nodiscard]] std::string config_document(std::string_view file, std::string_view toml);
 

@@ -160,6 +160,7 @@ Json site_part(const Snapshot& snapshot) {
           {"reserve_permille", optional(snapshot.vitals.reserve_permille)},
           {"accounts", std::move(accounts)},
           {"frequency", frequency_part(site.frequency)},
+          {"values", follower_part(status)},
           {"opted_out", opted_out_part(status)}};
 }
 

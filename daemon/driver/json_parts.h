@@ -72,6 +72,8 @@ constexpr auto kLongest = std::chrono::milliseconds{aggregation::kGrid.back()};
 /// documents_status.cc; also parts of a node's own document. Null where the role has none.
 /// What is missing of a child's share and why; null where nothing is.
 [[nodiscard]] Json undelivered_part(const node::NodeStatus& status, std::size_t child);
+/// Of a leaf whose owner follows value signals; documents_values.cc.
+[[nodiscard]] Json follower_part(const node::NodeStatus& status);
 [[nodiscard]] Json uplink_part(const node::NodeStatus& status);
 [[nodiscard]] Json tree_part(const node::NodeStatus& status);
 [[nodiscard]] Json membership_part(const mesh::ChildrenCounters& counters);

@@ -62,6 +62,8 @@ std::string_view to_string(device::Mode mode) {
   switch (mode) {
     case device::Mode::kLocalDefault:
       return "local_default";
+    case device::Mode::kPlanned:
+      return "planned";
     case device::Mode::kDispatched:
       return "dispatched";
     case device::Mode::kRampingHome:

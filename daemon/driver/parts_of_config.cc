@@ -1,5 +1,7 @@
 #include "daemon/driver/parts_of_config.h"
 
+#include <algorithm>
+
 #include "daemon/driver/record_json.h"
 #include "device/sunspec_modbus.h"
 
@@ -31,6 +33,43 @@ std::vector<node::Subscription> subscriptions_of(const LeafConfig& leaf,
   return out;
 }
 
+std::optional<node::ValueHeadOptions> head_of(const std::optional<ValuesConfig>& values) {
+  if (!values) return std::nullopt;
+  return node::ValueHeadOptions{.target = values->target,
+                                .price_max = values->price_max,
+                                .per_kw = values->per_kw,
+                                .slot = values->slot,
+                                .slots = static_cast<std::size_t>(values->slots),
+                                .interval = values->interval,
+                                .holds = values->hold};
+}
+
+/// Neither worth buying for nor selling.
+Price between(const TariffConfig& tariff) {
+  Price buy = tariff.buy;
+  Price sell = tariff.sell;
+  for (const TariffPeriodConfig& period : tariff.periods) {
+    buy = std::min(buy, period.buy);
+    sell = std::max(sell, period.sell);
+  }
+  return {(buy.count + sell.count) / 2};
+}
+
+std::optional<node::ValueHomeOptions> follower_of(const LeafConfig& leaf) {
+  if (!leaf.values.follow || !leaf.tariff) return std::nullopt;
+  node::ValueHomeOptions out;
+  out.tariff.buy = leaf.tariff->buy;
+  out.tariff.sell = leaf.tariff->sell;
+  out.tariff.utc_offset = leaf.tariff->utc_offset;
+  out.tariff.stored_value = leaf.tariff->stored_value.value_or(between(*leaf.tariff));
+  for (const TariffPeriodConfig& each : leaf.tariff->periods) {
+    out.tariff.periods.push_back({each.from, each.until, each.buy, each.sell});
+  }
+  out.limits = site_limits(leaf);
+  out.most = leaf.values.most;
+  return out;
+}
+
 }  // namespace
 
 node::NodeOptions node_options(const RoleConfig& config, const Identity& identity) {
@@ -49,14 +88,17 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
   if (const auto* group = std::get_if<AggregatorConfig>(&config.of_role)) {
     out.feeder = {group->feeder.export_max, group->feeder.import_max, group->feeder.site_max};
     if (group->peak) out.peak = node::PeakOptions{group->peak->program, group->peak->target};
+    out.values = head_of(group->values);
   }
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
+    out.values = head_of(root->values);
     out.cut_off_hold = root->dispatch.cut_off_hold;
     out.shortfall = {(1000 - root->capacity.confidence_permille) * 1000};
   }
   if (const auto* leaf = std::get_if<LeafConfig>(&config.of_role)) {
     out.subscriptions = subscriptions_of(*leaf, config.time);
     out.groups = leaf->groups;
+    out.follows = follower_of(*leaf);
   }
   out.bidding.enabled = false;
   if (const auto* root = std::get_if<RootConfig>(&config.of_role); root && root->market) {

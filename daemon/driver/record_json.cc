@@ -128,6 +128,28 @@ Json to_document(const node::OptOuts& record) {
   return {{"programs", std::move(programs)}};
 }
 
+Json to_document(const node::ValueAccount& account) {
+  return {{"alone", account.alone.count},
+          {"bill", account.bill.count},
+          {"by_value", account.by_value.count},
+          {"slots", account.slots}};
+}
+
+Amount amount_of(const Json& document, const char* key) {
+  const Amount amount{whole<std::int64_t>(document, key)};
+  if (amount < -limits::kAmountMax || amount > limits::kAmountMax) {
+    throw std::runtime_error{std::string{key} + " is out of range"};
+  }
+  return amount;
+}
+
+node::ValueAccount value_account_of(const Json& document) {
+  return {.alone = amount_of(document, "alone"),
+          .bill = amount_of(document, "bill"),
+          .by_value = amount_of(document, "by_value"),
+          .slots = whole<std::int64_t>(document, "slots")};
+}
+
 node::SiteAccounts accounts_of(const Json& document) {
   node::SiteAccounts out;
   for (const Json& each : document.at("accounts")) {
@@ -229,6 +251,8 @@ node::Record record_of(RecordKind kind, const Json& document) {
       return opt_outs_of(document);
     case RecordKind::kLearnedLoad:
       return learned_load_of(document);
+    case RecordKind::kValueAccount:
+      return value_account_of(document);
     case RecordKind::kFact:
       break;
   }
@@ -246,6 +270,7 @@ static_assert(std::is_same_v<std::variant_alternative_t<4, node::Record>, biddin
 static_assert(std::is_same_v<std::variant_alternative_t<8, node::Record>, node::SiteAccounts>);
 static_assert(std::is_same_v<std::variant_alternative_t<9, node::Record>, node::OptOuts>);
 static_assert(std::is_same_v<std::variant_alternative_t<10, node::Record>, node::LearnedLoad>);
+static_assert(std::is_same_v<std::variant_alternative_t<11, node::Record>, node::ValueAccount>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 
 std::string to_json(const node::Record& record) {

@@ -22,7 +22,8 @@ enum class RecordKind : std::uint8_t {
   kCleared,
   kAccounts,
   kOptOuts,
-  kLearnedLoad
+  kLearnedLoad,
+  kValueAccount
 };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);

@@ -412,6 +412,7 @@ class Runtime::Impl {
       transport_->open_link(each.link, each.to, each.patience);
     }
     if (effects.site && device_) device_->instruct(node_->corrected(now), *effects.site);
+    if (effects.plan && device_) device_->plan(node_->corrected(now), *effects.plan);
     for (const mesh::SendUp& each : effects.up) transport_->send_up(each.link, each.message);
     for (const mesh::SendDown& each : effects.down) {
       transport_->send_down(each.connection, each.message);

@@ -49,6 +49,7 @@ AggregatorNode::AggregatorNode(const NodeOptions& options, Rng rng, const Recove
     : options_{options},
       uplink_{uplink_options(options), rng.fork(), recovered.uplink},
       group_{children_options(options, recovered), options.dispatch, rng.fork(), options.feeder},
+      values_{options.self, options.values},
       fences_{recovered.fence} {
   if (!options.peak) return;
   peak_.emplace(*options.peak, recovered.load.slots);
@@ -79,12 +80,14 @@ void AggregatorNode::advance(const Now& now) {
   group_.children().advance(corrected(now));
   go_on_where_due(now);
   if (peak_due_ <= now.protocol) shave(now);
+  values_.advance(corrected(now));
   if (report_due_ <= now.protocol) report(now);
   collect(now);
 }
 
-Instant AggregatorNode::next_deadline(const Now& /*now*/) const {
-  Instant due = std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_, peak_due_});
+Instant AggregatorNode::next_deadline(const Now& now) const {
+  Instant due = std::min({uplink_.next_deadline(), group_.next_deadline(), report_due_, peak_due_,
+                          values_.next_deadline(corrected(now))});
   for (const auto& [scope, told] : told_) due = std::min(due, told.go_on_due);
   return due;
 }
@@ -108,6 +111,9 @@ void AggregatorNode::on_parent_message(const Now& now, const mesh::Message& mess
   }
   if (const auto* unload = std::get_if<mesh::Unload>(&message)) children.unload(now, *unload);
   if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
+  if (const auto* signal = std::get_if<mesh::ValueSignal>(&message)) {
+    values_.heard(corrected(now), *signal);
+  }
 }
 
 void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
@@ -234,6 +240,12 @@ void AggregatorNode::stop(const Now& now) {
   effects_.stopped = true;
 }
 
+void AggregatorNode::collect_values(const Now& now, mesh::ChildrenEffects& down) {
+  const ValueGroup::Effects values = values_.collect(corrected(now), group_.children(), down);
+  if (values.up) uplink_.answer(*values.up);
+  refuse_plans(values.refused);
+}
+
 void AggregatorNode::collect(const Now& now) {
   mesh::UplinkEffects up = uplink_.take_effects();
   if (allegiance_.broken(up.asks, !uplink_.path().empty())) {
@@ -249,6 +261,7 @@ void AggregatorNode::collect(const Now& now) {
                                    uplink_.alternates_below(), uplink_.counted_for());
   }
   mesh::ChildrenEffects down = group_.children().take_effects();
+  collect_values(now, down);
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
     if (group_.acknowledged(down.ack_from[i], down.acks[i])) {
       uplink_.acknowledge({down.acks[i].order, down.acks[i].tick, true});
@@ -291,6 +304,7 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   out.now = corrected(now);
   fill_uplink(out, uplink_, now);
   group_.fill(out, out.now);
+  out.values = values_.status();
   for (const auto& [scope, told] : told_) {
     const mesh::Dispatch& order = told.order;
     if (!order.share || order.until <= out.now.market) continue;

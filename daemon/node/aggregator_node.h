@@ -13,6 +13,7 @@
 #include "daemon/node/group.h"
 #include "daemon/node/peak.h"
 #include "daemon/node/role_node.h"
+#include "daemon/node/value_group.h"
 #include "mesh/uplink.h"
 
 namespace vpp::node {
@@ -46,11 +47,13 @@ class AggregatorNode final : public RoleNode {
   void hurry_report(const Now& now);
   void drain(const Now& now, const DrainAsked& asked);
   void stop(const Now& now);
+  void collect_values(const Now& now, mesh::ChildrenEffects& down);
   void collect(const Now& now);
 
   NodeOptions options_;
   mesh::Uplink uplink_;
   Group group_;
+  ValueGroup values_;
   OrderFences fences_;
   std::map<Scope, Told> told_;  ///< without those released or never asked
   std::optional<Peak> peak_;

@@ -54,6 +54,7 @@ LeafNode::LeafNode(const NodeOptions& options, Rng rng, const Recovered& recover
       uplink_{uplink_options(options), rng, recovered.uplink},
       fences_{planted(Bug::kFenceNotRecovered) ? std::nullopt : recovered.fence},
       subscriptions_{options.subscriptions, options.groups, recovered.opt_outs},
+      values_{options.follows, recovered.load.slots, recovered.values},
       kept_{recovered.site} {}
 
 void LeafNode::step(const Now& now, const Event& event) {
@@ -68,8 +69,12 @@ void LeafNode::step(const Now& now, const Event& event) {
   if (std::holds_alternative<StopAsked>(event)) {
     keep_due_ = now.protocol;
     if (site_) keep_accounts(now, *site_);
+    if (const auto learned = values_.take_learned(now.protocol, true)) {
+      effects_.persist.emplace_back(LearnedLoad{*learned});
+    }
     uplink_.leave(now);
     instruct({});
+    effects_.plan = device::SitePlan{};
     effects_.stopped = true;
   }
   collect(now);
@@ -78,13 +83,14 @@ void LeafNode::step(const Now& now, const Event& event) {
 void LeafNode::advance(const Now& now) {
   uplink_.advance(now);
   stop_where_not_served(now);
+  values_.advance(corrected(now));
   if (report_due_ <= now.protocol) report(now);
   collect(now);
 }
 
 Instant LeafNode::next_deadline(const Now& now) const {
-  const MarketTime change =
-      serving_ ? subscriptions_.next_change(corrected(now).market) : kEndOfTime;
+  MarketTime change = serving_ ? subscriptions_.next_change(corrected(now).market) : kEndOfTime;
+  change = std::min(change, values_.next_change());
   return std::min({uplink_.next_deadline(), report_due_, protocol_time_of(corrected(now), change)});
 }
 
@@ -95,6 +101,7 @@ Now LeafNode::corrected(const Now& now) const {
 void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
   keep_accounts(now, status);
   site_ = status;
+  values_.seen(corrected(now), status);
   uplink_.set_dispatch_active(status.order != kNoOrder);
   if (!reported_ || worth_telling(status, *reported_)) {
     const bool usable_changed = !reported_ || status.stale != reported_->stale;
@@ -330,7 +337,8 @@ mesh::SiteSummary LeafNode::summary(const Now& now) const {
   }
   out.measured = site_->measured;
   out.stored = site_->stored;
-  out.set_point = site_->set_point;
+  // What it does by its own plan it does for itself.
+  if (site_->mode != device::Mode::kPlanned) out.set_point = site_->set_point;
   out.order = site_->order;
   if (const auto known = scopes_.find(site_->order); known != scopes_.end()) {
     out.scope = known->second;
@@ -358,7 +366,11 @@ void LeafNode::collect(const Now& now) {
   }
   for (const auto& message : up.deliver) {
     if (const auto* dispatch = std::get_if<mesh::Dispatch>(&message)) on_dispatch(now, *dispatch);
+    if (const auto* signal = std::get_if<mesh::ValueSignal>(&message)) {
+      uplink_.answer(values_.answer(corrected(now), *signal));
+    }
   }
+  collect_values(now);
   if (up.attachment_changed && uplink_.attached()) report(now);
   if (!uplink_.path().empty() && uplink_.last_beacon() != beacon_seen_) {
     beacon_seen_ = uplink_.last_beacon();
@@ -374,6 +386,15 @@ void LeafNode::collect(const Now& now) {
   }
 }
 
+void LeafNode::collect_values(const Now& now) {
+  if (effects_.stopped) return;
+  if (auto plan = values_.take_plan()) effects_.plan = std::move(plan);
+  if (const auto account = values_.take_account()) effects_.persist.emplace_back(*account);
+  if (const auto learned = values_.take_learned(now.protocol)) {
+    effects_.persist.emplace_back(LearnedLoad{*learned});
+  }
+}
+
 NodeStatus LeafNode::status(const Now& now) const {
   NodeStatus out;
   out.self = options_.self;
@@ -384,6 +405,7 @@ NodeStatus LeafNode::status(const Now& now) const {
   fill_uplink(out, uplink_, now);
   out.site = site_;
   out.told = told_;
+  out.follows = values_.status(out.now);
   out.subscriptions = subscriptions_.programs();
   out.groups = subscriptions_.groups();
   out.opt_outs = subscriptions_.opt_outs(out.now.market).programs;

@@ -12,6 +12,7 @@
 #include "daemon/node/role_node.h"
 #include "daemon/node/scoped.h"
 #include "daemon/node/subscriptions.h"
+#include "daemon/node/value_home.h"
 #include "mesh/uplink.h"
 
 namespace vpp::node {
@@ -46,6 +47,7 @@ class LeafNode final : public RoleNode {
   [[nodiscard]] const LinkProfile& line() const { return profile_of(options_.link); }
   [[nodiscard]] Duration gather() const;
   void collect(const Now& now);
+  void collect_values(const Now& now);
 
   NodeOptions options_;
   mesh::Uplink uplink_;
@@ -61,6 +63,7 @@ class LeafNode final : public RoleNode {
   OrderFences fences_;
   Allegiance allegiance_;
   Subscriptions subscriptions_;
+  ValueHome values_;
   std::optional<Serving> serving_;
   SiteInstruction told_;             ///< the newest
   std::map<OrderId, Scope> scopes_;  ///< of the newest orders carried out

@@ -26,6 +26,7 @@
 #include "daemon/node/peak.h"
 #include "daemon/node/reliability.h"
 #include "daemon/node/root_lease.h"
+#include "daemon/node/values.h"
 #include "device/site.h"
 #include "mesh/children.h"
 #include "mesh/uplink.h"
@@ -74,8 +75,10 @@ struct NodeOptions {
   std::vector<std::string> groups;              ///< leaf: "key=value"
   bidding::WorkflowOptions bidding;
   aggregation::DispatcherOptions dispatch;
-  aggregation::FeederLimits feeder;  ///< aggregator: of what is below it
-  std::optional<PeakOptions> peak;   ///< aggregator: it keeps peaks of what is below it down
+  aggregation::FeederLimits feeder;         ///< aggregator: of what is below it
+  std::optional<PeakOptions> peak;          ///< aggregator: it keeps peaks of what is below it down
+  std::optional<ValueHeadOptions> values;   ///< aggregator and root: makes value signals
+  std::optional<ValueHomeOptions> follows;  ///< leaf: its owner follows them
   RootOptions root;
   /// Root: how long those below go on with what they were told when they hear nothing newer.
   Duration cut_off_hold = limits::kCutOffHold;
@@ -135,9 +138,9 @@ struct LearnedLoad {
   friend bool operator==(const LearnedLoad&, const LearnedLoad&) = default;
 };
 /// A batch is durable as a whole or not at all.
-using Record =
-    std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order, bidding::Fact,
-                 DrainRecord, JournalHead, JournalCleared, SiteAccounts, OptOuts, LearnedLoad>;
+using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
+                            bidding::Fact, DrainRecord, JournalHead, JournalCleared, SiteAccounts,
+                            OptOuts, LearnedLoad, ValueAccount>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -151,6 +154,7 @@ struct Recovered {
   SiteAccounts site;
   OptOuts opt_outs;
   LearnedLoad load;
+  ValueAccount values;
 };
 
 // --- events ----------------------------------------------------------------------------------
@@ -231,6 +235,8 @@ struct Effects {
   std::vector<mesh::LinkId> close;
   std::vector<mesh::OpenLink> open;
   std::optional<SiteInstruction> site;
+  std::optional<device::SitePlan>
+      plan;  ///< leaf: for the device thread, beside any order; empty: none
   std::vector<mesh::SendUp> up;
   std::vector<mesh::SendDown> down;
   std::vector<mesh::ConnectionId> drop;
@@ -318,6 +324,8 @@ struct NodeStatus {
   std::vector<std::string> groups;          ///< leaf
   std::vector<OptOut> opt_outs;             ///< leaf: those that hold now
   SiteInstruction told;                     ///< leaf: the newest
+  std::optional<ValueHomeStatus> follows;   ///< leaf whose owner follows value signals
+  std::optional<ValueGroupStatus> values;   ///< root and aggregator: the newest signal
   std::vector<mesh::ChildView> children;
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.
   std::optional<std::vector<mesh::Located>> located;

@@ -40,6 +40,12 @@ class RoleNode {
   void refuse(RequestId request, std::string why) {
     effects_.replies.push_back({.request = request, .order = {}, .refused = std::move(why)});
   }
+  void refuse_plans(const std::vector<NodeId>& children) {
+    for (const NodeId child : children) {
+      notice(Severity::kWarning, "VPP_BAD_REPORT",
+             to_string(child) + " plans for more homes than it has, or other slots than asked");
+    }
+  }
   /// Drains `from`.
   template <class T>
   static void append(std::vector<T>& to, std::vector<T>& from) {

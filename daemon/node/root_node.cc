@@ -50,6 +50,7 @@ RootNode::RootNode(const NodeOptions& options, Rng rng, const Now& now, const Re
              rng.fork(),
              now.protocol},
       group_{children_options(options), options.dispatch, rng.fork()},
+      values_{options.self, options.values},
       orders_{{}},
       workflow_{options.bidding, {}} {
   group_.children().set_upstream(now, {}, journal_.promised(), options_.root.peers);
@@ -96,6 +97,7 @@ void RootNode::advance(const Now& now) {
   look_at_lease(now);
   peers_.advance(now.protocol);
   group_.children().advance(now);
+  if (term_) values_.advance(now);
   if (journal_.serves()) {
     if (tick_due_ <= now.protocol ||
         protocol_time_of(now, orders_.next_change(now)) <= now.protocol) {
@@ -108,6 +110,7 @@ void RootNode::advance(const Now& now) {
 
 Instant RootNode::next_deadline(const Now& now) const {
   Instant due = std::min({lease_.next_deadline(), peers_.next_deadline(), group_.next_deadline()});
+  if (term_) due = std::min(due, values_.next_deadline(now));
   if (!journal_.serves()) return due;
   due = std::min({due, tick_due_, protocol_time_of(now, orders_.next_change(now)),
                   journal_.next_silence(now.protocol)});
@@ -402,6 +405,7 @@ Instant RootNode::activated_at(OrderId order) const {
 
 void RootNode::collect_children(const Now& now) {
   mesh::ChildrenEffects down = group_.children().take_effects();
+  refuse_plans(values_.collect(now, group_.children(), down).refused);
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
     if (group_.acknowledged(down.ack_from[i], down.acks[i])) {
       notice(Severity::kInfo, "VPP_ORDER_ACKNOWLEDGED",
@@ -433,6 +437,7 @@ NodeStatus RootNode::status(const Now& now) const {
   out.term = journal_.promised();
   out.root = root_status(now);
   group_.fill(out, now);
+  out.values = values_.status();
   for (const auto& [scope, active] : active_) {
     const aggregation::Order& order = active.order;
     out.in_force.push_back({order.id, scope, order.service, power_of(now, order), order.until});

@@ -25,6 +25,7 @@
 #include "daemon/node/role_node.h"
 #include "daemon/node/root_lease.h"
 #include "daemon/node/root_peers.h"
+#include "daemon/node/value_group.h"
 
 namespace vpp::node {
 
@@ -105,6 +106,7 @@ class RootNode final : public RoleNode {
   Journal journal_;
   RootPeers peers_;
   Group group_;
+  ValueGroup values_;
   std::optional<std::uint64_t> term_;  ///< nothing: does not lead
   aggregation::OrderBook orders_;
   bidding::Workflow workflow_;

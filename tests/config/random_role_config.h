@@ -69,6 +69,41 @@ inline ProgramConfig random_program(Rng& rng, std::size_t number) {
   return out;
 }
 
+inline Price random_price(Rng& rng, std::uint64_t least) {
+  return {static_cast<std::int64_t>(least + rng.below(1'000'000'000'001 - least))};
+}
+
+inline std::chrono::minutes random_quarter(Rng& rng) {
+  return std::chrono::minutes{15 * rng.below(96)};
+}
+
+inline std::optional<ValuesConfig> random_values(Rng& rng) {
+  if (rng.below(2) == 0) return std::nullopt;
+  ValuesConfig values;
+  values.target = random_watts(rng);
+  values.price_max = random_price(rng, 1);
+  values.per_kw = random_price(rng, 1);
+  values.slot = std::chrono::minutes{15 << rng.below(3)};
+  values.slots = static_cast<std::int64_t>(1 + rng.below(96));
+  values.interval = std::chrono::seconds{2 + rng.below(3'599)};
+  values.hold = std::chrono::minutes{60 + rng.below(1'381)};
+  return values;
+}
+
+inline std::optional<TariffConfig> random_tariff(Rng& rng) {
+  if (rng.below(3) == 0) return std::nullopt;
+  TariffConfig tariff;
+  tariff.buy = random_price(rng, 0);
+  tariff.sell = random_price(rng, 0);
+  if (rng.below(2) == 0) tariff.stored_value = random_price(rng, 0);
+  tariff.utc_offset = random_quarter(rng) / 2 / 15 * 15;
+  for (std::size_t i = rng.below(4); i > 0; --i) {
+    tariff.periods.push_back(
+        {random_quarter(rng), random_quarter(rng), random_price(rng, 0), random_price(rng, 0)});
+  }
+  return tariff;
+}
+
 inline LeafConfig random_leaf(Rng& rng) {
   LeafConfig leaf;
   leaf.parents = random_parents(rng);
@@ -98,6 +133,9 @@ inline LeafConfig random_leaf(Rng& rng) {
   leaf.frequency.dead_band_mhz = static_cast<std::int32_t>(rng.below(100));
   leaf.frequency.full_at_mhz =
       leaf.frequency.dead_band_mhz + 1 + static_cast<std::int32_t>(rng.below(4900));
+  leaf.tariff = random_tariff(rng);
+  leaf.values.follow = leaf.tariff && rng.below(2) == 0;
+  leaf.values.most = random_price(rng, 0);
   leaf.frequency.poll = std::chrono::milliseconds{100 + rng.below(901)};
   return leaf;
 }
@@ -119,6 +157,7 @@ inline RootConfig random_root(Rng& rng) {
   RootConfig root;
   root.listen = random_listen(rng);
   root.capacity.confidence_permille = static_cast<std::int32_t>(500 + rng.below(500));
+  root.values = random_values(rng);
   root.dispatch.cut_off_hold = std::chrono::seconds{5 + rng.below(896)};
   if (rng.below(3) != 0) {
     const auto price = static_cast<std::int64_t>(rng.below(2'000'000'000'001)) - 1'000'000'000'000;
@@ -160,7 +199,8 @@ inline RoleConfig random_role_config(Rng& rng) {
     case 1:
       config.of_role =
           AggregatorConfig{random_parents(rng), rng.below(2) == 0 ? LinkKind::kLan : LinkKind::kWan,
-                           random_listen(rng), random_feeder(rng), random_peak(rng)};
+                           random_listen(rng),  random_feeder(rng),
+                           random_peak(rng),    random_values(rng)};
       break;
     default:
       config.of_role = random_root(rng);

@@ -386,3 +386,32 @@ TEST_CASE("spoilt files never crash the reader and always get a place", "[config
   }
   CHECK(refused > 1'000);
 }
+
+TEST_CASE("a leaf's tariff and its wish to follow value signals are read and checked",
+          "[config][toml][values]") {
+  const auto config = parse_role_config(leaf_text("[values]\nfollow = true\nmost_per_mwh = 500\n"
+                                                  "[tariff]\nbuy = 300\nsell = 80.5\n"
+                                                  "[[tariff.periods]]\nfrom = '17:00'\n"
+                                                  "until = '21:15'\nbuy = 500\n"),
+                                        "f");
+  REQUIRE(config);
+  const auto& leaf = std::get<LeafConfig>(config->of_role);
+  CHECK(leaf.values.follow);
+  CHECK(leaf.values.most == Price{500'000'000});
+  REQUIRE(leaf.tariff);
+  REQUIRE(leaf.tariff->periods.size() == 1);
+  CHECK(leaf.tariff->periods[0] == TariffPeriodConfig{std::chrono::hours{17},
+                                                      std::chrono::minutes{21 * 60 + 15},
+                                                      Price{500'000'000}, Price{80'500'000}});
+  CHECK(lines_of(leaf_text("[values]\nfollow = true\n")) ==
+        Lines{"f:14:10: 'values.follow' needs the owner's tariff; hint: add [tariff], or write "
+              "false"});
+  CHECK(lines_of(leaf_text("[tariff]\nbuy = 1\n[[tariff.periods]]\nfrom = '24:00'\nuntil = '6:00'\n"
+                           "[[tariff.periods]]\nfrom = '01:10'\nuntil = '06:00'\n")) ==
+        Lines{"f:16:8: 'tariff.periods[0].from' is no time of day: '24:00'; hint: \"HH:MM\", such "
+              "as \"17:30\"",
+              "f:17:9: 'tariff.periods[0].until' is no time of day: '6:00'; hint: \"HH:MM\", such "
+              "as \"17:30\"",
+              "f:19:8: 'tariff.periods[1].from' is no whole quarter of an hour; hint: such as "
+              "\"17:15\""});
+}

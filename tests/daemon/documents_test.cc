@@ -22,6 +22,7 @@ TEST_CASE("every document carries schema and kind", "[driver][documents]") {
       {node_document(root, "node-3").value(), "node"},
       {capacity_document(root), "capacity"},
       {programs_document(root), "programs"},
+      {values_document(root), "values"},
       {config_document("f", "t"), "config"},
       {orders_document(root), "orders"},
       {order_document(root, OrderId{7}).value(), "order"},

@@ -30,6 +30,8 @@ struct LeafProgramsBench {
   std::optional<mesh::SiteSummary> told;      ///< its newest report
   std::optional<SiteInstruction> instructed;  ///< the newest
   std::vector<bool> answers;                  ///< its acknowledgements
+  std::optional<mesh::PlannedLoad> planned;   ///< its newest answer to a value signal
+  std::optional<device::SitePlan> plan;       ///< the newest for its device
   std::vector<Record> kept;
   std::vector<Reply> replies;
 
@@ -62,6 +64,7 @@ struct LeafProgramsBench {
   static Recovered was_here() {
     Recovered recovered;
     recovered.uplink = mesh::UplinkRecord{};
+    recovered.load.slots.fill({Watts{600}, 1});
     return recovered;
   }
   static NodeOptions options(std::int64_t priority) {
@@ -70,6 +73,12 @@ struct LeafProgramsBench {
     out.seeds = {Endpoint{"tcp://parent:1", {}}};
     out.subscriptions = {{.program = "energy"}, {.program = "emergency", .priority = priority}};
     out.groups = {"region=north"};
+    out.follows = ValueHomeOptions{.tariff = {.buy = {300'000'000},
+                                              .sell = {80'000'000},
+                                              .periods = {},
+                                              .stored_value = {190'000'000}},
+                                   .limits = {},
+                                   .most = {2'000'000'000}};
     return out;
   }
   [[nodiscard]] mesh::Stamp stamp() const { return now.protocol.time_since_epoch().count(); }
@@ -83,7 +92,9 @@ struct LeafProgramsBench {
       if (const auto* ack = std::get_if<mesh::DispatchAck>(&sent.message)) {
         answers.push_back(ack->accepted);
       }
+      if (const auto* load = std::get_if<mesh::PlannedLoad>(&sent.message)) planned = *load;
     }
+    if (effects.plan) plan = effects.plan;
     if (effects.site) instructed = effects.site;
     for (auto& record : effects.persist) kept.push_back(std::move(record));
     for (auto& reply : effects.replies) replies.push_back(std::move(reply));
@@ -97,6 +108,9 @@ struct LeafProgramsBench {
     status.frequency = frequency;
     status.measured = Watts{890};
     status.order = follows;
+    status.net = Watts{290};
+    status.battery =
+        device::BatteryStatus{Joules{18'000'000}, Joules{36'000'000}, Watts{5'000}, Watts{5'000}};
     status.discharge = status.charge = kAble;
     status.stale = false;
     leaf.step(now, SiteReported{status});
@@ -267,4 +281,61 @@ TEST_CASE(
   bench.frequency.measured_mhz.reset();
   bench.ask(OrderId{5}, kEmergency, Watts{2'000}, Service::kFrequency);
   CHECK(bench.told->armed == Watts{0});
+}
+
+TEST_CASE("a leaf answers a value signal, hands its device the plan, and goes without when it ends",
+          "[node][leaf][values]") {
+  LeafProgramsBench bench;
+  mesh::ValueSignal signal{.head = NodeId{5, 5},
+                           .round = 7,
+                           .from = bench.now.market,
+                           .slot = 1h,
+                           .until = bench.now.market + 1min,
+                           .wait = 2s,
+                           .per_kw = {100'000'000},
+                           .values = std::vector<Price>(4)};
+  signal.values[0] = {900'000'000};
+  bench.hear(signal);
+  REQUIRE(bench.planned);
+  CHECK(bench.planned->head == signal.head);
+  CHECK(bench.planned->round == 7);
+  CHECK(bench.planned->homes == 1);
+  REQUIRE(bench.plan);
+  CHECK(bench.plan->net_load == bench.planned->net_load);
+  CHECK(bench.plan->net_load[0] < Watts{0});  // worth more than what is stored
+  CHECK(bench.leaf.status(bench.now).follows->round == 7);
+
+  // An order comes and goes beside the plan; while it is in force the home is in no sum.
+  bench.ask(OrderId{1}, Scope{}, Watts{1'000});
+  CHECK(bench.instructed->order->power == Watts{1'000});
+  ++signal.round;
+  bench.hear(signal);
+  CHECK(bench.planned->homes == 0);
+  CHECK(bench.planned->net_load.empty());
+  bench.ask(OrderId{1}, Scope{}, std::nullopt);
+  ++signal.round;
+  bench.hear(signal);
+  CHECK(bench.planned->homes == 1);
+
+  bench.pass(58s);
+  CHECK(bench.plan->net_load.empty());
+  signal.round += 1;
+  bench.hear(signal);  // late: it has ended
+  CHECK(bench.planned->homes == 0);
+}
+
+TEST_CASE("a leaf that stops takes its plan along", "[node][leaf][values]") {
+  LeafProgramsBench bench;
+  bench.hear(mesh::ValueSignal{.head = NodeId{5, 5},
+                               .round = 7,
+                               .from = bench.now.market,
+                               .slot = 1h,
+                               .until = bench.now.market + 1h,
+                               .wait = 2s,
+                               .per_kw = {},
+                               .values = std::vector<Price>(4)});
+  REQUIRE_FALSE(bench.plan->net_load.empty());
+  bench.leaf.step(bench.now, StopAsked{});
+  bench.look();
+  CHECK(bench.plan->net_load.empty());
 }

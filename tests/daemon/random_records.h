@@ -91,9 +91,17 @@ inline node::LearnedLoad random_load(Rng& rng) {
   return out;
 }
 
+inline node::ValueAccount random_value_account(Rng& rng) {
+  const auto number = [&] { return static_cast<std::int64_t>(rng.below(1U << 30U)) - (1 << 29); };
+  return {.alone = {number()},
+          .bill = {number()},
+          .by_value = {number()},
+          .slots = static_cast<std::int64_t>(rng.below(1'000))};
+}
+
 inline node::Record random_record(Rng& rng) {
   if (rng.below(30) == 0) return node::JournalCleared{};
-  switch (rng.below(9)) {
+  switch (rng.below(10)) {
     case 0:
       return random_uplink(rng);
     case 1:
@@ -110,6 +118,8 @@ inline node::Record random_record(Rng& rng) {
       return random_opt_outs(rng);
     case 7:
       return random_load(rng);
+    case 8:
+      return random_value_account(rng);
     default:
       return random_fact(rng);
   }

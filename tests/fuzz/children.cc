@@ -506,6 +506,7 @@ class Harness {
         break;
       case 1:
         children_.step(now_, FromChild{connection, peer_of(id), DispatchAck{{1}, 1, true}});
+        children_.step(now_, FromChild{connection, peer_of(id), PlannedLoad{}});
         break;
       case 2:
         children_.step(now_, FromChild{connection, peer_of(id), Evict{any_nodes()}});
@@ -515,6 +516,7 @@ class Harness {
         break;
       default:
         children_.dispatch(now_, id, Dispatch{});
+        children_.tell(now_, id, ValueSignal{});
         settle_up(0);
         return;
     }

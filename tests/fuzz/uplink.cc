@@ -263,6 +263,8 @@ class Harness {
         return HelloNak{.retry_after = any_span(1s), .alternates = any_alternates()};
       case 5:
         return Probe{1};
+      case 6:
+        return ValueSignal{};
       default:
         return Redirect{static_cast<RedirectReason>(input_.below(2)), any_alternates()};
     }

@@ -253,6 +253,49 @@ TEST_CASE("numbers beyond their limit are not encoded", "[mesh][codec]") {
   CHECK_FALSE(encode(nak));
 }
 
+TEST_CASE("value signals and answers beyond any home's are not encoded", "[mesh][codec]") {
+  ValueSignal signal{.from = MarketTime{Duration{0}},
+                     .slot = std::chrono::hours{1},
+                     .until = MarketTime{std::chrono::hours{2}},
+                     .values = {Price{1}, Price{-2}}};
+  CHECK(encode(signal));
+  const auto error = [](ValueSignal bad) { return encode(bad).error(); };
+  signal.until += Duration{1};
+  CHECK(error(signal) == "holds beyond its last slot");
+  signal.until = kEndOfTime;
+  CHECK(error(signal) == "market time out of range");
+  signal.until = signal.from;
+  for (const auto& slot : {Duration{0}, Duration{90'000}, -Duration{60'000}, kSpanMax * 2}) {
+    signal.slot = slot;
+    CHECK(error(signal) == "slot out of range");
+  }
+  signal.slot = kSpanMax;
+  signal.values.front() = limits::kPriceMax * 2 + Price{1};
+  CHECK(error(signal) == "value out of range");
+  signal.values.front() = {INT64_MIN};
+  CHECK(error(signal) == "value out of range");
+  signal.values.assign(limits::kValueSlotsMax + 1, Price{});
+  CHECK(error(signal) == "no slots, or too many");
+  signal.values.clear();
+  CHECK(error(signal) == "no slots, or too many");
+  signal.values.resize(1);
+  signal.per_kw = {-1};
+  CHECK(error(signal) == "price out of range");
+
+  PlannedLoad load{.homes = 2, .fixed = 1, .net_load = {limits::kSitePowerMax * -3}};
+  CHECK(encode(load));
+  load.net_load = {limits::kSitePowerMax * 3 + Watts{1}};
+  CHECK(encode(load).error() == "more load than so many homes have");
+  load.homes = UINT32_MAX;
+  load.net_load = {limits::kGroupPowerMax + Watts{1}};
+  CHECK(encode(load).error() == "more load than so many homes have");
+  load.net_load = {};
+  load.paid = limits::kAmountMax + Amount{1};
+  CHECK(encode(load).error() == "paid out of range");
+  CHECK(encode(PlannedLoad{.homes = 0, .fixed = 0, .net_load = {Watts{}}}).error() ==
+        "loads of nobody");
+}
+
 TEST_CASE("texts are UTF-8 without control characters", "[mesh][codec]") {
   for (const char* good : {"", "north", "Köln", "地域", "🔋", "\xf4\x8f\xbf\xbf"}) {
     CAPTURE(good);

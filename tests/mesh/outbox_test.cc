@@ -88,6 +88,8 @@ TEST_CASE("only reports, beacons and shares may be replaced", "[mesh][outbox]") 
   CHECK(lane_of(Beacon{}) == Lane::kLive);
   CHECK(lane_of(Dispatch{}) == Lane::kShare);
   CHECK(lane_of(JournalPart{}) == Lane::kBackfill);
+  CHECK(lane_of(ValueSignal{}) == Lane::kBackfill);
+  CHECK(lane_of(PlannedLoad{}) == Lane::kBackfill);
   const std::vector<Message> control{Probe{},       ProbeAck{}, Hello{},   HelloAck{}, HelloNak{},
                                      DispatchAck{}, Evict{},    Cleared{}, Bye{},      Redirect{},
                                      Follow{},      Lead{},     Unload{}};

@@ -287,6 +287,36 @@ JournalPart journal_part(Rng& rng) {
   return m;
 }
 
+ValueSignal value_signal(Rng& rng) {
+  ValueSignal m;
+  m.head = node(rng);
+  m.round = rng.next();
+  m.from = MarketTime{Duration{between(rng, 0, kStampMax / 2)}};
+  m.slot = std::chrono::minutes{between(rng, 1, 24 * 60)};
+  m.wait = span(rng);
+  m.per_kw = {between(rng, 0, limits::kPriceMax.count)};
+  m.values.resize(1 + rng.below(limits::kValueSlotsMax));
+  for (Price& value : m.values) {
+    value = {between(rng, -2 * limits::kPriceMax.count, 2 * limits::kPriceMax.count)};
+  }
+  m.until = m.from + m.slot * between(rng, 0, static_cast<std::int64_t>(m.values.size()));
+  return m;
+}
+
+PlannedLoad planned_load(Rng& rng) {
+  PlannedLoad m;
+  m.head = node(rng);
+  m.round = rng.next();
+  m.homes = count(rng);
+  m.fixed = count(rng);
+  m.paid = {between(rng, -limits::kAmountMax.count, limits::kAmountMax.count)};
+  if (m.homes == 0 && m.fixed == 0) return m;
+  m.net_load = list(rng, limits::kValueSlotsMax, [](Rng& r) {
+    return Watts{between(r, -limits::kSitePowerMax.count, limits::kSitePowerMax.count)};
+  });
+  return m;
+}
+
 template <class Kind>
 Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Probe>) return {rng.next()};
@@ -310,6 +340,8 @@ Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Lead>) return {rng.next(), coin(rng)};
   if constexpr (std::is_same_v<Kind, JournalPart>) return journal_part(rng);
   if constexpr (std::is_same_v<Kind, Unload>) return {count(rng), alternates(rng)};
+  if constexpr (std::is_same_v<Kind, ValueSignal>) return value_signal(rng);
+  if constexpr (std::is_same_v<Kind, PlannedLoad>) return planned_load(rng);
 }
 
 }  // namespace

@@ -161,6 +161,19 @@ void feed(Digest& out, const mesh::Unload& m) {
   out.add(std::uint64_t{m.sites});
   feed(out, m.to);
 }
+void feed(Digest& out, const mesh::ValueSignal& m) {
+  out.add(m.round);
+  out.add(m.from.time_since_epoch().count());
+  out.add(m.until.time_since_epoch().count());
+  for (const Price value : m.values) out.add(value.count);
+}
+void feed(Digest& out, const mesh::PlannedLoad& m) {
+  out.add(m.round);
+  out.add(std::uint64_t{m.homes});
+  out.add(std::uint64_t{m.fixed});
+  for (const Watts load : m.net_load) out.add(load.count);
+  out.add(m.paid.count);
+}
 void feed(Digest& out, const mesh::Follow& m) {
   out.add(m.promised);
   out.add(m.held.term);

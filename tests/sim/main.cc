@@ -32,6 +32,7 @@ struct Arguments {
   std::int64_t safety_s = 0;
   std::int64_t liveness_s = 0;
   std::string programs;
+  std::string values;
   std::string bug = "none";
   std::string format = "table";
   Overrides overrides;
@@ -178,6 +179,9 @@ void declare(CLI::App& app, Arguments& arguments) {
                  "on: homes in programs and groups, orders for them, owners who opt out; without "
                  "it each seed draws its own")
       ->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--values", arguments.values,
+                 "on: value signals, which most homes follow; without it each seed draws its own")
+      ->check(CLI::IsMember({"on", "off"}));
   app.add_option(
       "--faults", arguments.faults,
       "some of the table in docs/simulation.md, by name: a,b,c, all or none; without it each "
@@ -210,6 +214,7 @@ std::string understand(Arguments& arguments) {
     arguments.overrides.workloads = *std::move(workloads);
   }
   if (!arguments.programs.empty()) arguments.overrides.programs = arguments.programs == "on";
+  if (!arguments.values.empty()) arguments.overrides.values = arguments.values == "on";
   if (arguments.safety_s > 0) arguments.overrides.safety = std::chrono::seconds{arguments.safety_s};
   if (arguments.liveness_s > 0) {
     arguments.overrides.liveness = std::chrono::seconds{arguments.liveness_s};

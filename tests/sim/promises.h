@@ -63,6 +63,7 @@ class Promises {
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::SiteAccounts& /*record*/) {}
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::OptOuts& /*record*/) {}
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::LearnedLoad& /*record*/) {}
+  void check(WorldTime /*at*/, NodeIndex /*node*/, const node::ValueAccount& /*record*/) {}
 
   const Roots& roots_;
   std::size_t copies_;

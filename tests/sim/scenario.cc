@@ -264,6 +264,7 @@ Scenario make_scenario(std::uint64_t seed, const Overrides& overrides) {
   draw_roots(rng, overrides, scenario);
   const bool small = scenario.leaves <= kLargePlant && scenario.bug == PlantedBug::kNone;
   scenario.programs = overrides.programs.value_or(small && rng.below(3) == 0);
+  scenario.values = overrides.values.value_or(small && rng.below(4) == 0);
   return scenario;
 }
 
@@ -280,6 +281,7 @@ std::string describe(const Scenario& scenario) {
   };
   add("lines", scenario.lines ? 1 : 0);
   add("programs", scenario.programs ? 1 : 0);
+  add("values", scenario.values ? 1 : 0);
   add("drop", faults.drop_permille);
   add("duplicate", faults.duplicate_permille);
   add("reorder", faults.reorder_permille);
@@ -315,6 +317,7 @@ std::string replay_command(const Scenario& scenario, const Overrides& overrides)
   if (overrides.roots) out += " --roots " + std::to_string(*overrides.roots);
   if (overrides.lines) out += " --lines";
   if (overrides.programs) out += " --programs " + std::string{*overrides.programs ? "on" : "off"};
+  if (overrides.values) out += " --values " + std::string{*overrides.values ? "on" : "off"};
   if (overrides.faults) out += " --faults " + list_of(*overrides.faults, kFaultNames);
   if (overrides.workloads) out += " --workload " + list_of(*overrides.workloads, kWorkloadNames);
   if (overrides.safety) out += " --safety " + std::to_string(*overrides.safety / 1s);

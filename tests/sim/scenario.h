@@ -113,6 +113,7 @@ struct Overrides {
   std::optional<std::uint32_t> roots;
   bool lines = false;  ///< of every kind; otherwise every link is a LAN
   std::optional<bool> programs;
+  std::optional<bool> values;
   std::optional<Duration> safety;
   std::optional<Duration> liveness;
   PlantedBug bug = PlantedBug::kNone;
@@ -126,6 +127,7 @@ struct Scenario {
   bool mixed_homes = false;           ///< leaves also live above the lowest aggregators
   bool lines = false;                 ///< leaves' and aggregators' links are of every kind
   bool programs = false;              ///< owners subscribe to some of them, sites are in groups
+  bool values = false;                ///< heads make value signals, most homes follow them
   bool market = false;
   std::int64_t speed = 1;    ///< of market time
   Duration start_spread{0};  ///< until all leaves have started

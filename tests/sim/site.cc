@@ -83,6 +83,11 @@ void Site::instruct(const Now& now, const node::SiteInstruction& instruction) {
   controller_->set_order(now, instruction.order, instruction.ahead);
 }
 
+void Site::plan(const device::SitePlan& plan) {
+  VPP_CHECK(controller_.has_value());
+  controller_->set_plan(plan);
+}
+
 void Site::plant_heard(const Now& now) {
   VPP_CHECK(controller_.has_value());
   controller_->plant_heard(now);

@@ -33,6 +33,7 @@ class Site {
   // The device thread. `now` is the node's own idea of the time, `market` the true time.
   [[nodiscard]] Poll poll(const Now& now, MarketTime market);
   void instruct(const Now& now, const node::SiteInstruction& instruction);
+  void plan(const device::SitePlan& plan);
   void plant_heard(const Now& now);
   [[nodiscard]] Instant next_deadline(const Now& now) const;
 

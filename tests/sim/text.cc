@@ -93,6 +93,14 @@ std::string text(const mesh::Redirect& m) {
 std::string text(const mesh::Unload& m) {
   return "Unload sites=" + to_string(m.sites);
 }
+std::string text(const mesh::ValueSignal& m) {
+  return "ValueSignal round=" + to_string(m.round) +
+         " from=" + to_string(m.from.time_since_epoch().count()) + " " + to_string(m.values.size());
+}
+std::string text(const mesh::PlannedLoad& m) {
+  return "PlannedLoad round=" + to_string(m.round) + " homes=" + to_string(m.homes) + "+" +
+         to_string(m.fixed);
+}
 std::string text(const mesh::Follow& m) {
   return "Follow promised=" + to_string(m.promised) + " held=" + to_string(m.held.term) + "/" +
          to_string(m.held.length) + (m.fetch ? " fetch" : "");
@@ -143,6 +151,9 @@ std::string text(const node::OptOuts& r) {
 }
 std::string text(const node::LearnedLoad& /*r*/) {
   return "learned load";
+}
+std::string text(const node::ValueAccount& r) {
+  return "value account paid=" + to_string(r.paid().count);
 }
 std::string text(const bidding::Fact& r) {
   return "fact kind=" + to_string(r.index());

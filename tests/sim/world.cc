@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 constexpr MarketTime kMarketBegin{Duration{1'748'779'200'000}};  // 2025-06-01 12:00 UTC
 constexpr Duration kPollInterval = 1s;
+constexpr Watts kUsualLoad{750};                  // of a home, see Site::home_at
 constexpr std::uint32_t kStepsAtOnceMax = 2'000;  // of one node in one millisecond: a busy loop
 constexpr std::size_t kStoryLines = 50;
 constexpr Duration kSampleInterval = 2s;   // of plants too large to look at after every step
@@ -112,8 +113,10 @@ void World::build_node(NodeIndex index, Rng& rng) {
     options.name = "leaf-" + std::to_string(index);
     if (scenario_.programs) subscribe(index);
     made.site.emplace(rng.fork(), kMarketBegin);
+    if (scenario_.values && index % 8 != 0) follow_values(index);
   }
   options.role = made.role;
+  if (scenario_.values && made.role != Role::kLeaf) make_values(index);
   if (scenario_.lines && made.role != Role::kRoot) {
     const std::size_t kinds = made.role == Role::kLeaf ? kLinkKinds : 2;  // none is cellular
     options.link = static_cast<LinkKind>(index % kinds);
@@ -127,6 +130,32 @@ void World::build_node(NodeIndex index, Rng& rng) {
       options.certificate.push_back(static_cast<std::uint8_t>(word >> shift));
     }
   }
+}
+
+/// Of homes that will draw more than the target; some have a head of their own.
+void World::make_values(NodeIndex index) {
+  node::NodeOptions& options = nodes_[index].options;
+  if (options.role == Role::kAggregator && index % 3 != 2) return;
+  const bool all = options.role == Role::kRoot;
+  options.values =
+      node::ValueHeadOptions{.target = Watts{all ? 400 * std::int64_t{scenario_.leaves} : 2'000},
+                             .price_max = {1'000'000'000},
+                             .per_kw = {100'000'000},
+                             .slot = 15min,
+                             .slots = 16,
+                             .interval = 4s,
+                             .holds = 30min};
+}
+
+void World::follow_values(NodeIndex index) {
+  node::ValueHomeOptions follows;
+  follows.tariff.buy = {300'000'000};
+  follows.tariff.sell = {80'000'000};
+  follows.tariff.periods = {{17h, 21h, Price{450'000'000}, Price{80'000'000}}};
+  follows.tariff.stored_value = {190'000'000};
+  follows.most = {1'000'000'000};
+  follows.limits = nodes_[index].site->limits();
+  nodes_[index].options.follows = follows;
 }
 
 /// Groups cut across the tree, peaks of every second aggregator do not: no leaf is near others of
@@ -210,11 +239,14 @@ std::optional<node::Recovered> World::recover(NodeIndex index) {
 
 void World::start(NodeIndex index) {
   SimNode& self = nodes_[index];
-  const auto recovered = recover(index);
+  auto recovered = recover(index);
   if (!recovered) {
     // As the hint says: the store is put aside.
     queue_.push(std::max(queue_.now(), self.fell_at) + kStorePutAside, Restart{index});
     return;
+  }
+  if (self.options.follows && recovered->load == node::LearnedLoad{}) {
+    recovered->load.slots.fill({kUsualLoad, 1});  // a day may not pass in a run
   }
   promises_.recovered(index, *recovered);
   if (index == roots_.leader) {

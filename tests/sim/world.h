@@ -133,6 +133,8 @@ class World {
   void build_node(NodeIndex index, Rng& rng);
   void choose_parents(NodeIndex index, Rng& rng);
   void subscribe(NodeIndex index);
+  void make_values(NodeIndex index);
+  void follow_values(NodeIndex index);
   void set_clock(NodeIndex index, Rng& rng);
   void start(NodeIndex index);
   [[nodiscard]] std::optional<node::Recovered> recover(NodeIndex index);

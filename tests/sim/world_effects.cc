@@ -176,6 +176,10 @@ void World::instruct(NodeIndex index, const node::Effects& effects, const mesh::
   if (!self.site) return;
   const Now now = self.running->corrected(now_of(index));
   if (effects.plant_heard) self.site->plant_heard(now);
+  if (effects.plan) {
+    self.site->plan(*effects.plan);
+    schedule_poll(index);
+  }
   if (!effects.site) return;
   const node::SiteInstruction& told = *effects.site;
   if (told.order || !told.ahead.empty()) {

@@ -179,6 +179,7 @@ class Plant:
         self.groups = {}  # likewise: a dict
         self.feeders = {}  # of aggregators, by name: a dict
         self.peaks = {}  # likewise: [peak]
+        self.sections = {}  # of any node, by name: other sections, each a dict by its name
         self.links = {}  # kind of link to the parents, by name of node
         self.firm_pct = 90
         self.price_min = 0
@@ -270,6 +271,8 @@ class Plant:
             lines += ["[feeder]", *(f"{k} = {v}" for k, v in self.feeders[node.name].items())]
         if node.name in self.peaks:
             lines += ["[peak]", *(f"{k} = {v}" for k, v in self.peaks[node.name].items())]
+        for section, values in self.sections.get(node.name, {}).items():
+            lines += [f"[{section}]", *(f"{k} = {_toml(v)}" for k, v in values.items())]
         lines += ["[time]", f"speed = {self.speed}", f"anchor_utc = {_rfc3339(self.anchor_utc)}",
                   f"anchor_market = {_rfc3339(self.market_start)}"]
         if node.role == "leaf":
@@ -410,6 +413,8 @@ class Plant:
 
 
 def _toml(value):
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f'"{value}"' if isinstance(value, str) else value
 
 

@@ -31,6 +31,7 @@ int capacity(const Session& session);
 
 /// Programs and groups: what is in force, what can be done, what an owner subscribed to.
 int programs(const Session& session);
+int values(const Session& session);
 
 struct OptOutArguments {
   bool out = true;

@@ -348,6 +348,77 @@ int programs(const Session& session) {
   });
 }
 
+namespace {
+
+/// One row for each slot from `from_ms` on, where the loads begin; prices only at the head.
+void print_slots(const Session& session, const Document& part, std::int64_t from_ms) {
+  const auto& values = member(part, "values");
+  const auto& loads = member(part, "net_load_w");
+  const auto& prices = member(part, "prices");
+  const auto& slot_s = member(part, "slot_s");
+  if (!slot_s.is_number()) return;
+  const auto at = [](const Document& list, std::size_t i) {
+    return list.is_array() && i < list.size() ? list[i] : Document();
+  };
+  const std::int64_t slot_ms = slot_s.get<std::int64_t>() * 1'000;
+  const auto skipped =
+      static_cast<std::size_t>((from_ms - member(part, "from_ms").get<std::int64_t>()) / slot_ms);
+  Table table{{"SLOT (UTC)", "PRICE", "SIGNAL", "PLANNED LOAD"}};
+  for (std::size_t i = 0; i + skipped < values.size(); ++i) {
+    const std::int64_t begin = from_ms + static_cast<std::int64_t>(i) * slot_ms;
+    table.row({utc(Document(begin)), plain(at(prices, i)), plain(values[i + skipped]),
+               kilowatts(at(loads, i), true)});
+  }
+  table.print(session.out);
+}
+
+void print_group_values(const Session& session, const Document& group) {
+  session.out << fmt::format("{} {}, round {}, until {} UTC\n",
+                             member(group, "is_head") == true ? "head, as" : "passes on signals of",
+                             plain(member(group, "head")), plain(member(group, "round")),
+                             utc(member(group, "until_ms")));
+  if (member(group, "is_head") == true) {
+    session.out << fmt::format("target {}, {} rounds in this horizon, {}\n",
+                               kilowatts(member(group, "target_w")), plain(member(group, "rounds")),
+                               member(group, "settled") == true ? "settled" : "still moving");
+  }
+  session.out << fmt::format("homes that follow: {}, of heads below: {}; paid to them so far: {}\n",
+                             plain(member(group, "homes")), plain(member(group, "fixed_homes")),
+                             plain(member(group, "paid")));
+  print_slots(session, group, member(group, "from_ms").get<std::int64_t>());
+}
+
+void print_follower(const Session& session, const Document& home) {
+  const auto& account = member(home, "account");
+  session.out << fmt::format(
+      "alone it would have paid {}; it pays {}, and is paid {} by value and {} on top ({} slots)\n",
+      plain(member(account, "alone")), plain(member(account, "bill")),
+      plain(member(account, "by_value")), plain(member(account, "top_up")),
+      plain(member(account, "slots")));
+  if (const auto& why_not = member(home, "why_not"); why_not.is_string()) {
+    session.out << fmt::format("it takes no part: {}\n", why_not.get<std::string>());
+  }
+  if (!member(home, "head").is_string()) return;
+  session.out << fmt::format("follows {}, round {}, until {} UTC\n", plain(member(home, "head")),
+                             plain(member(home, "round")), utc(member(home, "until_ms")));
+  print_slots(session, home, member(home, "plan_from_ms").get<std::int64_t>());
+}
+
+}  // namespace
+
+int values(const Session& session) {
+  return show(session, "/v1/values", [&](const Document& document) {
+    const auto& group = member(document, "group");
+    const auto& home = member(document, "follower");
+    if (group.is_object()) print_group_values(session, group);
+    if (home.is_object()) print_follower(session, home);
+    if (!group.is_object() && !home.is_object()) {
+      session.out << "no value signal has come or gone here; [values] of the config says who "
+                     "makes and who follows them\n";
+    }
+  });
+}
+
 int orders_list(const Session& session) {
   return show(session, "/v1/orders", [&](const Document& document) {
     Table table{{"ORDER", "STATE", "SOURCE", "FOR", "POWER", "FROM (UTC)", "UNTIL (UTC)",

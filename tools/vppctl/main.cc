@@ -122,6 +122,8 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
       ->required();
   leaf(app, "capacity", "what can be held for how long, nominal and firm", chosen,
        [](const Session& s, Options&) { return capacity(s); });
+  leaf(app, "values", "value signals: prices by slot, what the homes below plan, what one is paid",
+       chosen, [](const Session& s, Options&) { return values(s); });
   leaf(app, "programs", "programs and groups: what they can do, what is in force, who subscribed",
        chosen, [](const Session& s, Options&) { return programs(s); });
   CLI::App* orders = family(app, "orders", "what the plant was told to do");

@@ -189,6 +189,31 @@ void explain_default(const Document& status, const Document& site, Document& why
   }
 }
 
+/// Of a home whose owner follows value signals.
+void say_values(const Document& values, Document& why) {
+  if (!values.is_object()) return;
+  const auto& account = member(values, "account");
+  if (const auto& why_not = member(values, "why_not"); why_not.is_string()) {
+    say(why, fmt::format("It takes no part in value signals: {}.", why_not.get<std::string>()));
+  } else if (!member(values, "head").is_string()) {
+    say(why, "No value signal holds that it could follow.");
+  }
+  if (member(account, "slots") == 0) return;
+  say(why, fmt::format("For following value signals it was paid {} so far: its bill is {}, and "
+                       "would have been {} on its own.",
+                       plain(member(account, "paid")), plain(member(account, "bill")),
+                       plain(member(account, "alone"))));
+}
+
+void explain_plan(const Document& site, Document& why) {
+  const auto& values = member(site, "values");
+  cause(why, "planned");
+  say(why, fmt::format("No order is in force; it follows its own plan under the value signal of {} "
+                       "until {} UTC: the set point is {}.",
+                       plain(member(values, "head")), utc(member(values, "until_ms")),
+                       power(member(site, "set_point_w"))));
+}
+
 void explain_site(const Document& status, Document& why) {
   const auto& site = member(status, "site");
   copy(member(status, "order"), {"program", "group"}, why);
@@ -207,6 +232,8 @@ void explain_site(const Document& status, Document& why) {
                          plain(member(site, "limited_by"))));
   } else if (mode == "dispatched") {
     explain_order(site, why);
+  } else if (mode == "planned") {
+    explain_plan(site, why);
   } else if (mode == "ramping_home") {
     cause(why, "ramping_home");
     say(why, fmt::format("Its order is over: from {} it goes back to its local default, as fast as "
@@ -215,6 +242,7 @@ void explain_site(const Document& status, Document& why) {
   } else {
     explain_default(status, site, why);
   }
+  say_values(member(site, "values"), why);
   say(why, fmt::format("Measured: {}.", power(member(site, "measured_w"))));
   say_able(site, why);
   const auto& reserve = member(site, "reserve_permille");

@@ -55,6 +55,24 @@ TEST_CASE("a leaf tells its order, when that ends, and what is the owner's", "[w
   CHECK_THAT(why_text(why), Contains("20% of its battery is kept for the owner"));
 }
 
+TEST_CASE("a leaf that follows its plan tells by whose signal, and what it was paid", "[why]") {
+  auto leaf = test::leaf_snapshot();
+  leaf.status.site->mode = device::Mode::kPlanned;
+  leaf.status.site->set_point = Watts{-900};
+  node::ValueHomeStatus& home = leaf.status.follows.emplace();
+  home.head = NodeId{1, 1};
+  home.until = MarketTime{1'003'600s};
+  home.account = {.alone = {4'100'000}, .bill = {4'400'000}, .by_value = {500'000}, .slots = 7};
+  CHECK(of_itself(leaf)["cause"] == "planned");
+  CHECK_THAT(why_text(of_itself(leaf)), Contains("follows its own plan under the value signal of"));
+  CHECK_THAT(why_text(of_itself(leaf)), Contains("was paid 0.5 so far: its bill is 4.4"));
+
+  leaf.status.site->mode = device::Mode::kLocalDefault;
+  home.head.reset();
+  home.why_not = "its meter is unknown";
+  CHECK_THAT(why_text(of_itself(leaf)), Contains("takes no part in value signals: its meter is"));
+}
+
 TEST_CASE("a leaf tells what its guard made of the share, and by which clamp", "[why]") {
   auto leaf = dispatched_leaf();
   leaf.status.site->set_point = Watts{1'200};
