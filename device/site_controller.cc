@@ -126,7 +126,7 @@ void SiteController::take_in(const Now& now, const Telemetry& telemetry) {
   if (battery_.value && size_of(*battery_.value) > most) {
     battery_ = {std::nullopt, Quality::kImplausible, battery_.at};
   }
-  net_load_.reset();
+  // What a home draws holds until it is too old: a meter that misses a reading is no doubt.
   if (measured(now.protocol) && telemetry.site.value && telemetry.site.quality == Quality::kGood) {
     net_load_ = *battery_.value - *telemetry.site.value;
     net_load_at_ = telemetry.site.at;

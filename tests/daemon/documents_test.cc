@@ -147,6 +147,36 @@ TEST_CASE("unknown is null, never zero", "[driver][documents]") {
   CHECK(alone["tree"].is_null());
 }
 
+TEST_CASE("net power is told where meters know it, with how many do not", "[driver][documents]") {
+  auto leaf = test::leaf_snapshot();
+  CHECK(json::parse(status_document(leaf))["site"]["net_w"].is_null());
+  leaf.status.site->net = Watts{-1'300};
+  const json home = json::parse(status_document(leaf));
+  CHECK(home["net_w"] == -1'300);
+  CHECK(home["site"]["net_w"] == -1'300);
+  CHECK(home["net_unknown"].is_null());
+
+  auto root = test::root_snapshot();
+  mesh::GroupSummary& all = root.status.group;
+  all.net = Watts{-4'000};
+  all.coverage.enrolled = 3;
+  all.net_unknown = 1;
+  CHECK(json::parse(status_document(root))["net_w"] == -4'000);
+  CHECK(json::parse(status_document(root))["net_unknown"] == 1);
+  all.net_unknown = 3;
+  CHECK(json::parse(status_document(root))["net_w"].is_null());
+
+  auto& site = std::get<mesh::SiteSummary>(*root.status.children[1].summary);
+  const auto net_of_home = [&] {
+    return json::parse(*node_document(root, "node-3"))["node"]["net_w"];
+  };
+  CHECK(net_of_home().is_null());
+  site.net = Watts{2'100};
+  CHECK(net_of_home() == 2'100);
+  site.stale = true;
+  CHECK(net_of_home().is_null());
+}
+
 TEST_CASE("the tree tells who is below each child, over which link, and who said goodbye",
           "[driver][documents]") {
   auto root = test::root_snapshot();

@@ -485,6 +485,28 @@ TEST_CASE(
   CHECK(bench.status.discharge.power == Watts{4000});
 }
 
+TEST_CASE("what a home draws holds for a reading that the meter misses, until it is too old",
+          "[device][controller]") {
+  SiteBench bench;
+  bench.home.load = Watts{1200};
+  const auto round = [&](bool metered) {
+    bench.pass(1s);
+    Telemetry telemetry = bench.battery.telemetry(bench.now.protocol);
+    if (!metered) telemetry.site = {std::nullopt, Quality::kNotImplemented, bench.now.protocol};
+    bench.round(telemetry);
+  };
+  round(false);
+  CHECK_FALSE(bench.status.net);
+  bench.battery.set_point(Watts{500}, 0ms);
+  round(true);
+  CHECK(bench.status.net == Watts{-700});
+  bench.battery.set_point(Watts{900}, 0ms);  // and not the net power of then
+  for (int i = 0; i < 10; ++i) round(false);
+  CHECK(bench.status.net == Watts{-300});
+  round(false);
+  CHECK_FALSE(bench.status.net);
+}
+
 TEST_CASE("between two readings the promise shrinks with age", "[device][controller]") {
   SiteBench bench;
   bench.run(3s);

@@ -2,7 +2,7 @@
 
 import unittest
 
-from support import PlantCase, wait_until
+from support import BIN, PlantCase, wait_until
 
 
 def injected(plant):
@@ -55,7 +55,9 @@ class Delivery(PlantCase):
         plant = self.plant(leaves=6, aggregators=1, speed=1)
         aggregator = plant.aggregators[0]
         plant.feeders[aggregator.name] = {"export_max_w": 20_000, "site_max_w": 2_000}
-        plant.write_config(aggregator)
+        plant.meter_unit = None
+        for node in [aggregator, *plant.leaves]:
+            plant.write_config(node)
         plant.battery_arguments = ["--idle-homes"]
         plant.start_batteries()
         plant.start()
@@ -106,6 +108,49 @@ class Delivery(PlantCase):
         first = self.send(plant, 1_000, 600, "it-once")
         self.assertEqual(self.send(plant, 1_000, 600, "it-once"), first)
         self.assertEqual(len(plant.root.get("/v1/orders")["orders"]), 1)
+
+    def test_a_feeder_is_held_by_what_the_meters_of_its_homes_say(self):
+        # 10 kW towards the grid. The meter of the sixth home is mute: it may give 2 kW of its own.
+        plant = self.plant(leaves=6, aggregators=1, speed=1)
+        aggregator, mute = plant.aggregators[0], plant.leaves[5]
+        plant.feeders[aggregator.name] = {"export_max_w": 10_000, "site_max_w": 2_000}
+        plant.write_config(aggregator)
+        loads = plant.dir / "loads"
+        loads.write_text("0")
+        plant.battery_arguments = ["--load-file", loads, "--meter-mute", 5, "--start-soc-pct", 80]
+        plant.start_batteries()
+        plant.start()
+        plant.await_whole()
+
+        def nodes():
+            return {node["name"]: node for node in aggregator.get("/v1/nodes")["nodes"]}
+
+        def as_metered():
+            accounts = plant.battery_accounts()["batteries"]
+            told = nodes()
+            nets = [told[leaf.name]["net_w"] for leaf in plant.leaves]
+            return nets[5] is None and None not in nets[:5] and all(
+                abs(net - home["site_w"]) <= 20 for net, home in zip(nets, accounts[:5]))
+        wait_until(as_metered, 30, "net power of five homes as their meters have it")
+        self.assertEqual(nodes()[aggregator.name]["net_unknown"], 1)
+        self.assertIn("VPP_METER_UNKNOWN", self.codes(mute))
+        order = self.send(plant, 25_000, 600, "it-meters")
+        seen = {}  # what crosses all six connections, each second
+
+        def asked():
+            accounts = plant.battery_accounts()
+            seen[accounts["written_ms"]] = sum(b["site_w"] for b in accounts["batteries"])
+            return nodes()[aggregator.name]["dispatch"][0]["asked_for_w"]
+        wait_until(lambda: asked() >= 7_000, 40, "most of the 7.8 kW that there is room for")
+        loads.write_text("-300")
+        # Their 1.5 kW of sun take as much, and the margin for how fast it came out once more.
+        wait_until(lambda: asked() <= 5_500, 20, "less for the batteries when the sun comes out")
+        wait_until(as_metered, 30, "net power as the meters have it, under the order")
+        asked()
+        self.assertLessEqual(max(seen.values()), 10_000, seen)
+        self.assertEqual(mute.get("/v1/status")["site"]["order"], order)
+        told = plant.run(BIN / "vppctl", "--socket", mute.socket, "events")
+        self.assertEqual(told.count("VPP_METER_UNKNOWN"), 1, told)
 
 
 if __name__ == "__main__":
