@@ -48,6 +48,11 @@ LassoFit LassoPath::fit() const {
   return {weights_, lambda_, residual_square(), nonzero()};
 }
 
+std::size_t LassoPath::nonzero() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(weights_, [](double weight) { return weight != 0; }));
+}
+
 double LassoPath::residual_square() const {
   double out = problem_.target_square;
   for (const std::size_t j : active_) {
@@ -84,18 +89,21 @@ void LassoPath::leave(std::size_t place) {
                                        active_.end()};
   left_ = active_[place];
   weights_[left_] = 0;
-  out_[left_] = false;
+  // A combination of the active may be none without this one.
+  for (std::size_t j = 0; j < out_.size(); ++j) out_[j] = problem_.products[j][j] <= 0;
   active_.resize(place);
   factor_.resize(place);
   signs_.erase(signs_.begin() + static_cast<std::ptrdiff_t>(place));
-  for (std::size_t k = 0; k < after.size(); ++k) {
-    if (append_factor(after[k])) {
-      active_.push_back(after[k]);
+  for (const std::size_t feature : after) {
+    if (append_factor(feature)) {
+      active_.push_back(feature);
       continue;
     }
     // Independent of more columns it was: rounding. Its weight stays, but moves no more.
     signs_.erase(signs_.begin() + static_cast<std::ptrdiff_t>(active_.size()));
+    out_[feature] = true;
   }
+  for (const std::size_t feature : active_) out_[feature] = true;
 }
 
 /// How the active weights move as lambda falls: all their gradients stay equal to it.
@@ -116,8 +124,10 @@ LassoPath::Event LassoPath::next_event(std::span<const double> direction,
                                        std::span<const double> slope) const {
   Event next{lambda_, kNone, kNone};
   for (std::size_t j = 0; j < gradient_.size(); ++j) {
-    if (out_[j] || j == left_) continue;
+    if (out_[j]) continue;
     for (const double sign : {1.0, -1.0}) {
+      // Who left stands at lambda still, on its way inward; it may come back from the other side.
+      if (j == left_ && sign * gradient_[j] > 0) continue;
       const double closing = 1 - sign * slope[j];
       if (closing <= 0) continue;
       const double step = std::max(lambda_ - sign * gradient_[j], 0.0) / closing;

@@ -42,7 +42,7 @@ class LassoPath {
   [[nodiscard]] LassoFit fit() const;
   [[nodiscard]] double lambda() const { return lambda_; }
   [[nodiscard]] double residual_square() const;
-  [[nodiscard]] std::size_t nonzero() const { return active_.size(); }
+  [[nodiscard]] std::size_t nonzero() const;
 
   /// To the next corner. False: there is none, this is least squares.
   [[nodiscard]] bool advance();

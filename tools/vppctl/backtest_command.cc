@@ -2,94 +2,25 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cmath>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 #include <span>
-#include <thread>
-#include <vector>
 
-#include "bidding/error_quantiles.h"
 #include "bidding/forecast_score.h"
-#include "bidding/lear.h"
+#include "tools/vppctl/backtest_days.h"
 #include "tools/vppctl/backtest_files.h"
 #include "tools/vppctl/backtest_input.h"
 
 namespace vpp::ctl {
 namespace {
 
-using bidding::DayForecast;
 using bidding::ForecastScore;
-using bidding::kDayHours;
 using Json = nlohmann::ordered_json;
 
 constexpr int kFailure = 1;
 constexpr int kUsage = 2;
-constexpr unsigned kThreads = 2;
-constexpr std::size_t kErrorDaysBefore = 182 + bidding::kErrorSizeDays;
-/// Calibration and the longest lag: before, no day can be forecast.
-constexpr std::size_t kDaysBeforeMin = bidding::kLearRowsMin + 7;
-
-struct Forecasts {
-  std::vector<std::optional<DayForecast>> days;  ///< one per day of the market
-  double ms_per_day = 0;                         ///< of one thread
-  double seconds = 0;                            ///< altogether
-};
-
-/// Forecasts of the days from `first` on, in any order, on several threads.
-Forecasts forecast_days(const bidding::MarketDays& market, std::size_t first, std::ostream& err) {
-  using Clock = std::chrono::steady_clock;
-  Forecasts out;
-  out.days.resize(market.days.size());
-  const std::size_t count = market.days.size() - first;
-  std::atomic<std::size_t> next{0};
-  std::mutex progress;
-  std::size_t done = 0;
-  Clock::duration busy{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < count; i = next++) {
-      const auto begin = Clock::now();
-      const auto forecast = bidding::lear_forecast(market, first + i);
-      if (forecast) out.days[first + i] = DayForecast{*forecast, std::nullopt};
-      const std::scoped_lock lock{progress};
-      busy += Clock::now() - begin;
-      ++done;
-      if (done * 20 / count != (done - 1) * 20 / count) {
-        err << fmt::format("forecast {} of {} days\n", done, count) << std::flush;
-      }
-    }
-  };
-  const auto begin = Clock::now();
-  {
-    std::vector<std::jthread> threads;
-    for (unsigned i = 1; i < kThreads; ++i) threads.emplace_back(work);
-    work();
-  }
-  using Milliseconds = std::chrono::duration<double, std::milli>;
-  out.ms_per_day = Milliseconds{busy}.count() / static_cast<double>(count);
-  out.seconds = Milliseconds{Clock::now() - begin}.count() / 1e3;
-  return out;
-}
-
-/// Each day's quantiles from the errors of the days before it.
-void add_quantiles(const bidding::MarketDays& market, std::size_t first, Forecasts& forecasts) {
-  std::vector<bidding::DayValues> errors;
-  for (std::size_t day = first; day < market.days.size(); ++day) {
-    auto& forecast = forecasts.days[day];
-    errors.push_back(bidding::unknown_day());
-    if (!forecast) continue;
-    forecast->quantiles =
-        bidding::error_quantiles(std::span{errors}.first(errors.size() - 1), forecast->price);
-    for (std::size_t hour = 0; hour < kDayHours; ++hour) {
-      errors.back()[hour] = market.days[day].price[hour] - forecast->price[hour];
-    }
-  }
-}
 
 /// null where there was nothing to measure: JSON knows no NaN.
 Json number(double value) {
@@ -97,7 +28,7 @@ Json number(double value) {
 }
 
 void print_json(const BacktestForecastArguments& arguments, const ForecastScore& score,
-                const Forecasts& forecasts, std::ostream& out) {
+                const BacktestForecasts& forecasts, std::ostream& out) {
   const Json document{{"schema", "vppctl/v1"},
                       {"prices", arguments.prices},
                       {"mae", number(score.mae)},
@@ -116,7 +47,8 @@ void print_json(const BacktestForecastArguments& arguments, const ForecastScore&
   out << document.dump() << '\n';
 }
 
-void print_table(const ForecastScore& score, const Forecasts& forecasts, std::ostream& out) {
+void print_table(const ForecastScore& score, const BacktestForecasts& forecasts,
+                 std::ostream& out) {
   out << fmt::format("HOURS TESTED    {}\n", score.tested)
       << fmt::format("HOURS LEFT OUT  {}\n", score.left_out)
       << fmt::format("MAE             {:.3f}\n", score.mae)
@@ -127,21 +59,6 @@ void print_table(const ForecastScore& score, const Forecasts& forecasts, std::os
       << fmt::format("INSIDE 80 %     {:.1f} %\n", 100 * score.inside_80)
       << fmt::format("INSIDE 90 %     {:.1f} %\n", 100 * score.inside_90)
       << fmt::format("TIME PER DAY    {:.0f} ms\n", forecasts.ms_per_day);
-}
-
-/// The place of the first test hour, or what is wrong.
-std::optional<std::size_t> first_test_hour(const BacktestInput& input, std::size_t test_hours,
-                                           std::ostream& err) {
-  const std::size_t count = input.hours.size();
-  if (test_hours > 0 && test_hours < count &&
-      input.hours[count - test_hours].day >= kDaysBeforeMin) {
-    return count - test_hours;
-  }
-  err << fmt::format(
-      "vppctl backtest: --test-hours {}: the file has {} hours, and {} days must come before the "
-      "test; hint: test fewer hours\n",
-      test_hours, count, kDaysBeforeMin);
-  return std::nullopt;
 }
 
 }  // namespace
@@ -157,10 +74,7 @@ int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostre
   const auto from = first_test_hour(*input, arguments.test_hours, err);
   if (!from) return kUsage;
   const auto hours = std::span{input->hours}.subspan(*from);
-  const std::size_t first =
-      std::max(hours.front().day, kErrorDaysBefore + kDaysBeforeMin) - kErrorDaysBefore;
-  Forecasts forecasts = forecast_days(input->market, first, err);
-  add_quantiles(input->market, first, forecasts);
+  const auto forecasts = forecast_days_with_quantiles(input->market, hours.front().day, err);
   const ForecastScore score = score_forecasts(input->market, forecasts.days, hours);
   if (score.tested == 0) {
     err << "vppctl backtest: no hour could be tested; hint: every day needs its series and the "

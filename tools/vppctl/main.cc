@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "config/version.h"
+#include "tools/vppctl/backtest_bids.h"
 #include "tools/vppctl/backtest_command.h"
 #include "tools/vppctl/certs_command.h"
 #include "tools/vppctl/commands.h"
@@ -49,6 +50,7 @@ struct Options {
   ScoreArguments score;
   std::string score_latency = "0s";
   BacktestForecastArguments backtest_forecast;
+  BacktestBidsArguments backtest_bids;
 };
 
 using Verb = std::function<int(const Session&, Options&)>;
@@ -289,6 +291,19 @@ void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
                        "the last hours of the file; default 17472, two years");
   forecast->add_option("--out", o.backtest_forecast.out, "CSV to write: forecasts and quantiles");
   forecast->add_option("--plot", o.backtest_forecast.plot, "SVG to write: the last two weeks");
+  CLI::App* bids = leaf(*backtest, "bids", "what a battery earns day-ahead on those forecasts",
+                        chosen, [](const Session& s, Options& options) {
+                          options.backtest_bids.json = s.json;
+                          return run_backtest_bids(options.backtest_bids, s.out, s.err);
+                        });
+  BacktestBidsArguments& b = o.backtest_bids;
+  bids->add_option("--prices", b.prices, "CSV, as for the forecast")->required();
+  bids->add_option("--power-kw", b.power_kw, "of the battery, either way")->required();
+  bids->add_option("--energy-kwh", b.energy_kwh, "that it holds")->required();
+  bids->add_option("--efficiency", b.efficiency, "of a round trip; default 0.9");
+  bids->add_option("--wear", b.wear_per_mwh, "cost of each MWh discharged; default 0");
+  bids->add_option("--test-hours", b.test_hours,
+                   "the last hours of the file; default 17472, two years");
 }
 
 std::vector<std::string> sockets_of(const Options& o) {

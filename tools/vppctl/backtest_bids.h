@@ -1,0 +1,31 @@
+// `vppctl backtest bids`: what a battery would have earned day-ahead on our forecasts, beside what
+// perfect foresight would have, and what the mean of the last seven days does.
+//
+// Day       planned the day before on the forecast for it, paid at the real prices; it begins and
+//           ends with an empty battery, so that every strategy is paid for the same.
+// Unknown   a day without all its prices is left out. A day that was not forecast earns nothing,
+// and
+//           stays in what perfect foresight would have earned: what is unknown is not bid on.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <iosfwd>
+#include <string>
+
+namespace vpp::ctl {
+
+struct BacktestBidsArguments {
+  std::string prices;  ///< path of the CSV; backtest_input.h
+  double power_kw = 0;
+  double energy_kwh = 0;
+  double efficiency = 0.9;         ///< of a round trip, above 0 to 1
+  double wear_per_mwh = 0;         ///< of each MWh discharged, in the currency of the prices
+  std::size_t test_hours = 17472;  ///< the last hours of the file: two years
+  bool json = false;
+};
+
+/// As run_backtest_forecast().
+int run_backtest_bids(const BacktestBidsArguments& arguments, std::ostream& out, std::ostream& err);
+
+}  // namespace vpp::ctl

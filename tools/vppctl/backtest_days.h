@@ -1,0 +1,37 @@
+// The days of a back-test, each forecast by a model fitted that day.
+//
+// Test      the last hours of the file.
+// Quantiles rest on the errors of earlier days; half a year before the test is forecast for them.
+// Time      two threads; the time per day is that of one thread.
+#pragma once
+
+#include <cstddef>
+#include <iosfwd>
+#include <optional>
+#include <vector>
+
+#include "bidding/forecast_score.h"
+#include "bidding/market_days.h"
+#include "tools/vppctl/backtest_input.h"
+
+namespace vpp::ctl {
+
+struct BacktestForecasts {
+  std::vector<std::optional<bidding::DayForecast>> days;  ///< one per day of the market
+  double ms_per_day = 0;                                  ///< of one thread
+  double seconds = 0;                                     ///< altogether
+};
+
+/// The place of the first test hour; nothing: too few days come before it, which `err` says.
+[[nodiscard]] std::optional<std::size_t> first_test_hour(const BacktestInput& input,
+                                                         std::size_t test_hours, std::ostream& err);
+
+/// Forecasts of the days from `first` on, in any order; progress on `err`.
+[[nodiscard]] BacktestForecasts forecast_days(const bidding::MarketDays& market, std::size_t first,
+                                              std::ostream& err);
+
+/// The same with quantiles for the days from `tested` on.
+[[nodiscard]] BacktestForecasts forecast_days_with_quantiles(const bidding::MarketDays& market,
+                                                             std::size_t tested, std::ostream& err);
+
+}  // namespace vpp::ctl
