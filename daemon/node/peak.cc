@@ -21,7 +21,7 @@ constexpr Duration kQuiet = 30s;
 /// How long a share holds that is not renewed.
 constexpr Duration kHold = limits::kCutOffHold;
 /// Readings further apart do not tell what was between them.
-constexpr Duration kVouched = 5min;
+constexpr Duration kWatchedMost = 5min;
 /// A profile is of all homes, or nearly: a tenth may be without a meter.
 constexpr std::uint32_t kUnknownPart = 10;
 
@@ -95,7 +95,7 @@ std::optional<Watts> Peak::needed(const Now& now, const mesh::GroupSummary& sum)
   status_.load = sum.load;
   status_.drawn = -sum.net;
   if (sum.net_unknown * kUnknownPart <= sum.coverage.enrolled) {
-    learned_ = profile_.add(now.market, sum.load, kVouched) || learned_;
+    learned_ = profile_.add(now.market, sum.load, kWatchedMost) || learned_;
   }
   const auto curve = discharge_of(sum, scope_);
   if (!curve) return std::nullopt;

@@ -37,17 +37,17 @@ Series late(const Series& signal, std::size_t steps, double factor = 1) {
   return out;
 }
 
-double random_unit(Rng& rng) {
+double random_share(Rng& rng) {
   return static_cast<double>(rng.below(2'000'001)) / 1e6 - 1;
 }
 
 Series random_series(Rng& rng, std::size_t length) {
   Series out;
-  double value = random_unit(rng);
+  double value = random_share(rng);
   const double pace = rng.below(4) == 0 ? 0 : 0.3;  // some never move
   for (std::size_t i = 0; i < length; ++i) {
     out.push_back(value);
-    value += pace * random_unit(rng);
+    value += pace * random_share(rng);
   }
   return out;
 }
@@ -168,9 +168,9 @@ TEST_CASE("a score equals a naive second implementation, whatever the options",
   for (int round = 0; round < 40; ++round) {
     const std::size_t length = 60 + rng.below(60);
     const Series x = random_series(rng, length);
-    Series y = late(x, rng.below(12), 0.5 + 0.5 * random_unit(rng));
+    Series y = late(x, rng.below(12), 0.5 + 0.5 * random_share(rng));
     if (rng.below(3) == 0) y = random_series(rng, length);
-    for (double& value : y) value += 0.05 * random_unit(rng);
+    for (double& value : y) value += 0.05 * random_share(rng);
     const ScoreOptions options{
         .lag_rule = static_cast<LagRule>(rng.below(2)),
         .normaliser = static_cast<ScoreNormaliser>(rng.below(3)),
@@ -194,7 +194,7 @@ TEST_CASE("a score does not depend on the unit, nor on who charges", "[bidding][
   Rng rng{12};
   const Series x = random_series(rng, 391);
   Series y = late(x, 1, 0.9);
-  for (double& value : y) value += 0.1 * random_unit(rng);
+  for (double& value : y) value += 0.1 * random_share(rng);
   const double score = score_of(x, y).parts.score;
   for (const double unit : {1e-6, -1.0, 1e9}) {
     CHECK(score_of(late(x, 0, unit), late(y, 0, unit)).parts.score == Approx(score).epsilon(1e-9));
@@ -234,7 +234,7 @@ TEST_CASE("where the signal holds still, noise of the response is no lag", "[bid
   Rng rng{14};
   const Series x(391, 50);
   Series y = x;
-  for (double& value : y) value += 0.01 * random_unit(rng);
+  for (double& value : y) value += 0.01 * random_share(rng);
   for (const auto& window : score_of(x, y).windows) CHECK(window.lag == 0s);
 }
 

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "tools/vppctl/backtest_bids.h"
 #include "tools/vppctl/backtest_input.h"
 
 namespace vpp::ctl {
@@ -253,6 +254,76 @@ TEST_CASE("a series of which nothing is known leaves nothing to test, which is s
   const Result result = test_file(joined(rows), last_hours(24));
   REQUIRE(result.code == 1);
   REQUIRE(result.err.find("no hour could be tested") != std::string::npos);
+}
+
+namespace {
+
+/// `change` alters the arguments of a battery of 100 kW and 200 kWh over the last three days.
+Result bids_on(
+    const std::string& text,
+    const std::function<void(BacktestBidsArguments&)>& change = [](BacktestBidsArguments&) {}) {
+  const PriceFiles files;
+  BacktestBidsArguments arguments{.prices = files.write(text),
+                                  .power_kw = 100,
+                                  .energy_kwh = 200,
+                                  .test_hours = 72,
+                                  .json = true};
+  change(arguments);
+  std::ostringstream out;
+  std::ostringstream err;
+  const int code = run_backtest_bids(arguments, out, err);
+  return {code, out.str(), err.str()};
+}
+
+}  // namespace
+
+TEST_CASE("a battery earns on forecasts no more than on perfect foresight") {
+  const Result result = bids_on(joined(lines(80)));
+  REQUIRE(result.code == 0);
+  const Json document = Json::parse(result.out);
+  REQUIRE(document["days_tested"] == 3);
+  REQUIRE(document["days_without_forecast"] == 0);
+  REQUIRE(document["revenue"] > 0.0);
+  REQUIRE(document["capture"] > 0.5);
+  REQUIRE(document["capture"] <= 1.0);
+  const double part =
+      document["revenue"].get<double>() / document["perfect_foresight"].get<double>();
+  REQUIRE(document["capture"].get<double>() == Approx(part));
+  REQUIRE(document["cycles"] <= document["perfect_cycles"].get<double>() + 3);
+  const Result table = bids_on(joined(lines(80)), [](auto& each) { each.json = false; });
+  REQUIRE(table.out.find("perfect foresight") != std::string::npos);
+  const Result worn = bids_on(joined(lines(80)), [](auto& each) { each.wear_per_mwh = 99'999; });
+  REQUIRE(Json::parse(worn.out)["cycles"] == 0.0);
+  REQUIRE(Json::parse(worn.out)["capture"].is_null());
+}
+
+TEST_CASE(
+    "a day whose prices are not all known is not traded, one without forecast earns nothing") {
+  auto rows = lines(80);
+  rows[1 + 24 * 78 + 5] = stamp(24 * 78 + 5) + ",,1000";
+  const Json document = Json::parse(bids_on(joined(rows)).out);
+  REQUIRE(document["days_left_out"] == 1);
+  REQUIRE(document["days_tested"] == 2);
+  REQUIRE(document["days_without_forecast"] == 1);  // the day after
+}
+
+TEST_CASE("a battery that is none is refused") {
+  const auto refused = [](const std::function<void(BacktestBidsArguments&)>& change) {
+    const Result result = bids_on(joined(lines(80)), change);
+    REQUIRE(result.code == 2);
+    REQUIRE(result.out.empty());
+    return result.err;
+  };
+  REQUIRE(refused([](auto& each) { each.power_kw = -1; }).find("--power-kw -1") !=
+          std::string::npos);
+  REQUIRE(refused([](auto& each) { each.energy_kwh = std::nan(""); }).find("--energy-kwh nan") !=
+          std::string::npos);
+  REQUIRE(refused([](auto& each) { each.efficiency = 90; }).find("--efficiency 90") !=
+          std::string::npos);
+  REQUIRE(refused([](auto& each) { each.test_hours = 2'000'000; }).find("--test-hours") !=
+          std::string::npos);
+  REQUIRE(refused([](auto& each) { each.test_hours = 5; }).find("no whole day") !=
+          std::string::npos);
 }
 
 }  // namespace vpp::ctl
