@@ -35,8 +35,8 @@ class ValueGather {
   /// Who is attached now.
   void attached(const Now& now, const std::map<NodeId, mesh::Session>& children);
 
-  /// `sites`: that can be with the child. False: no child of that size plans that.
-  [[nodiscard]] bool answered(const Now& now, NodeId child, const mesh::PlannedLoad& load,
+  /// `sites`: that can be with this child. False: no child of that size plans that.
+  [[nodiscard]] bool answered(const Now& now, NodeId id, const mesh::PlannedLoad& load,
                               std::uint32_t sites);
 
   /// The sum, once for every time that it is complete or another.

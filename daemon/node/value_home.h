@@ -28,7 +28,7 @@ class ValueHome {
 
   /// The device thread's newest status.
   void seen(const Now& now, const device::SiteStatus& status);
-  [[nodiscard]] mesh::PlannedLoad answer(const Now& now, const mesh::ValueSignal& signal);
+  [[nodiscard]] mesh::PlannedLoad answer(const Now& now, const mesh::ValueSignal& told);
   void advance(const Now& now);
   [[nodiscard]] MarketTime next_change() const;
 
