@@ -14,9 +14,9 @@
 #include <thread>
 #include <vector>
 
+#include "bidding/day_ahead.h"
 #include "bidding/error_quantiles.h"
 #include "bidding/forecast_score.h"
-#include "bidding/lear.h"
 #include "tools/vppctl/backtest_files.h"
 #include "tools/vppctl/backtest_input.h"
 
@@ -33,7 +33,7 @@ constexpr int kUsage = 2;
 constexpr unsigned kThreads = 2;
 constexpr std::size_t kErrorDaysBefore = 182 + bidding::kErrorSizeDays;
 /// Calibration and the longest lag: before, no day can be forecast.
-constexpr std::size_t kDaysBeforeMin = bidding::kLearRowsMin + 7;
+constexpr std::size_t kDaysBeforeMin = bidding::kCalibrationDaysMin + 7;
 
 struct Forecasts {
   std::vector<std::optional<DayForecast>> days;  ///< one per day of the market
@@ -42,7 +42,8 @@ struct Forecasts {
 };
 
 /// Forecasts of the days from `first` on, in any order, on several threads.
-Forecasts forecast_days(const bidding::MarketDays& market, std::size_t first, std::ostream& err) {
+Forecasts forecast_days(const bidding::MarketDays& market, std::size_t first,
+                        const bidding::DayAheadOptions& options, std::ostream& err) {
   using Clock = std::chrono::steady_clock;
   Forecasts out;
   out.days.resize(market.days.size());
@@ -54,7 +55,7 @@ Forecasts forecast_days(const bidding::MarketDays& market, std::size_t first, st
   const auto work = [&] {
     for (std::size_t i = next++; i < count; i = next++) {
       const auto begin = Clock::now();
-      const auto forecast = bidding::lear_forecast(market, first + i);
+      const auto forecast = bidding::day_ahead_forecast(market, first + i, options);
       if (forecast) out.days[first + i] = DayForecast{*forecast, std::nullopt};
       const std::scoped_lock lock{progress};
       busy += Clock::now() - begin;
@@ -100,6 +101,7 @@ void print_json(const BacktestForecastArguments& arguments, const ForecastScore&
                 const Forecasts& forecasts, std::ostream& out) {
   const Json document{{"schema", "vppctl/v1"},
                       {"prices", arguments.prices},
+                      {"model", arguments.model},
                       {"mae", number(score.mae)},
                       {"rmae", number(score.rmae)},
                       {"naive_mae", number(score.naive_mae)},
@@ -148,6 +150,11 @@ std::optional<std::size_t> first_test_hour(const BacktestInput& input, std::size
 
 int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostream& out,
                           std::ostream& err) {
+  if (arguments.model != "ensemble" && arguments.model != "lear") {
+    err << fmt::format("vppctl backtest: --model '{}' is unknown; hint: one of ensemble, lear\n",
+                       arguments.model);
+    return kUsage;
+  }
   const auto input = read_backtest_input(arguments.prices);
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
@@ -159,7 +166,9 @@ int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostre
   const auto hours = std::span{input->hours}.subspan(*from);
   const std::size_t first =
       std::max(hours.front().day, kErrorDaysBefore + kDaysBeforeMin) - kErrorDaysBefore;
-  Forecasts forecasts = forecast_days(input->market, first, err);
+  const auto options =
+      arguments.model == "lear" ? bidding::published_lear() : bidding::DayAheadOptions{};
+  Forecasts forecasts = forecast_days(input->market, first, options, err);
   add_quantiles(input->market, first, forecasts);
   const ForecastScore score = score_forecasts(input->market, forecasts.days, hours);
   if (score.tested == 0) {
