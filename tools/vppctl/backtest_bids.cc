@@ -166,7 +166,7 @@ int run_backtest_bids(const BacktestBidsArguments& arguments, std::ostream& out,
     err << "vppctl backtest: no whole day is in the test; hint: test more hours\n";
     return kUsage;
   }
-  const auto forecasts = forecast_days(input->market, first, err);
+  const auto forecasts = forecast_days(input->market, first, {}, err);
   const BidsScore score = score_bids(*battery, input->market, forecasts, first);
   if (score.days == 0) {
     err << "vppctl backtest: no day of the test has all its prices\n";

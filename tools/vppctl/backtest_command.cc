@@ -8,6 +8,7 @@
 #include <ostream>
 #include <span>
 
+#include "bidding/day_ahead.h"
 #include "bidding/forecast_score.h"
 #include "tools/vppctl/backtest_days.h"
 #include "tools/vppctl/backtest_files.h"
@@ -31,6 +32,7 @@ void print_json(const BacktestForecastArguments& arguments, const ForecastScore&
                 const BacktestForecasts& forecasts, std::ostream& out) {
   const Json document{{"schema", "vppctl/v1"},
                       {"prices", arguments.prices},
+                      {"model", arguments.model},
                       {"mae", number(score.mae)},
                       {"rmae", number(score.rmae)},
                       {"naive_mae", number(score.naive_mae)},
@@ -65,6 +67,11 @@ void print_table(const ForecastScore& score, const BacktestForecasts& forecasts,
 
 int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostream& out,
                           std::ostream& err) {
+  if (arguments.model != "ensemble" && arguments.model != "lear") {
+    err << fmt::format("vppctl backtest: --model '{}' is unknown; hint: one of ensemble, lear\n",
+                       arguments.model);
+    return kUsage;
+  }
   const auto input = read_backtest_input(arguments.prices);
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
@@ -74,7 +81,10 @@ int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostre
   const auto from = first_test_hour(*input, arguments.test_hours, err);
   if (!from) return kUsage;
   const auto hours = std::span{input->hours}.subspan(*from);
-  const auto forecasts = forecast_days_with_quantiles(input->market, hours.front().day, err);
+  const auto options =
+      arguments.model == "lear" ? bidding::published_lear() : bidding::DayAheadOptions{};
+  const auto forecasts =
+      forecast_days_with_quantiles(input->market, hours.front().day, options, err);
   const ForecastScore score = score_forecasts(input->market, forecasts.days, hours);
   if (score.tested == 0) {
     err << "vppctl backtest: no hour could be tested; hint: every day needs its series and the "

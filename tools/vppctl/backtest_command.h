@@ -15,6 +15,7 @@ namespace vpp::ctl {
 struct BacktestForecastArguments {
   std::string prices;              ///< path of the CSV; backtest_input.h
   std::size_t test_hours = 17472;  ///< > 0: two years
+  std::string model = "ensemble";  ///< or "lear": the published one, to compare with
   std::string out;                 ///< path of a CSV to write: forecast and quantiles; empty: none
   std::string plot;                ///< path of an SVG to write: the last two weeks; empty: none
   bool json = false;

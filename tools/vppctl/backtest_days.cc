@@ -11,7 +11,6 @@
 #include <thread>
 
 #include "bidding/error_quantiles.h"
-#include "bidding/lear.h"
 
 namespace vpp::ctl {
 namespace {
@@ -22,7 +21,7 @@ using bidding::kDayHours;
 constexpr unsigned kThreads = 2;
 constexpr std::size_t kErrorDaysBefore = 182 + bidding::kErrorSizeDays;
 /// Calibration and the longest lag: before, no day can be forecast.
-constexpr std::size_t kDaysBeforeMin = bidding::kLearRowsMin + 7;
+constexpr std::size_t kDaysBeforeMin = bidding::kCalibrationDaysMin + 7;
 
 /// Each day's quantiles from the errors of the days before it.
 void add_quantiles(const bidding::MarketDays& market, std::size_t first,
@@ -57,7 +56,7 @@ std::optional<std::size_t> first_test_hour(const BacktestInput& input, std::size
 }
 
 BacktestForecasts forecast_days(const bidding::MarketDays& market, std::size_t first,
-                                std::ostream& err) {
+                                const bidding::DayAheadOptions& options, std::ostream& err) {
   using Clock = std::chrono::steady_clock;
   BacktestForecasts out;
   out.days.resize(market.days.size());
@@ -69,7 +68,7 @@ BacktestForecasts forecast_days(const bidding::MarketDays& market, std::size_t f
   const auto work = [&] {
     for (std::size_t i = next++; i < count; i = next++) {
       const auto begin = Clock::now();
-      const auto forecast = bidding::lear_forecast(market, first + i);
+      const auto forecast = bidding::day_ahead_forecast(market, first + i, options);
       if (forecast) out.days[first + i] = DayForecast{*forecast, std::nullopt};
       const std::scoped_lock lock{progress};
       busy += Clock::now() - begin;
@@ -92,9 +91,11 @@ BacktestForecasts forecast_days(const bidding::MarketDays& market, std::size_t f
 }
 
 BacktestForecasts forecast_days_with_quantiles(const bidding::MarketDays& market,
-                                               std::size_t tested, std::ostream& err) {
+                                               std::size_t tested,
+                                               const bidding::DayAheadOptions& options,
+                                               std::ostream& err) {
   const std::size_t first = std::max(tested, kErrorDaysBefore + kDaysBeforeMin) - kErrorDaysBefore;
-  BacktestForecasts forecasts = forecast_days(market, first, err);
+  BacktestForecasts forecasts = forecast_days(market, first, options, err);
   add_quantiles(market, first, forecasts);
   return forecasts;
 }

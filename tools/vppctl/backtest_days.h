@@ -10,6 +10,7 @@
 #include <optional>
 #include <vector>
 
+#include "bidding/day_ahead.h"
 #include "bidding/forecast_score.h"
 #include "bidding/market_days.h"
 #include "tools/vppctl/backtest_input.h"
@@ -28,10 +29,12 @@ struct BacktestForecasts {
 
 /// Forecasts of the days from `first` on, in any order; progress on `err`.
 [[nodiscard]] BacktestForecasts forecast_days(const bidding::MarketDays& market, std::size_t first,
+                                              const bidding::DayAheadOptions& options,
                                               std::ostream& err);
 
 /// The same with quantiles for the days from `tested` on.
-[[nodiscard]] BacktestForecasts forecast_days_with_quantiles(const bidding::MarketDays& market,
-                                                             std::size_t tested, std::ostream& err);
+[[nodiscard]] BacktestForecasts forecast_days_with_quantiles(
+    const bidding::MarketDays& market, std::size_t tested, const bidding::DayAheadOptions& options,
+    std::ostream& err);
 
 }  // namespace vpp::ctl

@@ -289,6 +289,8 @@ void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
       ->required();
   forecast->add_option("--test-hours", o.backtest_forecast.test_hours,
                        "the last hours of the file; default 17472, two years");
+  forecast->add_option("--model", o.backtest_forecast.model,
+                       "ensemble, or lear: the published one of four windows");
   forecast->add_option("--out", o.backtest_forecast.out, "CSV to write: forecasts and quantiles");
   forecast->add_option("--plot", o.backtest_forecast.plot, "SVG to write: the last two weeks");
   CLI::App* bids = leaf(*backtest, "bids", "what a battery earns day-ahead on those forecasts",

@@ -1,4 +1,4 @@
-#include "bidding/lear.h"
+#include "bidding/day_ahead.h"
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -42,7 +42,7 @@ MarketDays synthetic(std::size_t series, double noise = 1) {
   return out;
 }
 
-const LearOptions kShort{.windows = {56, 84}};
+const DayAheadOptions kShort{.lear = {56, 84}, .kernel = {84}};
 
 }  // namespace
 
@@ -51,7 +51,7 @@ TEST_CASE("a price that follows a known series is forecast with it, far better t
   double error = 0;
   double naive = 0;
   for (std::size_t day = kDays - 10; day < kDays; ++day) {
-    const auto forecast = lear_forecast(market, day, kShort);
+    const auto forecast = day_ahead_forecast(market, day, kShort);
     REQUIRE(forecast.has_value());
     for (std::size_t hour = 0; hour < kDayHours; ++hour) {
       error += std::abs((*forecast)[hour] - market.days[day].price[hour]);
@@ -65,7 +65,7 @@ TEST_CASE("a forecast knows no price of its day or later, and no series of later
   for (const std::size_t series : {0U, 1U, 3U}) {
     const MarketDays market = synthetic(series);
     const std::size_t day = kDays - 20;
-    const auto forecast = lear_forecast(market, day, kShort);
+    const auto forecast = day_ahead_forecast(market, day, kShort);
     REQUIRE(forecast.has_value());
     Rng rng{6};
     for (int round = 0; round < 3; ++round) {
@@ -77,14 +77,14 @@ TEST_CASE("a forecast knows no price of its day or later, and no series of later
         if (at == day) continue;
         for (auto& values : other.days[at].exogenous) values.fill(1e4 * random_unit(rng));
       }
-      REQUIRE(*lear_forecast(other, day, kShort) == *forecast);
+      REQUIRE(*day_ahead_forecast(other, day, kShort) == *forecast);
       other.days.resize(day + 1);
-      REQUIRE(*lear_forecast(other, day, kShort) == *forecast);
+      REQUIRE(*day_ahead_forecast(other, day, kShort) == *forecast);
     }
     // And it does know the day before.
     MarketDays other = market;
     other.days[day - 1].price[23] += 20;
-    REQUIRE(*lear_forecast(other, day, kShort) != *forecast);
+    REQUIRE(*day_ahead_forecast(other, day, kShort) != *forecast);
   }
 }
 
@@ -93,30 +93,31 @@ TEST_CASE(
     "forecast") {
   MarketDays market = synthetic(1);
   const std::size_t day = kDays - 5;
-  const auto all = lear_forecast(market, day, kShort);
+  const auto all = day_ahead_forecast(market, day, kShort);
   market.days[day - 30].price[4] = kUnknown;
-  const auto fewer = lear_forecast(market, day, kShort);
+  const auto fewer = day_ahead_forecast(market, day, kShort);
   REQUIRE(fewer.has_value());
   REQUIRE(*fewer != *all);
   REQUIRE(is_known(*fewer));
   for (const std::size_t lag : {1U, 2U, 3U, 7U}) {
     MarketDays lacking = market;
     lacking.days[day - lag].price[11] = kUnknown;
-    REQUIRE_FALSE(lear_forecast(lacking, day, kShort).has_value());
+    REQUIRE_FALSE(day_ahead_forecast(lacking, day, kShort).has_value());
   }
   MarketDays lacking = market;
   lacking.days[day].exogenous[0][0] = kUnknown;
-  REQUIRE_FALSE(lear_forecast(lacking, day, kShort).has_value());
-  REQUIRE_FALSE(lear_forecast(market, kLearRowsMin + kLongestLag - 1, kShort).has_value());
-  REQUIRE(lear_forecast(market, kLearRowsMin + kLongestLag + 1, kShort).has_value() == true);
-  REQUIRE_FALSE(lear_forecast(market, kDays, kShort).has_value());
+  REQUIRE_FALSE(day_ahead_forecast(lacking, day, kShort).has_value());
+  REQUIRE_FALSE(
+      day_ahead_forecast(market, kCalibrationDaysMin + kLongestLag - 1, kShort).has_value());
+  REQUIRE(day_ahead_forecast(market, kCalibrationDaysMin + kLongestLag + 1, kShort).has_value());
+  REQUIRE_FALSE(day_ahead_forecast(market, kDays, kShort).has_value());
 }
 
 TEST_CASE("one absurd price leaves the forecast of other hours where it was") {
   MarketDays market = synthetic(0);
-  const auto before = lear_forecast(market, kDays - 1, kShort);
+  const auto before = day_ahead_forecast(market, kDays - 1, kShort);
   market.days[kDays - 40].price[12] = 90'000;
-  const auto after = lear_forecast(market, kDays - 1, kShort);
+  const auto after = day_ahead_forecast(market, kDays - 1, kShort);
   for (std::size_t hour = 0; hour < kDayHours; ++hour) {
     REQUIRE((*after)[hour] == Approx((*before)[hour]).margin(8));
   }
@@ -125,7 +126,7 @@ TEST_CASE("one absurd price leaves the forecast of other hours where it was") {
 TEST_CASE("prices that never move are forecast as they are") {
   MarketDays market = synthetic(1, 0);
   for (auto& day : market.days) day.price.fill(50);
-  const auto forecast = lear_forecast(market, kDays - 1, kShort);
+  const auto forecast = day_ahead_forecast(market, kDays - 1, kShort);
   REQUIRE(forecast.has_value());
   for (const double price : *forecast) REQUIRE(price == Approx(50));
 }
