@@ -33,7 +33,7 @@ void ValueHome::seen(const Now& now, const device::SiteStatus& status) {
   site_ = status;
   if (status.order != kNoOrder) books_.disturb();
   if (order_over) state_.reset();
-  if (known()) {
+  if (status.measured && status.net) {  // whatever is known of the charge
     const Watts load = *status.measured - *status.net;
     learned_ = profile_.add(now.market, load, kVouched * now.speed) || learned_;
     books_.watch(now.market, load, -*status.net, kVouched * now.speed);

@@ -402,6 +402,22 @@ TEST_CASE("who takes no part is absent, says why, and is asked once in a horizon
   CHECK(plant.home_sees[0] == 2);
 }
 
+TEST_CASE("a home learns its load whatever is known of its charge", "[node][values]") {
+  Now now{Instant{1'000s}, kStart - 5min, 60};
+  ValueHome home{home_options(), device::LoadProfile::Slots{}, ValueAccount{}};
+  device::SiteStatus blind = status_of(0, Watts{700});
+  blind.battery.reset();
+  for (int minute = 0; minute <= 24 * 60; ++minute) {
+    home.seen(now, blind);
+    now.protocol += 1s;
+    now.market += 1min;
+  }
+  CHECK(home.status(now)->quarters_known == 96);
+  const auto learned = home.take_learned(now.protocol);
+  REQUIRE(learned);
+  CHECK(learned->at(40).mean == Watts{700});
+}
+
 TEST_CASE("values beyond what the owner believes count as that", "[node][values]") {
   Plant plant{1, 1, Watts{500}};
   plant.pass(2s);

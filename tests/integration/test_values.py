@@ -27,7 +27,7 @@ class Values(PlantCase):
         self.head = plant.aggregators[0]
         plant.sections[self.head.name] = {
             "values": {"target_w": TARGET, "price_max": 1000, "slot_min": 15, "slots": 8,
-                       "interval_s": 2, "hold_min": 20}}
+                       "interval_s": 2, "hold_min": 15}}
         for leaf in plant.leaves:
             plant.sections[leaf.name] = {
                 "values": {"follow": True},
@@ -39,6 +39,7 @@ class Values(PlantCase):
         plant.battery_arguments = ["--load-file", loads, "--start-soc-pct", 50]
         plant.start_batteries()
         plant.start()
+        plant.await_whole()
         wait_until(lambda: all(self.follower(leaf)["quarters_known"] == 96
                                for leaf in plant.leaves), 90, "a day watched")
         plant.stop()
