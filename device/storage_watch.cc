@@ -145,7 +145,9 @@ void StorageWatch::integrate(const Now& now, const Nameplate& nameplate,
   if (!battery.value || battery.quality != Quality::kGood || battery.at <= flow_until_) return;
   const Duration gap = std::min(battery.at - flow_until_, kFlowGapMax) * now.speed;
   const Watts most = larger_rating(nameplate);
-  flow_mj_ += std::clamp(*battery.value, -most, most).count * gap.count();
+  const Watts standby{most.count * kStandbyPermille / 1000};
+  const bool rests = *battery.value < kNothing && *battery.value >= -standby;
+  if (!rests) flow_mj_ += std::clamp(*battery.value, -most, most).count * gap.count();
   flow_until_ = battery.at;
 }
 

@@ -23,6 +23,8 @@ inline constexpr int kRoundsToBelieve = 10;
 inline constexpr std::int64_t kJumpSlackPermille = 20;
 /// Energy that flows through a battery whose value does not move: likewise.
 inline constexpr std::int64_t kFrozenPermille = 50;
+/// What a battery at rest may draw for its electronics, and not store: per mille of its rating.
+inline constexpr std::int64_t kStandbyPermille = 20;
 
 struct StorageBelief {
   Joules least;  ///< the smaller of what the device's points say

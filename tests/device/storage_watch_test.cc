@@ -120,6 +120,18 @@ TEST_CASE("an old value is no ground for a promise", "[device][storage]") {
   CHECK(bench.watch.doubt(bench.now.protocol, kAgeMax) == "state of charge is old");
 }
 
+TEST_CASE("what a battery at rest draws for itself is not taken for energy that it stores",
+          "[device][storage]") {
+  StorageWatchBench bench;
+  bench.now.speed = 60;
+  bench.tell(199);
+  for (int i = 0; i < 72 * 6; ++i) bench.tell(199, Watts{-18}, 10s);  // three days
+  CHECK(bench.believed());
+  CHECK(bench.watch.belief(bench.now.protocol, kAgeMax)->flow_mj == 0);
+  for (int i = 0; i < 72 * 6; ++i) bench.tell(199, Watts{-500}, 10s);
+  CHECK(bench.watch.doubt(bench.now.protocol, kAgeMax) == "state of charge stands still");
+}
+
 TEST_CASE("market time at speed sixty makes room for faster change", "[device][storage]") {
   StorageWatchBench bench;
   bench.now.speed = 60;
