@@ -19,8 +19,9 @@ class DeliveryMeter {
  public:
   /// `market` has passed since the last look at this battery; the first look only begins. What a
   /// battery that rests at its reserve draws for itself is no part of any order: it does so without
-  /// one as well. Nor is what a battery does that the plant does not drive.
-  void look(NodeIndex leaf, const battery::BatteryModel& battery, Duration market);
+  /// one as well. Nor is what a battery does that the plant does not drive; its home's own plan is
+  /// no order (`planned`).
+  void look(NodeIndex leaf, const battery::BatteryModel& battery, bool planned, Duration market);
   void asked(Watts target, Duration market) { asked_mj_ += target.count * market.count(); }
 
   [[nodiscard]] std::int64_t asked_mj() const { return asked_mj_; }

@@ -75,6 +75,7 @@ Poll Site::poll(const Now& now, MarketTime market) {
   out.telemetry = battery_.telemetry(now.protocol);
   out.effects = controller_->step(now, out.telemetry);
   if (out.effects.write) battery_.write(*out.effects.write);
+  planned_ = out.effects.status.mode == device::Mode::kPlanned;
   return out;
 }
 

@@ -29,6 +29,8 @@ class Site {
   /// The gateway's process starts, or is gone.
   void start(const std::vector<device::OrderAccount>& recovered);
   void stop() { controller_.reset(); }
+  /// Its home's own plan moves the battery, as the newest poll had it.
+  [[nodiscard]] bool planned() const { return planned_; }
 
   // The device thread. `now` is the node's own idea of the time, `market` the true time.
   [[nodiscard]] Poll poll(const Now& now, MarketTime market);
@@ -55,6 +57,7 @@ class Site {
   battery::BatteryModel battery_;
   MarketTime at_;
   std::optional<device::SiteController> controller_;
+  bool planned_ = false;
 };
 
 }  // namespace vpp::sim

@@ -184,7 +184,7 @@ void World::watch_delivery(const node::NodeStatus& plant) {
     SimNode& leaf = nodes_[index];
     if (!leaf.running || !leaf.site) continue;
     leaf.site->pass(market());
-    delivery_.look(index, leaf.site->battery(), market_passed);
+    delivery_.look(index, leaf.site->battery(), leaf.site->planned(), market_passed);
   }
   if (under_way == kFinalOrder - kInspectInterval) judge_delivery();
 }
