@@ -18,7 +18,7 @@ namespace vpp::bidding {
 /// forecast is the mean of the mean of the lasso's and the mean of the kernel's.
 struct DayAheadOptions {
   std::vector<std::size_t> lear{56, 84, 112, 182, 364, 728, 1092, 1456};
-  std::vector<std::size_t> kernel{364, 728};
+  std::vector<std::size_t> kernel{728, 1092};
 };
 
 /// The published LEAR ensemble.
