@@ -1,6 +1,8 @@
 #include "device/order_ledger.h"
 
 #include <algorithm>
+#include <ranges>
+#include <utility>
 
 #include "device/whole_math.h"
 
@@ -96,9 +98,16 @@ void OrderLedger::credit(OrderId order, const Flow& flow) {
     return;
   }
   // The lowest number and not the one that ran first, as at every node above: else a sum would hold
-  // what some sites did for an order and lack the others.
-  if (accounts_.size() == limits::kReceiptsMax) {
-    accounts_.erase(std::ranges::min_element(accounts_, {}, &Account::order));
+  // what some sites did for an order and lack the others. An aggregator's own order takes no
+  // place of the plant's, which other sites may still account for.
+  const bool local = is_local(order);
+  const auto alike = [&](const Account& account) { return is_local(account.order) == local; };
+  const std::size_t most =
+      local ? limits::kReceiptsMax - limits::kReceiptsOfPlant : limits::kReceiptsOfPlant;
+  if (std::cmp_equal(std::ranges::count_if(accounts_, alike), most)) {
+    const auto lowest =
+        std::ranges::min(accounts_ | std::views::filter(alike), {}, &Account::order).order;
+    std::erase_if(accounts_, [&](const Account& account) { return account.order == lowest; });
   }
   accounts_.push_back({order, flow});
 }

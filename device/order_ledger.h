@@ -37,7 +37,8 @@ class OrderLedger {
   /// interval longer than `gap_max` is not guessed at.
   void measure(const Now& now, const Telemetry& telemetry, Watts power_max, Duration gap_max);
 
-  /// As they began, newest last; of more than limits::kReceiptsMax those of the highest numbers.
+  /// As they began, newest last; of more than limits::kReceiptsOfPlant those of the highest
+  /// numbers, and beside them the newest of an aggregator's own.
   [[nodiscard]] std::vector<OrderAccount> accounts() const;
   /// The same, each direction for itself; without counters an interval has one direction.
   [[nodiscard]] std::vector<FrequencyAccount> both_ways() const;

@@ -33,13 +33,18 @@ void add_receipts(std::map<OrderId, Joules>& sums, const std::vector<mesh::Recei
   for (const auto& receipt : receipts) sums[receipt.order] += receipt.delivered;
 }
 
-/// The newest orders only: a report is bounded. Those of aggregators stand back for the plant's.
+/// The newest orders only, of the plant and of aggregators each, as device/order_ledger.h keeps
+/// them: a report is bounded.
 std::vector<mesh::Receipt> newest(const std::map<OrderId, Joules>& sums) {
   std::vector<mesh::Receipt> out;
-  for (const auto& [order, delivered] : sums) out.push_back({order, delivered});
-  std::ranges::stable_partition(out, is_local, &mesh::Receipt::order);
-  const auto skip = out.size() > limits::kReceiptsMax ? out.size() - limits::kReceiptsMax : 0;
-  out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(skip));
+  const auto own = sums.lower_bound(kFirstLocalOrder);
+  const auto take = [&](auto from, auto until, std::size_t most) {
+    const auto count = static_cast<std::size_t>(std::distance(from, until));
+    if (count > most) std::advance(from, static_cast<std::ptrdiff_t>(count - most));
+    for (; from != until; ++from) out.push_back({from->first, from->second});
+  };
+  take(sums.begin(), own, limits::kReceiptsOfPlant);
+  take(own, sums.end(), limits::kReceiptsMax - limits::kReceiptsOfPlant);
   return out;
 }
 

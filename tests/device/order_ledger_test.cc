@@ -67,3 +67,23 @@ TEST_CASE("of too many accounts the highest numbers stay, whichever began first"
   for (const OrderAccount& account : bench.ledger.accounts()) kept.push_back(account.order.value);
   CHECK(kept == std::vector<std::uint64_t>{6, 7, 8, 9, 10, 11, 12, 13});
 }
+
+// Seed 20783310: a peak of an aggregator took the place of order 2 at some sites, and the sum above
+// lacked what they had done for it.
+TEST_CASE("an aggregator's own orders take no place of the plant's", "[device]") {
+  OrderLedgerBench bench;
+  const std::uint64_t own = kFirstLocalOrder.value;
+  for (const std::uint64_t order : {1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U}) {
+    bench.order.order = OrderId{order};
+    bench.ledger.running(bench.now, bench.order);
+    bench.pass(1s);
+  }
+  for (const std::uint64_t day : {own, own + 1}) {
+    bench.order.order = OrderId{day};
+    bench.ledger.running(bench.now, bench.order);
+    bench.pass(1s);
+  }
+  std::vector<std::uint64_t> kept;
+  for (const OrderAccount& account : bench.ledger.accounts()) kept.push_back(account.order.value);
+  CHECK(kept == std::vector<std::uint64_t>{1, 2, 3, 4, 5, 6, 7, 8, own + 1});
+}

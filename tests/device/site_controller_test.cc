@@ -451,7 +451,7 @@ TEST_CASE("only the newest orders are accounted for", "[device][controller][acco
     bench.order(Watts{100}, 1h, id);
     bench.run(1s);
   }
-  REQUIRE(bench.status.accounts.size() == limits::kReceiptsMax);
+  REQUIRE(bench.status.accounts.size() == limits::kReceiptsOfPlant);
   CHECK(bench.status.accounts.back().order == OrderId{20});
   CHECK(bench.status.accounts.front().order == OrderId{13});
 }
