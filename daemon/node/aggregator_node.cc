@@ -183,8 +183,8 @@ void AggregatorNode::shave(const Now& now) {
   const PeakStatus before = peak_->status();
   const auto asked = peak_->tick(market, group_.summary(market));
   say_peak(before, peak_->status());
-  if (auto learned = peak_->take_learned()) {
-    effects_.persist.emplace_back(LearnedLoad{std::move(*learned)});
+  if (const auto learned = peak_->take_learned()) {
+    effects_.persist.emplace_back(LearnedLoad{*learned});
   }
   if (!asked) return;
   (void)group_.dispatch(market, *asked);
