@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <fstream>
 #include <limits>
+#include <ranges>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -36,13 +37,13 @@ double best_by_steps(const Battery& battery, std::span<const Price> prices, std:
       static_cast<double>(battery.power.count) * up / static_cast<double>(step_wh) + 1e-9);
   const auto most_down = battery.power.count / step_wh;
   std::vector<double> ahead(static_cast<std::size_t>(steps) + 1, 0.0);
-  for (auto price = prices.rbegin(); price != prices.rend(); ++price) {
+  for (const Price price : std::ranges::reverse_view(prices)) {
     std::vector<double> now(ahead.size(), std::numeric_limits<double>::lowest());
     for (std::int64_t from = 0; from <= steps; ++from) {
       for (std::int64_t to = 0; to <= steps; ++to) {
         if (to - from > most_up || from - to > most_down) continue;
         const auto moved = static_cast<double>((from - to) * step_wh) / 1e6;  // MWh
-        const auto each = static_cast<double>(price->count);
+        const auto each = static_cast<double>(price.count);
         const double gets = moved >= 0 ? moved * (each - static_cast<double>(battery.wear.count))
                                        : moved / up * each;
         auto& best = now[static_cast<std::size_t>(from)];

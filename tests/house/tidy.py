@@ -59,6 +59,22 @@ def flags_of(command, file):
     return tuple(word for index, word in enumerate(words) if index not in ends)
 
 
+def commands_of(build):
+    """By source. A text of the build that only includes sources stands for each of them."""
+    out = {}
+    with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as file:
+        for each in json.load(file):
+            path, command = pathlib.Path(each["file"]), each["command"]
+            sources = [path]
+            if path.parent.name == "Unity" and path.is_file():
+                sources = [pathlib.Path(name) for name in INCLUDE.findall(path.read_text())]
+            for source in sources:
+                if source.is_relative_to(house.ROOT):
+                    out.setdefault(str(source.relative_to(house.ROOT)),
+                                   command.replace(str(path), str(source)))
+    return out
+
+
 def bundles(todo, commands):
     groups = {}
     for file in todo:
@@ -114,10 +130,7 @@ def main():
     cache.mkdir(exist_ok=True)
     version = subprocess.run([tidy, "--version"], check=True, capture_output=True).stdout
     setting = b"".join((house.ROOT / each).read_bytes() for each in SETTINGS) + version
-    with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as file:
-        commands = {str(pathlib.Path(command["file"]).relative_to(house.ROOT)): command["command"]
-                    for command in json.load(file)
-                    if pathlib.Path(command["file"]).is_relative_to(house.ROOT)}
+    commands = commands_of(build)
     clean, todo = 0, []
     for file in map(str, house.files(".cc")):
         command = commands.get(file)
