@@ -22,8 +22,6 @@ using bidding::DayValues;
 using bidding::Earnings;
 using Json = nlohmann::ordered_json;
 
-constexpr int kFailure = 1;
-constexpr int kUsage = 2;
 constexpr double kMicro = 1e6;
 constexpr double kPowerMostKw = 1e7;  // 10 GW, as of a group
 constexpr double kPermille = 1000;
@@ -110,8 +108,8 @@ double money(Amount amount) {
   return static_cast<double>(amount.count) / kMicro;
 }
 
-/// null where there is nothing to compare with: JSON knows no NaN.
-Json number(double value) {
+/// Where there is nothing to compare with: JSON knows no NaN.
+Json or_null(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
 
@@ -121,11 +119,11 @@ void print_json(const BacktestBidsArguments& arguments, const Battery& battery,
                       {"prices", arguments.prices},
                       {"revenue", money(score.forecast.revenue)},
                       {"perfect_foresight", money(score.perfect.revenue)},
-                      {"capture", number(score.part_of_perfect(score.forecast))},
+                      {"capture", or_null(score.part_of_perfect(score.forecast))},
                       {"cycles", score.forecast.cycles(battery)},
                       {"after_wear", money(score.forecast.after_wear(battery))},
                       {"seven_day_mean_revenue", money(score.week.revenue)},
-                      {"seven_day_mean_capture", number(score.part_of_perfect(score.week))},
+                      {"seven_day_mean_capture", or_null(score.part_of_perfect(score.week))},
                       {"perfect_cycles", score.perfect.cycles(battery)},
                       {"days_tested", score.days},
                       {"days_without_forecast", score.unforecast},
@@ -150,34 +148,34 @@ void print_table(const Battery& battery, const BidsScore& score, std::ostream& o
 int run_backtest_bids(const BacktestBidsArguments& arguments, std::ostream& out,
                       std::ostream& err) {
   const auto battery = battery_of(arguments, err);
-  if (!battery) return kUsage;
+  if (!battery) return kBacktestMisused;
   const auto input = read_backtest_input(arguments.prices);
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
-    return kUsage;
+    return kBacktestMisused;
   }
   for (const auto& warning : input->warnings) err << warning << '\n';
   const auto from = first_test_hour(*input, arguments.test_hours, err);
-  if (!from) return kUsage;
+  if (!from) return kBacktestMisused;
   // A day is traded as a whole: one that begins before the test does not belong to it.
   const auto& hour = input->hours[*from];
   const std::size_t first = hour.hour == 0 ? hour.day : hour.day + 1;
   if (first >= input->market.days.size()) {
     err << "vppctl backtest: no whole day is in the test; hint: test more hours\n";
-    return kUsage;
+    return kBacktestMisused;
   }
   const auto forecasts = forecast_days(input->market, first, {}, err);
   const BidsScore score = score_bids(*battery, input->market, forecasts, first);
   if (score.days == 0) {
     err << "vppctl backtest: no day of the test has all its prices\n";
-    return kFailure;
+    return kBacktestFailed;
   }
   if (arguments.json) {
     print_json(arguments, *battery, score, out);
   } else {
     print_table(*battery, score, out);
   }
-  return out.flush() ? 0 : kFailure;
+  return out.flush() ? 0 : kBacktestFailed;
 }
 
 }  // namespace vpp::ctl

@@ -20,9 +20,6 @@ namespace {
 using bidding::ForecastScore;
 using Json = nlohmann::ordered_json;
 
-constexpr int kFailure = 1;
-constexpr int kUsage = 2;
-
 /// null where there was nothing to measure: JSON knows no NaN.
 Json number(double value) {
   return std::isfinite(value) ? Json(value) : Json(nullptr);
@@ -70,16 +67,16 @@ int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostre
   if (arguments.model != "ensemble" && arguments.model != "lear") {
     err << fmt::format("vppctl backtest: --model '{}' is unknown; hint: one of ensemble, lear\n",
                        arguments.model);
-    return kUsage;
+    return kBacktestMisused;
   }
   const auto input = read_backtest_input(arguments.prices);
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
-    return kUsage;
+    return kBacktestMisused;
   }
   for (const auto& warning : input->warnings) err << warning << '\n';
   const auto from = first_test_hour(*input, arguments.test_hours, err);
-  if (!from) return kUsage;
+  if (!from) return kBacktestMisused;
   const auto hours = std::span{input->hours}.subspan(*from);
   const auto options =
       arguments.model == "lear" ? bidding::published_lear() : bidding::DayAheadOptions{};
@@ -89,7 +86,7 @@ int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostre
   if (score.tested == 0) {
     err << "vppctl backtest: no hour could be tested; hint: every day needs its series and the "
            "prices of 1, 2, 3 and 7 days before, and so do the days it learns from\n";
-    return kFailure;
+    return kBacktestFailed;
   }
   if (arguments.json) {
     print_json(arguments, score, forecasts, out);
@@ -99,7 +96,7 @@ int run_backtest_forecast(const BacktestForecastArguments& arguments, std::ostre
   out.flush();
   const bool written = write_backtest_files(arguments.out, arguments.plot, input->market,
                                             forecasts.days, hours, err);
-  return out && written ? 0 : kFailure;
+  return out && written ? 0 : kBacktestFailed;
 }
 
 }  // namespace vpp::ctl

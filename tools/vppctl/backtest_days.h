@@ -17,6 +17,10 @@
 
 namespace vpp::ctl {
 
+/// How a back-test ends that could not be made: nothing to test, or unusable input.
+inline constexpr int kBacktestFailed = 1;
+inline constexpr int kBacktestMisused = 2;
+
 struct BacktestForecasts {
   std::vector<std::optional<bidding::DayForecast>> days;  ///< one per day of the market
   double ms_per_day = 0;                                  ///< of one thread
