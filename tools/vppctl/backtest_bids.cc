@@ -13,6 +13,7 @@
 #include "bidding/arbitrage.h"
 #include "tools/vppctl/backtest_days.h"
 #include "tools/vppctl/backtest_input.h"
+#include "tools/vppctl/or_null.h"
 
 namespace vpp::ctl {
 namespace {
@@ -106,11 +107,6 @@ std::optional<Battery> battery_of(const BacktestBidsArguments& arguments, std::o
 
 double money(Amount amount) {
   return static_cast<double>(amount.count) / kMicro;
-}
-
-/// Where there is nothing to compare with: JSON knows no NaN.
-Json or_null(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
 }
 
 void print_json(const BacktestBidsArguments& arguments, const Battery& battery,

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
@@ -13,6 +12,7 @@
 #include "tools/vppctl/backtest_days.h"
 #include "tools/vppctl/backtest_files.h"
 #include "tools/vppctl/backtest_input.h"
+#include "tools/vppctl/or_null.h"
 
 namespace vpp::ctl {
 namespace {
@@ -20,24 +20,19 @@ namespace {
 using bidding::ForecastScore;
 using Json = nlohmann::ordered_json;
 
-/// null where there was nothing to measure: JSON knows no NaN.
-Json number(double value) {
-  return std::isfinite(value) ? Json(value) : Json(nullptr);
-}
-
 void print_json(const BacktestForecastArguments& arguments, const ForecastScore& score,
                 const BacktestForecasts& forecasts, std::ostream& out) {
   const Json document{{"schema", "vppctl/v1"},
                       {"prices", arguments.prices},
                       {"model", arguments.model},
-                      {"mae", number(score.mae)},
-                      {"rmae", number(score.rmae)},
-                      {"naive_mae", number(score.naive_mae)},
-                      {"pinball", number(score.pinball)},
+                      {"mae", or_null(score.mae)},
+                      {"rmae", or_null(score.rmae)},
+                      {"naive_mae", or_null(score.naive_mae)},
+                      {"pinball", or_null(score.pinball)},
                       {"coverage",
-                       {{"50", number(score.inside_50)},
-                        {"80", number(score.inside_80)},
-                        {"90", number(score.inside_90)}}},
+                       {{"50", or_null(score.inside_50)},
+                        {"80", or_null(score.inside_80)},
+                        {"90", or_null(score.inside_90)}}},
                       {"time_per_day_ms", forecasts.ms_per_day},
                       {"time_s", forecasts.seconds},
                       {"hours_tested", score.tested},
