@@ -6,9 +6,8 @@
 //            weight moves on a line, so that corners are all there is to compute; they are exact.
 // Cost       O(features * active) for a corner, whatever the number of rows: the products of the
 //            features are computed once and shared by all targets.
-// Source     Efron, Hastie, Johnstone, Tibshirani, "Least angle regression", Annals of Statistics
-// 32
-//            (2004), with the lasso's modification.
+// Source     Efron, Hastie, Johnstone, Tibshirani, "Least angle regression", Annals of
+//            Statistics 32 (2004), with the lasso's modification.
 #pragma once
 
 #include <cstddef>
@@ -33,7 +32,7 @@ struct LassoFit {
   std::size_t nonzero = 0;     ///< weights
 };
 
-/// Walks down the path, a corner at a time.
+/// Walks down the path, a corner at a time. What the problem refers to has to outlive it.
 class LassoPath {
  public:
   explicit LassoPath(const LassoProblem& problem);
@@ -56,7 +55,7 @@ class LassoPath {
   void leave(std::size_t place);
   [[nodiscard]] bool append_factor(std::size_t feature);
 
-  const LassoProblem& problem_;
+  LassoProblem problem_;
   std::vector<double> weights_;
   std::vector<double> gradient_;             ///< X'(y - Xw)
   std::vector<std::size_t> active_;          ///< in the order they joined
