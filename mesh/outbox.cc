@@ -44,6 +44,10 @@ bool absorb(Message& newer, const Message& older) {
     if (beacon->alternates.empty()) beacon->alternates = before.alternates;
     return true;
   }
+  // Orders of other programs and groups go on beside it.
+  if (const auto* dispatch = std::get_if<Dispatch>(&newer)) {
+    return dispatch->scope == std::get<Dispatch>(older).scope;
+  }
   auto* report = std::get_if<Report>(&newer);
   if (report == nullptr) return true;
   // Whoever was announced or left out still is; a summary alone would not tell.

@@ -152,3 +152,11 @@ TEST_CASE("a beacon in place of two keeps the alternates", "[mesh][outbox]") {
   CHECK(std::get<Beacon>(both).alternates == older.alternates);
   CHECK(std::get<Beacon>(both).stamp == 2);
 }
+
+TEST_CASE("a share says nothing of another program's or group's", "[mesh][outbox]") {
+  Dispatch feeder;
+  feeder.scope = {"energy", "feeder=a"};
+  Message newer = feeder;
+  CHECK_FALSE(absorb(newer, Message{Dispatch{}}));
+  CHECK(absorb(newer, Message{feeder}));
+}
