@@ -30,6 +30,8 @@ constexpr Duration kGateLengthMin = 1min;
 constexpr Duration kGateLengthMax = 24h;
 constexpr auto kGatesAhead = days{8};
 
+constexpr std::string_view kNotLookedAt = "it closed before the bidder could look at it";
+
 [[nodiscard]] Duration stretched(const Now& now, Duration patience) {
   return patience * std::max<std::int64_t>(now.speed, 1);
 }
@@ -83,7 +85,7 @@ constexpr auto kGatesAhead = days{8};
 Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& facts)
     : options_{options} {
   for (const Fact& fact : facts) {
-    const bool lost = planted(Bug::kBidForgotten) && !std::holds_alternative<PricesKnown>(fact);
+    const bool lost = planted(Bug::kBidForgotten) && as<PricesKnown>(fact) == nullptr;
     if (!lost) (void)ledger_.apply(fact);
   }
   for (const auto& [key, life] : ledger_.bids()) reset_timer(life);
@@ -93,8 +95,8 @@ void Workflow::answered(const Now& now, const MarketAnswer& answer) {
   std::visit([&](const auto& a) { on(now, a); }, answer);
 }
 
-void Workflow::scheduled(const Now&, const std::string& key, OrderId order) {
-  record(OrderScheduled{key, order});
+void Workflow::scheduled(const Now& now, const std::string& key, OrderId order) {
+  record(now, OrderScheduled{key, order});
 }
 
 void Workflow::advance(const Now& now, const PlantState& plant) {
@@ -113,7 +115,7 @@ MarketTime Workflow::next_deadline() const {
   for (const auto& [key, timer] : timers_) due = std::min(due, timer.due);
   if (!options_.enabled) return due;
   due = std::min({due, fetch_prices_.due, fetch_gates_.due});
-  for (const auto& [from, at] : decide_at_) due = std::min(due, at);
+  for (const auto& [from, at] : decide_at_) due = std::min(due, at.due);
   return due;
 }
 
@@ -152,7 +154,7 @@ void Workflow::on(const Now& now, const PricesFetched& answer) {
   bool news = false;
   for (auto at = recent.begin(); at != recent.end();) {
     const auto size = std::min<std::ptrdiff_t>(kPricesPerFact, recent.end() - at);
-    news |= record(PricesKnown{{at, at + size}});
+    news |= record(now, PricesKnown{{at, at + size}});
     at += size;
   }
   const PriceSeries& known = ledger_.prices();
@@ -164,6 +166,7 @@ void Workflow::on(const Now& now, const PricesFetched& answer) {
 }
 
 void Workflow::on(const Now& now, const GatesFetched& answer) {
+  drop_closed_gates(now);
   gates_.clear();
   std::ranges::copy_if(answer.gates, std::back_inserter(gates_),
                        [&](const Gate& gate) { return sensible(now, gate); });
@@ -173,30 +176,32 @@ void Workflow::on(const Now& now, const GatesFetched& answer) {
   gates_.erase(repeated.begin(), repeated.end());
   if (gates_.size() > kGatesMax) gates_.resize(kGatesMax);
 
-  std::map<MarketTime, MarketTime> decide_at;
+  std::map<MarketTime, Undecided> decide_at;
   for (const Gate& gate : gates_) {
     if (ledger_.bids().contains(bid_key(gate))) continue;
     const auto before = decide_at_.find(gate.from);
-    decide_at[gate.from] = before != decide_at_.end() && before->second > now.market
-                               ? before->second
-                               : gate.closes - options_.decide_before;
+    const bool known = before != decide_at_.end();
+    Undecided& undecided = decide_at[gate.from];
+    if (known) undecided = before->second;
+    undecided.gate = gate;
+    if (undecided.due <= now.market) undecided.due = gate.closes - options_.decide_before;
   }
   decide_at_ = std::move(decide_at);
   const Duration wait = std::max(options_.decide_before, kPricePoll);
   fetch_gates_ = {now.market + std::max(wait, stretched(now, kPollMin)), 0};
 }
 
-void Workflow::on(const Now&, const BidAccepted& answer) {
-  record(BidAcknowledged{answer.key, true, {}});
+void Workflow::on(const Now& now, const BidAccepted& answer) {
+  record(now, BidAcknowledged{answer.key, true, {}});
 }
 
 void Workflow::on(const Now& now, const BidRefused& answer) {
   const auto it = ledger_.bids().find(answer.key);
   if (it == ledger_.bids().end()) return;
   if (answer.standing && can_stand_for(*answer.standing, it->second.bid)) {
-    record(BidAdopted{*answer.standing});
+    record(now, BidAdopted{*answer.standing});
   } else if (answer.final) {
-    record(BidAcknowledged{answer.key, false, answer.why});
+    record(now, BidAcknowledged{answer.key, false, answer.why});
   } else if (std::holds_alternative<stage::Decided>(it->second.stage)) {
     retry(now, answer.key);
   }
@@ -204,7 +209,7 @@ void Workflow::on(const Now& now, const BidRefused& answer) {
 
 void Workflow::on(const Now& now, const AwardsFetched& answer) {
   for (const Award& award : answer.awards) {
-    if (record(AwardKnown{award}) && award.power > Watts{0}) {
+    if (record(now, AwardKnown{award}) && award.power > Watts{0}) {
       want_order(now, award, timers_.at(award.key));
     }
   }
@@ -219,8 +224,8 @@ void Workflow::on(const Now& now, const AwardsFetched& answer) {
   }
 }
 
-void Workflow::on(const Now&, const bidding::Settled& answer) {
-  record(SettlementKnown{answer.settlement});
+void Workflow::on(const Now& now, const bidding::Settled& answer) {
+  record(now, SettlementKnown{answer.settlement});
 }
 
 void Workflow::on(const Now& now, const CallFailed& answer) {
@@ -259,21 +264,23 @@ void Workflow::fetch(const Now& now) {
 }
 
 bool Workflow::decides(const Now& now) const {
-  return std::ranges::any_of(decide_at_, [&](const auto& at) { return at.second <= now.market; });
+  return std::ranges::any_of(decide_at_,
+                             [&](const auto& at) { return at.second.due <= now.market; });
 }
 
 void Workflow::decide_gates(const Now& now, const PlantState& plant) {
   for (const Gate& gate : gates_) {
     const auto at = decide_at_.find(gate.from);
-    if (at == decide_at_.end() || at->second > now.market) continue;
+    if (at == decide_at_.end() || at->second.due > now.market) continue;
     const DecideInput input{now.market,         gate,
                             options_.price_min, options_.horizon,
                             &ledger_.prices(),  commitments(plant)};
     const auto decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
-    if (decided && record(*decided)) {
+    if (decided && record(now, *decided)) {
       decide_at_.erase(at);
     } else {  // prices may still come, batteries may still join
-      at->second = now.market + std::max(options_.decide_before / 4, backoff(now, 0));
+      at->second.due = now.market + std::max(options_.decide_before / 4, backoff(now, 0));
+      if (!decided) at->second.why_not = decided.error();
     }
   }
 }
@@ -329,7 +336,7 @@ void Workflow::measure(const Now& now, const PlantState& plant, const stage::Sch
   DeliveryMeasured measured{{award.key, award.gate, known ? receipts->second : Joules{0}},
                             known ? plant.sites_counted : 0,
                             plant.sites_enrolled};
-  record(measured);
+  record(now, measured);
 }
 
 void Workflow::ask_awards(const Now&) {
@@ -344,10 +351,11 @@ void Workflow::ask_awards(const Now&) {
 
 // --- bookkeeping -----------------------------------------------------------------------------
 
-bool Workflow::record(const Fact& fact) {
-  auto news = ledger_.apply(fact);
+bool Workflow::record(const Now& now, decltype(Fact::what) what) {
+  auto news = ledger_.apply({std::move(what), now.market});
   if (!news) return false;
-  if (const auto key = key_of(*news)) reset_timer(ledger_.bids().at(*key));
+  const auto key = key_of(*news);
+  if (key && ledger_.bids().contains(*key)) reset_timer(ledger_.bids().at(*key));
   effects_.persist.push_back(*std::move(news));
   return true;
 }
@@ -375,7 +383,11 @@ void Workflow::retry(const Now& now, const std::string& key) {
 void Workflow::drop_closed_gates(const Now& now) {
   std::erase_if(gates_, [&](const Gate& gate) { return gate.closes <= now.market; });
   std::erase_if(decide_at_, [&](const auto& entry) {
-    return !std::ranges::binary_search(gates_, entry.first, {}, &Gate::from);
+    const Undecided& undecided = entry.second;
+    if (undecided.gate.closes > now.market) return false;
+    const std::string_view why = undecided.why_not.empty() ? kNotLookedAt : undecided.why_not;
+    record(now, GatePassed{bid_key(undecided.gate), undecided.gate, std::string{why}});
+    return true;
   });
 }
 

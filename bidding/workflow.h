@@ -17,6 +17,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "aggregation/duration_curve.h"
@@ -102,6 +103,12 @@ class Workflow {
     int failures = 0;
   };
 
+  struct Undecided {
+    Gate gate;
+    MarketTime due{};          ///< when to look
+    std::string_view why_not;  ///< no_bid; empty: not looked at yet
+  };
+
   void on(const Now& now, const PricesFetched& answer);
   void on(const Now& now, const GatesFetched& answer);
   void on(const Now& now, const BidAccepted& answer);
@@ -110,7 +117,7 @@ class Workflow {
   void on(const Now& now, const Settled& answer);
   void on(const Now& now, const CallFailed& answer);
 
-  bool record(const Fact& fact);
+  bool record(const Now& now, decltype(Fact::what) what);
   void reset_timer(const BidLife& life);
   void send(const Now& now, Timer& timer, MarketCall call);
   void retry(const Now& now, const std::string& key);
@@ -128,8 +135,8 @@ class Workflow {
 
   WorkflowOptions options_;
   Ledger ledger_;
-  std::vector<Gate> gates_;                     // by begin of delivery; not yet closed
-  std::map<MarketTime, MarketTime> decide_at_;  // begin of delivery -> when to look; no bid yet
+  std::vector<Gate> gates_;                    // by begin of delivery; not yet closed
+  std::map<MarketTime, Undecided> decide_at_;  // by begin of delivery; no bid yet
   Timer fetch_prices_;
   Timer fetch_gates_;
   std::map<std::string, Timer> timers_;    // one per bid that is not finished
