@@ -20,6 +20,8 @@ constexpr const char* kDeliveryMeasured = "delivery_measured";
 constexpr const char* kSettlementKnown = "settlement_known";
 constexpr const char* kBidAdopted = "bid_adopted";
 constexpr const char* kGatePassed = "gate_passed";
+constexpr const char* kDisagreement = "disagreement";
+constexpr const char* kOwnersCredited = "owners_credited";
 
 [[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
   Json list = Json::array();
@@ -76,6 +78,21 @@ struct Writer {
             {"key", fact.key},
             {"gate", to_json_value(fact.gate)},
             {"why", fact.why}};
+  }
+  Json operator()(const Disagreement& fact) const {
+    return {{"kind", kDisagreement},
+            {"key", fact.key},
+            {"about", fact.about},
+            {"ours", fact.ours},
+            {"theirs", fact.theirs}};
+  }
+  Json operator()(const OwnersCredited& fact) const {
+    return {{"kind", kOwnersCredited},
+            {"key", fact.key},
+            {"order", std::to_string(fact.order.value)},
+            {"receipts_j", fact.receipts.count},
+            {"per_mwh_micro", fact.per_mwh.count},
+            {"paid_micro", fact.paid.count}};
   }
 };
 
@@ -147,6 +164,17 @@ struct Writer {
     reader.read(reader.object(value, "gate"), fact.gate);
     fact.why = reader.text(value, "why");
     return fact;
+  }
+  if (kind == kDisagreement) {
+    return Disagreement{reader.text(value, "key"), reader.text(value, "about"),
+                        reader.whole(value, "ours"), reader.whole(value, "theirs")};
+  }
+  if (kind == kOwnersCredited) {
+    return OwnersCredited{reader.text(value, "key"),
+                          read_order(reader, value),
+                          {reader.whole(value, "receipts_j")},
+                          {reader.whole(value, "per_mwh_micro")},
+                          {reader.whole(value, "paid_micro")}};
   }
   reader.fail("unknown kind of fact: " + kind.substr(0, 40));
   return PricesKnown{};

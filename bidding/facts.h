@@ -70,9 +70,28 @@ struct GatePassed {
   friend bool operator==(const GatePassed&, const GatePassed&) = default;
 };
 
+/// Two accounts of one thing differ. Once for each pair of values.
+struct Disagreement {
+  std::string key;    ///< of the bid
+  std::string about;  ///< stable, with the unit last: "delivered_j"
+  std::int64_t ours = 0;
+  std::int64_t theirs = 0;
+  friend bool operator==(const Disagreement&, const Disagreement&) = default;
+};
+/// What the owners are paid for one settled order, for each MWh of their own receipts.
+struct OwnersCredited {
+  std::string key;
+  OrderId order;
+  Joules receipts;  ///< all of them, when it was settled
+  Price per_mwh;
+  Amount paid;  ///< for all receipts
+  friend bool operator==(const OwnersCredited&, const OwnersCredited&) = default;
+};
+
 struct Fact {
   std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
-               DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed>
+               DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed, Disagreement,
+               OwnersCredited>
       what;
   MarketTime at{};  ///< when it was recorded; the epoch: by a version that did not say
   friend bool operator==(const Fact&, const Fact&) = default;

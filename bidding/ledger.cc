@@ -31,6 +31,12 @@ namespace {
 [[nodiscard]] const std::string& key_in(const GatePassed& f) {
   return f.key;
 }
+[[nodiscard]] const std::string& key_in(const Disagreement& f) {
+  return f.key;
+}
+[[nodiscard]] const std::string& key_in(const OwnersCredited& f) {
+  return f.key;
+}
 
 template <class... Stages>
 [[nodiscard]] bool is_any_of(const Stage& stage) {
@@ -97,6 +103,8 @@ BidView view_of(const BidLife& life) {
   view.bid = life.bid;
   view.state = name_of(life.stage);
   std::visit(ViewFiller{view}, life.stage);
+  view.credited = life.credited;
+  view.disagreements = life.disagreements;
   return view;
 }
 
@@ -135,6 +143,24 @@ void Ledger::forget_over(MarketTime now) {
 
 bool Ledger::on(const GatePassed& passed) {
   return !bids_.contains(passed.key) && passed_.try_emplace(passed.key, passed).second;
+}
+
+bool Ledger::on(const Disagreement& disagreement) {
+  const auto it = bids_.find(disagreement.key);
+  if (it == bids_.end()) return false;
+  auto& known = it->second.disagreements;
+  if (known.size() >= kDisagreementsMax || std::ranges::find(known, disagreement) != known.end())
+    return false;
+  known.push_back(disagreement);
+  return true;
+}
+
+bool Ledger::on(const OwnersCredited& credited) {
+  const auto it = bids_.find(credited.key);
+  if (it == bids_.end() || it->second.credited) return false;
+  if (!is_any_of<stage::Settled>(it->second.stage)) return false;
+  it->second.credited = credited;
+  return true;
 }
 
 bool Ledger::on(const BidDecided& decided) {

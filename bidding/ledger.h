@@ -26,6 +26,8 @@ struct BidView {
   OrderId order;
   std::optional<Joules> delivered;
   std::optional<Settlement> settlement;
+  std::optional<OwnersCredited> credited;
+  std::vector<Disagreement> disagreements;
 };
 
 namespace stage {
@@ -60,7 +62,12 @@ struct BidLife {
   Bid bid;
   Stage stage;
   std::vector<Fact> facts;  ///< all about this bid, oldest first
+  std::optional<OwnersCredited> credited = {};
+  std::vector<Disagreement> disagreements = {};  ///< at most kDisagreementsMax
 };
+
+/// A market that settles again and again must not fill a journal.
+inline constexpr std::size_t kDisagreementsMax = 16;
 
 /// Of the bid, or the gate passed, that a fact is about; nothing for prices.
 [[nodiscard]] std::optional<std::string> key_of(const Fact& fact);
@@ -96,6 +103,8 @@ class Ledger {
  private:
   static bool on(const PricesKnown&) { return false; }  // merged in apply()
   bool on(const GatePassed& passed);
+  bool on(const Disagreement& disagreement);
+  bool on(const OwnersCredited& credited);
   bool on(const BidDecided& decided);
   bool on(const BidAcknowledged& acknowledged);
   bool on(const AwardKnown& known);

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <cstdlib>
 #include <iterator>
 #include <tuple>
 #include <utility>
 
+#include "bidding/settlement.h"
 #include "config/limits.h"
 #include "config/planted_bug.h"
 
@@ -17,6 +20,7 @@ using std::chrono::days;
 
 constexpr auto kHistory = days{8};  ///< what the forecast needs: seven days, and a day of slack
 constexpr auto kForgetEvery = 1h;
+constexpr auto kReceiptsPoll = 5min;
 
 // Patience with the market, in protocol time.
 constexpr Duration kAnswerMax = 30s;  ///< an adapter answers far sooner; then the call is lost
@@ -88,7 +92,10 @@ Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& fact
     const bool lost = planted(Bug::kBidForgotten) && as<PricesKnown>(fact) == nullptr;
     if (!lost) (void)ledger_.apply(fact);
   }
-  for (const auto& [key, life] : ledger_.bids()) reset_timer(life);
+  for (const auto& [key, life] : ledger_.bids()) {
+    reset_timer(life);
+    if (life.credited) keep_rate(*life.credited);
+  }
 }
 
 void Workflow::answered(const Now& now, const MarketAnswer& answer) {
@@ -108,10 +115,11 @@ void Workflow::advance(const Now& now, const PlantState& plant) {
     decide_gates(now, plant);
   }
   advance_bids(now, plant);
+  if (look_at_receipts_at_ <= now.market) look_at_receipts(now, plant);
 }
 
 MarketTime Workflow::next_deadline() const {
-  MarketTime due = forget_at_;
+  MarketTime due = std::min(forget_at_, look_at_receipts_at_);
   for (const auto& [key, timer] : timers_) due = std::min(due, timer.due);
   if (!options_.enabled) return due;
   due = std::min({due, fetch_prices_.due, fetch_gates_.due});
@@ -225,7 +233,14 @@ void Workflow::on(const Now& now, const AwardsFetched& answer) {
 }
 
 void Workflow::on(const Now& now, const bidding::Settled& answer) {
-  record(now, SettlementKnown{answer.settlement});
+  const bool news = record(now, SettlementKnown{answer.settlement});
+  const auto it = ledger_.bids().find(answer.settlement.key);
+  if (it == ledger_.bids().end()) return;
+  if (news) return credit_owners(now, it->second);
+  // What was settled once stands; that it was settled otherwise again is known.
+  const auto* settled = std::get_if<stage::Settled>(&it->second.stage);
+  if (settled == nullptr) return;
+  for (auto& each : compare(settled->settlement, answer.settlement)) record(now, std::move(each));
 }
 
 void Workflow::on(const Now& now, const CallFailed& answer) {
@@ -347,6 +362,38 @@ void Workflow::ask_awards(const Now&) {
   }
   awards_asked_.insert(awards_asked_.end(), awards_due_.begin(), awards_due_.end());
   awards_due_.clear();
+}
+
+void Workflow::credit_owners(const Now& now, const BidLife& life) {
+  const auto& [delivered, settlement] = std::get<stage::Settled>(life.stage);
+  const auto& [award, order] = delivered.scheduled;
+  for (auto& each : compare(award, delivered.measured, settlement)) record(now, std::move(each));
+  const Joules receipts = delivered.measured.delivery.delivered;
+  const Price rate = owner_rate(settlement, award, receipts, options_.owner_share_permille);
+  const OwnersCredited credited{settlement.key, order, receipts, rate, worth(receipts, rate)};
+  if (record(now, credited)) keep_rate(credited);
+}
+
+/// Sites that were away when it was settled come back with receipts of their own.
+void Workflow::look_at_receipts(const Now& now, const PlantState& plant) {
+  look_at_receipts_at_ = now.market + kReceiptsPoll;
+  std::vector<Disagreement> news;
+  for (const auto& [key, life] : ledger_.bids()) {
+    if (!life.credited) continue;
+    const auto now_known = plant.delivered.find(life.credited->order);
+    if (now_known == plant.delivered.end()) continue;
+    const std::int64_t settled = life.credited->receipts.count;
+    const std::int64_t known = now_known->second.count;
+    if (std::abs(known - settled) >= kJoulesPerWattHour) {
+      news.push_back({key, "receipts_j", settled, known});
+    }
+  }
+  for (auto& each : news) record(now, std::move(each));
+}
+
+void Workflow::keep_rate(const OwnersCredited& credited) {
+  owner_rates_.emplace(credited.order, credited.per_mwh);
+  if (owner_rates_.size() > limits::kReceiptsOfPlant) owner_rates_.erase(owner_rates_.begin());
 }
 
 // --- bookkeeping -----------------------------------------------------------------------------

@@ -39,6 +39,7 @@ struct WorkflowOptions {
   Duration decide_before = std::chrono::minutes{2};   ///< market time before a gate closes
   Duration settle_after = std::chrono::minutes{3};    ///< market time after delivery ended
   Duration receipts_wait = std::chrono::minutes{10};  ///< market time more, while none is known
+  std::int32_t owner_share_permille = 1000;           ///< of what is earned after penalties
   Duration horizon = std::chrono::hours{24};  ///< market time from a gate on: what competes with it
 };
 
@@ -94,6 +95,8 @@ class Workflow {
   [[nodiscard]] std::vector<BidView> bids() const;
   [[nodiscard]] const std::map<MarketTime, PricePoint>& prices() const;
   [[nodiscard]] const std::vector<Gate>& gates() const;
+  /// What the owners are paid for each MWh, of the newest orders that were settled.
+  [[nodiscard]] const std::map<OrderId, Price>& owner_rates() const { return owner_rates_; }
   /// The facts behind one bid, oldest first; the first holds the forecast and the curve.
   [[nodiscard]] std::optional<std::vector<Fact>> trace(const std::string& key) const;
 
@@ -131,6 +134,9 @@ class Workflow {
   void measure(const Now& now, const PlantState& plant, const stage::Scheduled& scheduled,
                Timer& timer);
   void ask_awards(const Now& now);
+  void credit_owners(const Now& now, const BidLife& life);
+  void look_at_receipts(const Now& now, const PlantState& plant);
+  void keep_rate(const OwnersCredited& credited);
   void forget(const Now& now);
 
   WorkflowOptions options_;
@@ -143,6 +149,8 @@ class Workflow {
   std::vector<std::string> awards_due_;    // to be asked for at the end of this step
   std::vector<std::string> awards_asked_;  // not yet answered
   MarketTime forget_at_{};
+  MarketTime look_at_receipts_at_{};
+  std::map<OrderId, Price> owner_rates_;  // at most limits::kReceiptsOfPlant
   WorkflowEffects effects_;
 };
 

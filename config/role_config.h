@@ -190,9 +190,10 @@ struct CapacityConfig {
 
 /// [market]: where the root bids.
 struct MarketConfig {
-  std::string url;                    ///< "http://host:port" or "https://..."
-  Price price_min{0};                 ///< never bid below
-  std::int32_t firm_permille = 1000;  ///< share of the firm capacity that is offered
+  std::string url;                           ///< "http://host:port" or "https://..."
+  Price price_min{0};                        ///< never bid below
+  std::int32_t firm_permille = 1000;         ///< share of the firm capacity that is offered
+  std::int32_t owner_share_permille = 1000;  ///< of what is earned after penalties
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 

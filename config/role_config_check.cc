@@ -340,6 +340,7 @@ void Checker::market(const MarketConfig& market) {
     add("market.price_min", "is out of range", "-1000000 to 1000000 per MWh");
   }
   percentage("market.firm_pct", market.firm_permille, 1);
+  percentage("market.owner_share_pct", market.owner_share_permille, 0);
 }
 
 void Checker::time(const TimeConfig& time) {

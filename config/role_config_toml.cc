@@ -224,6 +224,7 @@ void read(TomlSection section, MarketConfig& into) {
   section.take_required("url", into.url, kHint);
   section.take_scaled("price_min", 1'000'000, into.price_min.count);
   section.take_pct("firm_pct", into.firm_permille);
+  section.take_pct("owner_share_pct", into.owner_share_permille);
   section.finish();
 }
 

@@ -102,11 +102,11 @@ void Children::dispatch(const Now& now, NodeId child, Dispatch order) {
   effects_.send.push_back({found->second.connection, order});
 }
 
-void Children::tell(const Now& now, NodeId child, const ValueSignal& signal) {
+void Children::tell(const Now& now, NodeId child, Message message) {
   now_ = now.protocol;
   const auto found = children_.find(child);
   if (found == children_.end() || !found->second.attached) return;
-  effects_.send.push_back({found->second.connection, signal});
+  effects_.send.push_back({found->second.connection, std::move(message)});
 }
 
 std::map<NodeId, Session> Children::attached() const {

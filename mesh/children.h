@@ -188,7 +188,7 @@ class Children {
   void dispatch(const Now& now, NodeId child, Dispatch order);
 
   /// To one child; nothing is sent to a child that is not attached.
-  void tell(const Now& now, NodeId child, const ValueSignal& signal);
+  void tell(const Now& now, NodeId child, Message message);
 
   /// Takes nobody in, and asks everybody attached to find another parent, a few at a time and
   /// again and again; who finds none stays, counted and dispatched as ever.

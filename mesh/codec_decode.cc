@@ -66,6 +66,10 @@ Receipt get(wire::Receipt::Reader in) {
   return {{in.getOrder()}, {in.getDeliveredJ()}};
 }
 
+OwnerRate get(wire::OwnerRate::Reader in) {
+  return {{in.getOrder()}, {in.getPerMwh()}};
+}
+
 Joules get(std::int64_t joules) {
   return {joules};
 }
@@ -342,6 +346,10 @@ ValueSignal get(wire::ValueSignal::Reader in) {
           .values = get_counts<Price>(in.getValues())};
 }
 
+OwnerRates get(wire::OwnerRates::Reader in) {
+  return {get_list<OwnerRate>(in.getRates(), limits::kReceiptsOfPlant, "too many rates")};
+}
+
 PlannedLoad get(wire::PlannedLoad::Reader in) {
   return {.head = get(in.getHead()),
           .round = in.getRound(),
@@ -416,6 +424,8 @@ Message get(wire::Frame::Reader frame) {
       return get(frame.getValueSignal());
     case wire::Frame::PLANNED_LOAD:
       return get(frame.getPlannedLoad());
+    case wire::Frame::OWNER_RATES:
+      return get(frame.getOwnerRates());
   }
   throw Refused{"unknown kind of message"};
 }

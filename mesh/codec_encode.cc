@@ -47,6 +47,11 @@ void put(const Attachment& one, wire::Attachment::Builder out) {
   out.setSettled(one.settled);
 }
 
+void put(const OwnerRate& rate, wire::OwnerRate::Builder out) {
+  out.setOrder(rate.order.value);
+  out.setPerMwh(rate.per_mwh.count);
+}
+
 void put(const Receipt& receipt, wire::Receipt::Builder out) {
   out.setOrder(receipt.order.value);
   out.setDeliveredJ(receipt.delivered.count);
@@ -317,6 +322,11 @@ void put(const ValueSignal& m, wire::Frame::Builder frame) {
   out.setWaitMs(m.wait.count());
   out.setPerKw(m.per_kw.count);
   put_counts(m.values, [&](unsigned n) { return out.initValues(n); });
+}
+
+void put(const OwnerRates& m, wire::Frame::Builder frame) {
+  auto out = frame.initOwnerRates();
+  put_list(m.rates, [&](unsigned n) { return out.initRates(n); });
 }
 
 void put(const PlannedLoad& m, wire::Frame::Builder frame) {

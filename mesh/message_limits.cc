@@ -289,6 +289,15 @@ void check(Limits& l, const ValueSignal& m) {
   l.require(m.until <= end, "holds beyond its last slot");
 }
 
+void check(Limits& l, const OwnerRates& m) {
+  l.require(m.rates.size() <= limits::kReceiptsOfPlant, "too many rates");
+  for (std::size_t i = 0; i < m.rates.size(); ++i) {
+    const OwnerRate& rate = m.rates[i];
+    l.require(i == 0 || m.rates[i - 1].order < rate.order, "orders do not rise");
+    l.require(rate.per_mwh >= Price{0} && rate.per_mwh <= limits::kPriceMax, "rate out of range");
+  }
+}
+
 void check(Limits& l, const PlannedLoad& m) {
   l.require(m.net_load.size() <= limits::kValueSlotsMax, "too many slots");
   const std::int64_t homes = std::int64_t{m.homes} + m.fixed;

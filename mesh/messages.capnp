@@ -31,6 +31,7 @@ struct Frame {
     unload @17 :Unload;
     valueSignal @18 :ValueSignal;
     plannedLoad @19 :PlannedLoad;
+    ownerRates @20 :OwnerRates;
   }
 }
 
@@ -317,6 +318,15 @@ struct PlannedLoad {
   fixed @3 :UInt32;
   netLoadW @4 :List(Int64);
   paid @5 :Int64;           # micro-units
+}
+
+struct OwnerRate {          # micro-units per MWh
+  order @0 :UInt64;
+  perMwh @1 :Int64;
+}
+
+struct OwnerRates {
+  rates @0 :List(OwnerRate);
 }
 
 struct Nodes {

@@ -341,6 +341,20 @@ struct ValueSignal {
   friend bool operator==(const ValueSignal&, const ValueSignal&) = default;
 };
 
+/// What owners are paid for each MWh that their own receipt of one order says.
+struct OwnerRate {
+  OrderId order;
+  Price per_mwh;  ///< >= 0
+  friend bool operator==(const OwnerRate&, const OwnerRate&) = default;
+};
+
+/// Of the newest orders that were settled, rising by order. Passed on as it is. The first rate that
+/// is heard of an order counts.
+struct OwnerRates {
+  std::vector<OwnerRate> rates;
+  friend bool operator==(const OwnerRates&, const OwnerRates&) = default;
+};
+
 // --- between roots ---------------------------------------------------------------------------
 // A root opens a link to each other root, says Hello, then Follow; the other answers down the same
 // link. What it means: daemon/node/journal.h.
@@ -384,6 +398,6 @@ struct JournalPart {
 
 using Message = std::variant<Probe, ProbeAck, Hello, HelloAck, HelloNak, Report, Beacon, Dispatch,
                              DispatchAck, Evict, Cleared, Bye, Redirect, Follow, Lead, JournalPart,
-                             Unload, ValueSignal, PlannedLoad>;
+                             Unload, ValueSignal, PlannedLoad, OwnerRates>;
 
 }  // namespace vpp::mesh

@@ -31,7 +31,8 @@ Lane lane_of(const Message& message) {
   if (std::holds_alternative<Dispatch>(message)) return Lane::kShare;
   const bool can_wait = std::holds_alternative<JournalPart>(message) ||
                         std::holds_alternative<ValueSignal>(message) ||
-                        std::holds_alternative<PlannedLoad>(message);
+                        std::holds_alternative<PlannedLoad>(message) ||
+                        std::holds_alternative<OwnerRates>(message);
   if (can_wait) return Lane::kBackfill;
   const bool live =
       std::holds_alternative<Report>(message) || std::holds_alternative<Beacon>(message);

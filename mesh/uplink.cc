@@ -372,7 +372,8 @@ void Uplink::on_parent(const Now& now, const FromParent& event) {
                             std::holds_alternative<Evict>(event.message) ||
                             std::holds_alternative<Cleared>(event.message) ||
                             std::holds_alternative<Unload>(event.message) ||
-                            std::holds_alternative<ValueSignal>(event.message);
+                            std::holds_alternative<ValueSignal>(event.message) ||
+                            std::holds_alternative<OwnerRates>(event.message);
   if (for_the_node) effects_.deliver.push_back(event.message);
 }
 

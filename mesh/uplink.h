@@ -140,8 +140,8 @@ struct UplinkEffects {
   std::vector<LinkId> close;
   std::vector<OpenLink> open;
   std::vector<SendUp> send;
-  /// Dispatch, Evict, Cleared, Unload, ValueSignal, HelloAck of the present parent; after a move
-  /// also a Dispatch of the former one, as long as that counts this node.
+  /// Dispatch, Evict, Cleared, Unload, ValueSignal, OwnerRates, HelloAck of the present parent;
+  /// after a move also a Dispatch of the former one, as long as that counts this node.
   std::vector<Message> deliver;
   bool attachment_changed = false;
   bool path_changed = false;

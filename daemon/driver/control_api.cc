@@ -47,7 +47,7 @@ const std::map<std::string_view, Document>& documents() {
       {"/v1/status", status_document},     {"/v1/tree", tree_document},
       {"/v1/nodes", nodes_document},       {"/v1/capacity", capacity_document},
       {"/v1/programs", programs_document}, {"/v1/drain", drain_document},
-      {"/v1/values", values_document}};
+      {"/v1/values", values_document},     {"/v1/settlement", settlement_document}};
   return kAll;
 }
 const std::map<std::string_view, Document>& root_documents() {

@@ -25,6 +25,7 @@ namespace vpp::driver {
 /// subscribed to.
 [[nodiscard]] std::string programs_document(const Snapshot& snapshot);
 [[nodiscard]] std::string values_document(const Snapshot& snapshot);
+[[nodiscard]] std::string settlement_document(const Snapshot& snapshot);
 [[nodiscard]] std::string capacity_document(const Snapshot& snapshot);
 [[nodiscard]] std::string config_document(std::string_view file, std::string_view toml);
 

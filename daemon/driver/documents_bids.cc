@@ -37,6 +37,12 @@ Json bid_part(const bidding::BidView& view) {
                          {"revenue", money(view.settlement->revenue.count)},
                          {"penalty", money(view.settlement->penalty.count)}};
   }
+  if (view.credited) {
+    out["owners"] = {{"receipts_wh", watt_hours(view.credited->receipts)},
+                     {"per_mwh", money(view.credited->per_mwh.count)},
+                     {"paid", money(view.credited->paid.count)}};
+  }
+  out["disagreements"] = view.disagreements.size();
   return out;
 }
 

@@ -128,6 +128,20 @@ Json to_document(const node::OptOuts& record) {
   return {{"programs", std::move(programs)}};
 }
 
+Json to_document(const node::OwnerAccount& account) {
+  Json newest = Json::array();
+  for (const node::OwnerPayment& each : account.newest) {
+    newest.push_back({{"order", each.order.value},
+                      {"delivered_j", each.delivered.count},
+                      {"per_mwh_micro", each.per_mwh.count},
+                      {"paid_micro", each.paid.count}});
+  }
+  return {{"orders", account.orders},
+          {"delivered_j", account.delivered.count},
+          {"paid_micro", account.paid.count},
+          {"newest", std::move(newest)}};
+}
+
 Json to_document(const node::ValueAccount& account) {
   return {{"alone", account.alone.count},
           {"bill", account.bill.count},
@@ -155,6 +169,20 @@ node::SiteAccounts accounts_of(const Json& document) {
   for (const Json& each : document.at("accounts")) {
     out.accounts.push_back(
         {{whole<std::uint64_t>(each, "order")}, {whole<std::int64_t>(each, "delivered_j")}});
+  }
+  return out;
+}
+
+node::OwnerAccount owner_account_of(const Json& document) {
+  node::OwnerAccount out{.orders = whole<std::int64_t>(document, "orders"),
+                         .delivered = {whole<std::int64_t>(document, "delivered_j")},
+                         .paid = {whole<std::int64_t>(document, "paid_micro")},
+                         .newest = {}};
+  for (const Json& each : document.at("newest")) {
+    out.newest.push_back({{whole<std::uint64_t>(each, "order")},
+                          {whole<std::int64_t>(each, "delivered_j")},
+                          {whole<std::int64_t>(each, "per_mwh_micro")},
+                          {whole<std::int64_t>(each, "paid_micro")}});
   }
   return out;
 }
@@ -253,6 +281,8 @@ node::Record record_of(RecordKind kind, const Json& document) {
       return learned_load_of(document);
     case RecordKind::kValueAccount:
       return value_account_of(document);
+    case RecordKind::kOwnerAccount:
+      return owner_account_of(document);
     case RecordKind::kFact:
       break;
   }
@@ -271,6 +301,7 @@ static_assert(std::is_same_v<std::variant_alternative_t<8, node::Record>, node::
 static_assert(std::is_same_v<std::variant_alternative_t<9, node::Record>, node::OptOuts>);
 static_assert(std::is_same_v<std::variant_alternative_t<10, node::Record>, node::LearnedLoad>);
 static_assert(std::is_same_v<std::variant_alternative_t<11, node::Record>, node::ValueAccount>);
+static_assert(std::is_same_v<std::variant_alternative_t<12, node::Record>, node::OwnerAccount>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 
 std::string to_json(const node::Record& record) {

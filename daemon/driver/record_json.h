@@ -23,7 +23,8 @@ enum class RecordKind : std::uint8_t {
   kAccounts,
   kOptOuts,
   kLearnedLoad,
-  kValueAccount
+  kValueAccount,
+  kOwnerAccount
 };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);

@@ -43,6 +43,7 @@ std::optional<RecordKind> kind_of_key(std::string_view key) {
   if (key == "opt-outs") return RecordKind::kOptOuts;
   if (key == "load") return RecordKind::kLearnedLoad;
   if (key == "value-account") return RecordKind::kValueAccount;
+  if (key == "owner-account") return RecordKind::kOwnerAccount;
   if (key.starts_with(kOrderPrefix)) return RecordKind::kOrder;
   if (key.starts_with(kFactPrefix)) return RecordKind::kFact;
   return std::nullopt;
@@ -59,6 +60,7 @@ void take(node::Recovered& all, node::Record record) {
     void operator()(node::OptOuts&& r) const { to.opt_outs = std::move(r); }
     void operator()(const node::LearnedLoad& r) const { to.load = r; }
     void operator()(const node::ValueAccount& r) const { to.values = r; }
+    void operator()(node::OwnerAccount&& r) const { to.owner = std::move(r); }
     void operator()(aggregation::Order&& r) const { to.orders.push_back(std::move(r)); }
     void operator()(const node::JournalHead& r) const { to.journal = r; }
     void operator()(const node::JournalCleared& /*r*/) const {}
@@ -94,6 +96,8 @@ std::string key_of(const node::Record& record, std::uint64_t& fact) {
       return "load";
     case RecordKind::kValueAccount:
       return "value-account";
+    case RecordKind::kOwnerAccount:
+      return "owner-account";
     case RecordKind::kOrder:
       return numbered(kOrderPrefix, std::get<aggregation::Order>(record).id.value);
     case RecordKind::kJournal:

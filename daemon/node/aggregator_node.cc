@@ -114,6 +114,7 @@ void AggregatorNode::on_parent_message(const Now& now, const mesh::Message& mess
   if (const auto* signal = std::get_if<mesh::ValueSignal>(&message)) {
     values_.heard(corrected(now), *signal);
   }
+  if (const auto* told = std::get_if<mesh::OwnerRates>(&message)) owner_rates_.add(told->rates);
 }
 
 void AggregatorNode::on_dispatch(const Now& now, const mesh::Dispatch& dispatch) {
@@ -262,6 +263,7 @@ void AggregatorNode::collect(const Now& now) {
   }
   mesh::ChildrenEffects down = group_.children().take_effects();
   collect_values(now, down);
+  owner_rates_.collect(corrected(now), group_.children(), down);
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
     if (group_.acknowledged(down.ack_from[i], down.acks[i])) {
       uplink_.acknowledge({down.acks[i].order, down.acks[i].tick, true});
@@ -305,6 +307,7 @@ NodeStatus AggregatorNode::status(const Now& now) const {
   fill_uplink(out, uplink_, now);
   group_.fill(out, out.now);
   out.values = values_.status();
+  out.owner_rates = owner_rates_.rates();
   for (const auto& [scope, told] : told_) {
     const mesh::Dispatch& order = told.order;
     if (!order.share || order.until <= out.now.market) continue;

@@ -11,6 +11,7 @@
 #include <map>
 
 #include "daemon/node/group.h"
+#include "daemon/node/owner_rates.h"
 #include "daemon/node/peak.h"
 #include "daemon/node/role_node.h"
 #include "daemon/node/value_group.h"
@@ -54,6 +55,7 @@ class AggregatorNode final : public RoleNode {
   mesh::Uplink uplink_;
   Group group_;
   ValueGroup values_;
+  OwnerRates owner_rates_;
   OrderFences fences_;
   std::map<Scope, Told> told_;  ///< without those released or never asked
   std::optional<Peak> peak_;

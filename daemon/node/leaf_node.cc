@@ -55,6 +55,7 @@ LeafNode::LeafNode(const NodeOptions& options, Rng rng, const Recovered& recover
       fences_{planted(Bug::kFenceNotRecovered) ? std::nullopt : recovered.fence},
       subscriptions_{options.subscriptions, options.groups, recovered.opt_outs},
       values_{options.follows, recovered.load.slots, recovered.values},
+      owner_{recovered.owner},
       kept_{recovered.site} {}
 
 void LeafNode::step(const Now& now, const Event& event) {
@@ -102,6 +103,7 @@ void LeafNode::on_site(const Now& now, const device::SiteStatus& status) {
   keep_accounts(now, status);
   site_ = status;
   values_.seen(corrected(now), status);
+  be_paid();
   uplink_.set_dispatch_active(status.order != kNoOrder);
   if (!reported_ || worth_telling(status, *reported_)) {
     const bool usable_changed = !reported_ || status.stale != reported_->stale;
@@ -369,6 +371,10 @@ void LeafNode::collect(const Now& now) {
     if (const auto* signal = std::get_if<mesh::ValueSignal>(&message)) {
       uplink_.answer(values_.answer(corrected(now), *signal));
     }
+    if (const auto* told = std::get_if<mesh::OwnerRates>(&message)) {
+      owner_rates_.add(told->rates);
+      be_paid();
+    }
   }
   collect_values(now);
   if (up.attachment_changed && uplink_.attached()) report(now);
@@ -383,6 +389,13 @@ void LeafNode::collect(const Now& now) {
     append(effects_.close, batch->close);
     append(effects_.open, batch->open);
     append(effects_.up, batch->send);
+  }
+}
+
+void LeafNode::be_paid() {
+  if (!site_) return;
+  if (pay(owner_, owner_rates_.rates(), site_->accounts, site_->order)) {
+    effects_.persist.emplace_back(owner_);
   }
 }
 
@@ -406,6 +419,8 @@ NodeStatus LeafNode::status(const Now& now) const {
   out.site = site_;
   out.told = told_;
   out.follows = values_.status(out.now);
+  out.owner = owner_;
+  out.owner_rates = owner_rates_.rates();
   out.subscriptions = subscriptions_.programs();
   out.groups = subscriptions_.groups();
   out.opt_outs = subscriptions_.opt_outs(out.now.market).programs;

@@ -9,6 +9,8 @@
 #include <optional>
 #include <string>
 
+#include "daemon/node/owner_account.h"
+#include "daemon/node/owner_rates.h"
 #include "daemon/node/role_node.h"
 #include "daemon/node/scoped.h"
 #include "daemon/node/subscriptions.h"
@@ -48,6 +50,7 @@ class LeafNode final : public RoleNode {
   [[nodiscard]] Duration gather() const;
   void collect(const Now& now);
   void collect_values(const Now& now);
+  void be_paid();
 
   NodeOptions options_;
   mesh::Uplink uplink_;
@@ -64,6 +67,8 @@ class LeafNode final : public RoleNode {
   Allegiance allegiance_;
   Subscriptions subscriptions_;
   ValueHome values_;
+  OwnerAccount owner_;  ///< durable
+  OwnerRates owner_rates_;
   std::optional<Serving> serving_;
   SiteInstruction told_;             ///< the newest
   std::map<OrderId, Scope> scopes_;  ///< of the newest orders carried out

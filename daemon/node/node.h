@@ -23,6 +23,7 @@
 #include "config/scope.h"
 #include "config/service.h"
 #include "config/time.h"
+#include "daemon/node/owner_account.h"
 #include "daemon/node/peak.h"
 #include "daemon/node/reliability.h"
 #include "daemon/node/root_lease.h"
@@ -140,7 +141,7 @@ struct LearnedLoad {
 /// A batch is durable as a whole or not at all.
 using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
                             bidding::Fact, DrainRecord, JournalHead, JournalCleared, SiteAccounts,
-                            OptOuts, LearnedLoad, ValueAccount>;
+                            OptOuts, LearnedLoad, ValueAccount, OwnerAccount>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -155,6 +156,7 @@ struct Recovered {
   OptOuts opt_outs;
   LearnedLoad load;
   ValueAccount values;
+  OwnerAccount owner;
 };
 
 // --- events ----------------------------------------------------------------------------------
@@ -325,6 +327,8 @@ struct NodeStatus {
   std::vector<OptOut> opt_outs;             ///< leaf: those that hold now
   SiteInstruction told;                     ///< leaf: the newest
   std::optional<ValueHomeStatus> follows;   ///< leaf whose owner follows value signals
+  OwnerAccount owner;                       ///< leaf: what its owner was paid for orders
+  std::map<OrderId, Price> owner_rates;     ///< of the newest settled orders; all roles
   std::optional<ValueGroupStatus> values;   ///< root and aggregator: the newest signal
   std::vector<mesh::ChildView> children;
   /// Root and aggregator: every node known below; nothing when there are more than kLocatedShown.

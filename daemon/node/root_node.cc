@@ -406,6 +406,7 @@ Instant RootNode::activated_at(OrderId order) const {
 void RootNode::collect_children(const Now& now) {
   mesh::ChildrenEffects down = group_.children().take_effects();
   refuse_plans(values_.collect(now, group_.children(), down).refused);
+  owner_rates_.collect(now, group_.children(), down);
   for (std::size_t i = 0; i < down.acks.size(); ++i) {
     if (group_.acknowledged(down.ack_from[i], down.acks[i])) {
       notice(Severity::kInfo, "VPP_ORDER_ACKNOWLEDGED",
@@ -438,6 +439,7 @@ NodeStatus RootNode::status(const Now& now) const {
   out.root = root_status(now);
   group_.fill(out, now);
   out.values = values_.status();
+  out.owner_rates = owner_rates_.rates();
   for (const auto& [scope, active] : active_) {
     const aggregation::Order& order = active.order;
     out.in_force.push_back({order.id, scope, order.service, power_of(now, order), order.until});

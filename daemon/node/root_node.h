@@ -22,6 +22,7 @@
 #include "bidding/workflow.h"
 #include "daemon/node/group.h"
 #include "daemon/node/journal.h"
+#include "daemon/node/owner_rates.h"
 #include "daemon/node/role_node.h"
 #include "daemon/node/root_lease.h"
 #include "daemon/node/root_peers.h"
@@ -96,6 +97,7 @@ class RootNode final : public RoleNode {
   void book_new(const Now& now, const aggregation::Order& order);
   void hold(const Now& now, std::variant<bidding::MarketCall, Reply> what);
   void let_go(const Now& now);
+  void tell_owner_rates();
   void give_up_held(const Now& now);
   void collect_journal(const Now& now);
   void collect_peers(const Now& now);
@@ -108,6 +110,7 @@ class RootNode final : public RoleNode {
   RootPeers peers_;
   Group group_;
   ValueGroup values_;
+  OwnerRates owner_rates_;
   std::optional<std::uint64_t> term_;  ///< nothing: does not lead
   aggregation::OrderBook orders_;
   bidding::Workflow workflow_;

@@ -154,10 +154,18 @@ void RootNode::let_go(const Now& now) {
     }
     held_.pop_front();
   }
+  if (journal_.serves() && journal_.committed() >= journal_.held().length) tell_owner_rates();
   if (!effects_.market.empty()) effects_.market_until = lease_.leads_until();
   const std::size_t waiting = booked_.size();
   std::erase_if(booked_, [&](const auto& b) { return b.second <= journal_.committed(); });
   if (booked_.size() < waiting) tick(now);
+}
+
+/// Another leader must not make another rate of an order: so once standbys hold it.
+void RootNode::tell_owner_rates() {
+  std::vector<mesh::OwnerRate> rates;
+  for (const auto& [order, rate] : workflow_.owner_rates()) rates.push_back({order, rate});
+  owner_rates_.add(rates);
 }
 
 /// Nobody acknowledges: operators are told after a while, the market is asked again later.

@@ -75,8 +75,12 @@ struct Maker {
             {text(), Joules{whole()}, Joules{whole()}, Amount{whole()}, Amount{whole()}}};
       case 7:
         return BidAdopted{bid()};
-      default:
+      case 8:
         return GatePassed{text(), gate(), text()};
+      case 9:
+        return Disagreement{text(), text(), whole(), whole()};
+      default:
+        return OwnersCredited{text(), OrderId{rng.next()}, {whole()}, {whole()}, {whole()}};
     }
   }
 };

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "aggregation/duration_curve.h"
+#include "bidding/settlement.h"
 #include "bidding/workflow.h"
 
 namespace vpp::bidding::test {
@@ -102,8 +103,8 @@ struct FakeMarket {
     }
     const Joules awarded{award.power.count * ((award.gate.until - award.gate.from) / 1s)};
     const auto [it, fresh] = settlements.try_emplace(
-        c.delivery.key,
-        Settlement{c.delivery.key, awarded, c.delivery.delivered, Amount{7}, Amount{0}});
+        c.delivery.key, Settlement{c.delivery.key, awarded, c.delivery.delivered,
+                                   worth(awarded, award.clearing), Amount{0}});
     if (!fresh && it->second.delivered != c.delivery.delivered) ++other_delivery;
     return Settled{it->second};
   }
@@ -116,6 +117,7 @@ struct FakePlant {
   std::map<std::string, OrderId> book;  ///< durable
   std::map<OrderId, OrderWanted> orders;
   bool receipts = true;
+  std::map<OrderId, Joules> late;  ///< receipts of sites that were away
 
   OrderId add(const OrderWanted& wanted) {
     const auto [it, fresh] = book.try_emplace(wanted.key, OrderId{book.size() + 1});
@@ -130,6 +132,7 @@ struct FakePlant {
       if (!receipts || now < order.from || now > order.until + 1h) continue;
       const auto end = std::clamp(now, order.from, order.until);
       state.delivered[id] = Joules{order.power.count * ((end - order.from) / 1s)};
+      if (const auto more = late.find(id); more != late.end()) state.delivered[id] += more->second;
     }
     return state;
   }

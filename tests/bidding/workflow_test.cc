@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bidding/compaction.h"
+#include "bidding/settlement.h"
 #include "config/rng.h"
 #include "tests/bidding/fake_market.h"
 
@@ -315,6 +316,61 @@ TEST_CASE("a delivery is reported once its receipts had time to come, durable fi
     bench.advance_to(kGate.until + 5min);
     bench.plant.receipts = true;
     CHECK(count_of<DeliveryMeasured>(bench.advance_to(kGate.until + 7min).persist) == 1);
+  }
+}
+
+TEST_CASE("what was settled is shared out, and what is disagreed on is a fact, once",
+          "[bidding][workflow][settlement]") {
+  WorkflowOptions options;
+  options.owner_share_permille = 800;
+  Bench bench{options};
+  const Award award = bench.win();
+  bench.answer(AwardsFetched{{award}});
+  OrderId order;
+  for (const auto& wanted : bench.workflow.take_effects().orders) {
+    order = bench.plant.add(wanted);
+    bench.workflow.scheduled(bench.now(), wanted.key, order);
+  }
+  (void)bench.advance_to(kGate.until + 3min);
+  const Joules delivered = bench.workflow.bids().front().delivered.value();
+  const Amount revenue = worth(awarded_energy(award), award.clearing);
+  const Settlement right{kKey, awarded_energy(award), delivered, revenue, Amount{0}};
+  const auto view = [&] { return bench.workflow.bids().front(); };
+
+  SECTION("as we know it") {
+    bench.answer(bidding::Settled{right});
+    REQUIRE(view().credited.has_value());
+    CHECK(view().disagreements.empty());
+    CHECK(view().credited->receipts == delivered);
+    CHECK(view().credited->per_mwh.count == award.clearing.count * 8 / 10);
+    CHECK(bench.workflow.owner_rates().at(order) == view().credited->per_mwh);
+    // The same after a restart, and another share does not change what was said.
+    std::vector<Fact> disk = Bench::history();
+    const auto trace = bench.workflow.trace(kKey).value();
+    disk.insert(disk.end(), trace.begin(), trace.end());
+    CHECK(Workflow{{}, disk}.owner_rates() == bench.workflow.owner_rates());
+  }
+  SECTION("with less energy, and then again with a penalty") {
+    Settlement other = right;
+    other.delivered = delivered - Joules{36'000};
+    bench.answer(bidding::Settled{other});
+    REQUIRE(view().disagreements.size() == 1);
+    CHECK(view().disagreements[0].about == "delivered_j");
+    other.penalty = Amount{1'000};
+    for (int again = 0; again < 3; ++again) bench.answer(bidding::Settled{other});
+    REQUIRE(view().disagreements.size() == 2);
+    CHECK(view().disagreements[1].about == "settled_again_penalty_micro");
+    CHECK(view().settlement->penalty == Amount{0});  // the first stands
+  }
+  SECTION("a site comes back with a receipt of its own") {
+    bench.answer(bidding::Settled{right});
+    (void)bench.workflow.take_effects();
+    bench.plant.late[order] = Joules{7'200};
+    const auto effects = bench.advance_to(kGate.until + 20min);
+    REQUIRE(count_of<Disagreement>(effects.persist) == 1);
+    CHECK(view().disagreements[0] ==
+          Disagreement{kKey, "receipts_j", delivered.count, delivered.count + 7'200});
+    CHECK(count_of<Disagreement>(bench.advance_to(kGate.until + 30min).persist) == 0);
   }
 }
 

@@ -23,6 +23,8 @@ TEST_CASE("every document carries schema and kind", "[driver][documents]") {
       {capacity_document(root), "capacity"},
       {programs_document(root), "programs"},
       {values_document(root), "values"},
+      {settlement_document(root), "settlement"},
+      {replay_document({}, kEndOfTime), "replay"},
       {config_document("f", "t"), "config"},
       {orders_document(root), "orders"},
       {order_document(root, OrderId{7}).value(), "order"},
@@ -358,6 +360,38 @@ TEST_CASE("a bid shows its price and the facts behind it", "[driver][documents]"
   CHECK(bid["bid"]["award"].is_null());
   CHECK(bid["trace"].size() == 1);
   CHECK_FALSE(bid_document(root, "bid-2", {}).has_value());
+}
+
+TEST_CASE("a settlement is told by order, by program and by child, with what is disagreed on",
+          "[driver][documents]") {
+  auto root = test::root_snapshot();
+  auto& bid = root.status.bids.at(0);
+  bid.order = {7};
+  bid.settlement = bidding::Settlement{
+      bid.bid.key, to_joules(WattHours{2'000}), to_joules(WattHours{1'500}), {180'000}, {50'000}};
+  bid.credited = bidding::OwnersCredited{
+      bid.bid.key, {7}, to_joules(WattHours{1'500}), {80'000'000}, {120'000}};
+  bid.disagreements = {{bid.bid.key, "delivered_j", 1, 2}};
+  root.status.owner_rates = {{{7}, {80'000'000}}};
+  auto& leaf = std::get<mesh::SiteSummary>(*root.status.children[1].summary);
+  leaf.receipts = {{{7}, to_joules(WattHours{500})}, {{8}, to_joules(WattHours{900})}};
+  const json told = json::parse(settlement_document(root));
+  REQUIRE(told["orders"].size() == 1);
+  CHECK(told["orders"][0]["shortfall_wh"] == 500);
+  CHECK(told["orders"][0]["plant"] == 0.01);
+  CHECK(told["orders"][0]["disagreements"][0]["about"] == "delivered_j");
+  REQUIRE(told["programs"].size() == 1);
+  CHECK(told["programs"][0]["owners"] == 0.12);
+  REQUIRE(told["children"].size() == 1);
+  CHECK(told["children"][0]["delivered_wh"] == 500);  // of the order that was settled alone
+  CHECK(told["children"][0]["earned"] == 0.04);
+
+  auto site = root;
+  site.status.role = Role::kLeaf;
+  site.status.owner = {3, to_joules(WattHours{700}), {56'000}, {}};
+  const json own = json::parse(settlement_document(site));
+  CHECK(own["owner"]["earned"] == 0.056);
+  CHECK_FALSE(own.contains("orders"));
 }
 
 TEST_CASE("a name that is no text is still shown", "[driver][documents]") {

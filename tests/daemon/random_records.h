@@ -100,9 +100,18 @@ inline node::ValueAccount random_value_account(Rng& rng) {
           .slots = static_cast<std::int64_t>(rng.below(1'000))};
 }
 
+inline node::OwnerAccount random_owner_account(Rng& rng) {
+  const auto number = [&] { return static_cast<std::int64_t>(rng.below(1U << 30U)); };
+  node::OwnerAccount out{number(), {number()}, {number()}, {}};
+  for (std::uint64_t i = rng.below(4); i > 0; --i) {
+    out.newest.push_back({{rng.next()}, {number()}, {number()}, {number()}});
+  }
+  return out;
+}
+
 inline node::Record random_record(Rng& rng) {
   if (rng.below(30) == 0) return node::JournalCleared{};
-  switch (rng.below(10)) {
+  switch (rng.below(11)) {
     case 0:
       return random_uplink(rng);
     case 1:
@@ -121,6 +130,8 @@ inline node::Record random_record(Rng& rng) {
       return random_load(rng);
     case 8:
       return random_value_account(rng);
+    case 9:
+      return random_owner_account(rng);
     default:
       return random_fact(rng);
   }

@@ -74,8 +74,8 @@ void require_equal(const node::Recovered& a, const node::Recovered& b) {
   auto store = Store::open({dir, kStoreBytesNode});
   if (!store) ::_exit(1);
   for (std::uint64_t i = 1;; ++i) {
-    const std::vector<node::Record> batch{node::Fence{1, i},
-                                          bidding::OrderScheduled{"bid-" + std::to_string(i), {i}}};
+    const std::vector<node::Record> batch{
+        node::Fence{1, i}, bidding::Fact{bidding::OrderScheduled{"bid-" + std::to_string(i), {i}}}};
     if (!(*store)->persist(batch)) ::_exit(1);
     if (::write(pipe_end, &i, sizeof i) != sizeof i) ::_exit(1);
   }

@@ -264,6 +264,7 @@ class Harness {
       case 5:
         return Probe{1};
       case 6:
+        if (input_.below(2) == 0) return OwnerRates{};
         return ValueSignal{};
       default:
         return Redirect{static_cast<RedirectReason>(input_.below(2)), any_alternates()};

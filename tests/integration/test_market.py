@@ -1,14 +1,20 @@
 """The root is killed around gates and resumes: no double bid, no forgotten award."""
 
+import subprocess
 import unittest
 
-from support import PlantCase, control, wait_until
+from support import BIN, PlantCase, control, wait_until
 
 
 class Market(PlantCase):
     @staticmethod
     def state(plant):
         return control.get_http(plant.market_port, "/v1/state")
+
+    @staticmethod
+    def vppctl(node, *arguments):
+        return subprocess.run([BIN / "vppctl", "--socket", node.socket, *arguments],
+                              capture_output=True, text=True, timeout=20, check=False)
 
     def restart_root(self, plant):
         plant.root.kill()
@@ -21,6 +27,48 @@ class Market(PlantCase):
         settlement = self.state(plant)["settlements"][0]
         self.assertGreater(settlement["awarded_wh"], 0)
         self.assertGreater(settlement["delivered_wh"], 0.95 * settlement["awarded_wh"])
+
+    def test_owners_are_paid_by_their_own_receipts_and_every_decision_comes_out_again(self):
+        plant = self.running_plant(market=True, leaves=4, aggregators=2)
+
+        def settled():
+            return [o for o in plant.root.get("/v1/settlement")["orders"] if o["receipts_wh"]]
+        order = wait_until(settled, 150, "a settlement with receipts", every=0.2)[0]
+        self.assertEqual(order["disagreements"], [])
+        self.assertAlmostEqual(order["receipts_wh"], order["settled_wh"], delta=1)
+
+        def payments():
+            paid = {}
+            for leaf in plant.leaves:
+                for each in leaf.get("/v1/settlement")["owner"]["newest"]:
+                    if each["order"] == order["order"]:
+                        paid[leaf.name] = each
+            return paid if sum(p["delivered_wh"] for p in paid.values()) > \
+                order["receipts_wh"] - 1 else None
+        paid = wait_until(payments, 30, "payments at the homes", every=0.2)
+        delivered = sum(each["delivered_wh"] for each in paid.values())
+        earned = sum(each["earned"] for each in paid.values())
+        self.assertAlmostEqual(delivered, order["receipts_wh"], delta=1)
+        self.assertLessEqual(earned, order["owners"] + 1e-9)
+        self.assertAlmostEqual(earned, order["owners"], delta=1e-5)
+
+        # A home keeps what it was paid over a restart, and is not paid twice.
+        leaf = next(each for each in plant.leaves if each.name in paid)
+        leaf.kill()
+        leaf.wait()
+        leaf.start()
+
+        def kept():
+            told = leaf.try_get("/v1/settlement") or {"owner": {"newest": []}}
+            return [each for each in told["owner"]["newest"]
+                    if each["order"] == order["order"]] or None
+        self.assertEqual(wait_until(kept, 30, "its account"), [paid[leaf.name]])
+
+        shown = self.vppctl(plant.root, "settlement")
+        self.assertIn("agreed", shown.stdout)
+        replay = self.vppctl(plant.root, "bids", "replay")
+        self.assertEqual(replay.returncode, 0, replay.stdout)
+        self.assertIn("0 differ", replay.stdout)
 
     def test_a_root_killed_again_and_again_bids_once_and_forgets_no_award(self):
         plant = self.running_plant(market=True, leaves=4, aggregators=1)

@@ -281,6 +281,16 @@ Follow follow(Rng& rng) {
   return {rng.next(), {rng.next(), rng.next()}, rng.next(), rng.next(), coin(rng)};
 }
 
+OwnerRates owner_rates(Rng& rng) {
+  OwnerRates m;
+  std::uint64_t order = 0;
+  for (std::size_t left = size(rng, limits::kReceiptsOfPlant); left > 0; --left) {
+    order += 1 + rng.below(1'000'000);
+    m.rates.push_back({{order}, {between(rng, 0, limits::kPriceMax.count)}});
+  }
+  return m;
+}
+
 JournalPart journal_part(Rng& rng) {
   JournalPart m{rng.next(), rng.next(), rng.next(), rng.next(), rng.next(), {}};
   for (std::size_t left = size(rng, 4); left > 0; --left) m.entries.push_back(bytes(rng, 3'000));
@@ -342,6 +352,7 @@ Kind make(Rng& rng) {
   if constexpr (std::is_same_v<Kind, Unload>) return {count(rng), alternates(rng)};
   if constexpr (std::is_same_v<Kind, ValueSignal>) return value_signal(rng);
   if constexpr (std::is_same_v<Kind, PlannedLoad>) return planned_load(rng);
+  if constexpr (std::is_same_v<Kind, OwnerRates>) return owner_rates(rng);
 }
 
 }  // namespace

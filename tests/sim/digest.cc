@@ -174,6 +174,12 @@ void feed(Digest& out, const mesh::PlannedLoad& m) {
   for (const Watts load : m.net_load) out.add(load.count);
   out.add(m.paid.count);
 }
+void feed(Digest& out, const mesh::OwnerRates& m) {
+  for (const mesh::OwnerRate& rate : m.rates) {
+    out.add(rate.order.value);
+    out.add(rate.per_mwh.count);
+  }
+}
 void feed(Digest& out, const mesh::Follow& m) {
   out.add(m.promised);
   out.add(m.held.term);

@@ -64,6 +64,7 @@ class Promises {
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::OptOuts& /*record*/) {}
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::LearnedLoad& /*record*/) {}
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::ValueAccount& /*record*/) {}
+  void check(WorldTime /*at*/, NodeIndex /*node*/, const node::OwnerAccount& /*record*/) {}
 
   const Roots& roots_;
   std::size_t copies_;

@@ -101,6 +101,13 @@ std::string text(const mesh::PlannedLoad& m) {
   return "PlannedLoad round=" + to_string(m.round) + " homes=" + to_string(m.homes) + "+" +
          to_string(m.fixed);
 }
+std::string text(const mesh::OwnerRates& m) {
+  std::string out = "OwnerRates";
+  for (const auto& rate : m.rates) {
+    out += " " + to_string(rate.order.value) + "=" + to_string(rate.per_mwh.count);
+  }
+  return out;
+}
 std::string text(const mesh::Follow& m) {
   return "Follow promised=" + to_string(m.promised) + " held=" + to_string(m.held.term) + "/" +
          to_string(m.held.length) + (m.fetch ? " fetch" : "");
@@ -154,6 +161,9 @@ std::string text(const node::LearnedLoad& /*r*/) {
 }
 std::string text(const node::ValueAccount& r) {
   return "value account paid=" + to_string(r.paid().count);
+}
+std::string text(const node::OwnerAccount& r) {
+  return "owner account paid=" + to_string(r.paid.count);
 }
 std::string text(const bidding::Fact& r) {
   return "fact kind=" + to_string(r.what.index());

@@ -65,6 +65,8 @@ int bids_show(const Session& session, const std::string& key, bool trace);
 /// `at`: "2018-06-01T17:15:00Z" in market time; empty: now. Exit 4 when a decision does not come
 /// out again.
 int bids_replay(const Session& session, const std::string& at);
+/// Root: by order and program; above sites: by child; leaf: what its owner was paid.
+int settlement(const Session& session);
 int market_prices(const Session& session);
 int market_gates(const Session& session);
 

@@ -22,6 +22,15 @@ std::string offer(const Document& segments) {
   return kilowatts(power) + " at " + plain(member(segments.back(), "price"));
 }
 
+/// Settlements are to the watt-hour.
+std::string watt_hours_text(const Document& watt_hours) {
+  return watt_hours.is_number() ? fmt::format("{:.0f} Wh", watt_hours.get<double>()) : "-";
+}
+
+std::string money_text(const Document& money) {
+  return money.is_number() ? fmt::format("{:.4f}", money.get<double>()) : "-";
+}
+
 std::size_t count_again(const Document& decisions, std::string_view again) {
   std::size_t count = 0;
   for (const auto& decision : decisions) count += plain(member(decision, "again")) == again;
@@ -60,7 +69,80 @@ void print_replay(const Session& session, const Document& replay) {
   if (!passed.empty()) passed.print(session.out);
 }
 
+void print_orders(const Session& session, const Document& orders) {
+  Table table{{"ORDER", "BID", "FROM (UTC)", "AWARDED", "RECEIPTS", "SETTLED", "REVENUE", "PENALTY",
+               "OWNERS", "PLANT", "CHECK"}};
+  for (const auto& order : orders) {
+    const auto& disagreements = member(order, "disagreements");
+    table.row({plain(member(order, "order")), plain(member(order, "key")),
+               utc(member(order, "from_ms")), watt_hours_text(member(order, "awarded_wh")),
+               watt_hours_text(member(order, "receipts_wh")),
+               watt_hours_text(member(order, "settled_wh")), money_text(member(order, "revenue")),
+               money_text(member(order, "penalty")), money_text(member(order, "owners")),
+               money_text(member(order, "plant")),
+               disagreements.empty() ? "agreed" : fmt::format("{} differ", disagreements.size())});
+  }
+  table.print(session.out);
+  for (const auto& order : orders) {
+    for (const auto& each : member(order, "disagreements")) {
+      session.out << fmt::format("{}: {}: ours {}, theirs {}\n", plain(member(order, "key")),
+                                 plain(member(each, "about")), plain(member(each, "ours")),
+                                 plain(member(each, "theirs")));
+    }
+  }
+}
+
+void print_programs(const Session& session, const Document& programs) {
+  Table table{{"PROGRAM", "ORDERS", "AWARDED", "RECEIPTS", "SHORTFALL", "REVENUE", "PENALTY",
+               "OWNERS", "PLANT"}};
+  for (const auto& program : programs) {
+    table.row({plain(member(program, "program")), plain(member(program, "orders")),
+               watt_hours_text(member(program, "awarded_wh")),
+               watt_hours_text(member(program, "receipts_wh")),
+               watt_hours_text(member(program, "shortfall_wh")),
+               money_text(member(program, "revenue")), money_text(member(program, "penalty")),
+               money_text(member(program, "owners")), money_text(member(program, "plant"))});
+  }
+  if (!table.empty()) table.print(session.out);
+}
+
+void print_owner(const Session& session, const Document& owner) {
+  session.out << fmt::format("paid for {} orders: {} for {}\n", plain(member(owner, "orders")),
+                             money_text(member(owner, "earned")),
+                             watt_hours_text(member(owner, "delivered_wh")));
+  Table table{{"ORDER", "DELIVERED", "PER MWH", "EARNED"}};
+  for (const auto& each : member(owner, "newest")) {
+    table.row({plain(member(each, "order")), watt_hours_text(member(each, "delivered_wh")),
+               plain(member(each, "per_mwh")), money_text(member(each, "earned"))});
+  }
+  if (!table.empty()) table.print(session.out);
+}
+
 }  // namespace
+
+int settlement(const Session& session) {
+  return show(session, "/v1/settlement", [&](const Document& document) {
+    const auto& owner = member(document, "owner");
+    if (owner.is_object()) return print_owner(session, owner);
+    const auto& orders = member(document, "orders");
+    if (orders.is_array() && !orders.empty()) {
+      print_orders(session, orders);
+      print_programs(session, member(document, "programs"));
+    } else if (orders.is_array()) {
+      session.out << "nothing was settled yet\n";
+    }
+    Table table{{"CHILD", "ORDERS", "DELIVERED", "EARNED"}};
+    for (const auto& child : member(document, "children")) {
+      table.row({plain(member(child, "name")), plain(member(child, "orders")),
+                 watt_hours_text(member(child, "delivered_wh")),
+                 money_text(member(child, "earned"))});
+    }
+    if (table.empty()) return;
+    session.out << fmt::format("by child, of the newest {} settled orders:\n",
+                               member(document, "rates").size());
+    table.print(session.out);
+  });
+}
 
 int bids_list(const Session& session) {
   return show(session, "/v1/bids", [&](const Document& document) {

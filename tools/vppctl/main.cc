@@ -146,6 +146,8 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
   leaf(*bids, "replay", "what was known and decided by then, and whether it comes out again",
        chosen, [](const Session& s, Options& options) { return bids_replay(s, options.at); })
       ->add_option("--at", o.at, "market time in UTC, e.g. 2018-06-01T17:15:00Z; default: now");
+  leaf(app, "settlement", "what was earned: by order, program and child; at a leaf by its owner",
+       chosen, [](const Session& s, Options&) { return settlement(s); });
   CLI::App* market = family(app, "market", "what the market said");
   leaf(*market, "prices", "known prices", chosen,
        [](const Session& s, Options&) { return market_prices(s); });

@@ -1,0 +1,37 @@
+// What a delivery is worth, what of it the owners are paid, and where two accounts of it differ.
+// Pure.
+//
+// Units      joules at the connection points, micro-units of the market's currency.
+// Rounding   down, always: what is left of a division stays with the plant, never with nobody.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "bidding/facts.h"
+#include "bidding/market.h"
+#include "config/units.h"
+
+namespace vpp::bidding {
+
+/// floor(energy * price), at most limits::kAmountMax either way.
+[[nodiscard]] Amount worth(Joules energy, Price per_mwh);
+
+[[nodiscard]] Joules awarded_energy(const Award& award);
+
+/// For each MWh of an owner's own receipt: the share of (revenue - penalty) divided by all that the
+/// receipts sum up to, not above the clearing price, so that owners together are paid no more than
+/// was earned for them. 0: nothing was earned, or nothing was delivered.
+[[nodiscard]] Price owner_rate(const Settlement& settlement, const Award& award, Joules receipts,
+                               std::int32_t share_permille);
+
+/// Of what the market settled: energy awarded and delivered to the watt-hour, revenue to the
+/// rounding of a market. The penalty is the market's rule; a negative one differs.
+[[nodiscard]] std::vector<Disagreement> compare(const Award& award,
+                                                const DeliveryMeasured& measured,
+                                                const Settlement& settlement);
+
+/// Between the settlement that stands and another one under the same key.
+[[nodiscard]] std::vector<Disagreement> compare(const Settlement& stands, const Settlement& other);
+
+}  // namespace vpp::bidding
