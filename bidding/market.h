@@ -16,11 +16,19 @@
 
 namespace vpp::bidding {
 
+/// Where it is sold: the day before, or while it runs.
+enum class Session : std::uint8_t { kRealTime, kDayAhead };
+
+/// What is sold: energy, or power kept free to be called upwards or downwards.
+enum class Product : std::uint8_t { kEnergy, kReserveUp, kReserveDown };
+
 /// A delivery interval and when bids for it close.
 struct Gate {
   MarketTime from{};
   MarketTime until{};
   MarketTime closes{};
+  Session session = Session::kRealTime;
+  Product product = Product::kEnergy;
   friend bool operator==(const Gate&, const Gate&) = default;
 };
 
