@@ -26,8 +26,9 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now) {
   for (const Fact& fact : facts) {
     if (const auto* known = std::get_if<PricesKnown>(&fact)) {
       needed.push_back(std::ranges::any_of(known->prices, [&](const PricePoint& point) {
-        const auto it = ledger.prices().find(point.from);
-        return it != ledger.prices().end() && it->second == point;
+        const PriceSeries& series = ledger.prices(point.session);
+        const auto it = series.find(point.from);
+        return it != series.end() && it->second == point;
       }));
     } else {
       needed.push_back(ledger.bids().contains(*key_of(fact)));

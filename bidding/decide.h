@@ -18,11 +18,12 @@ struct DecideInput {
   Gate gate;
   Price price_min;   ///< cost; also the price of the bid, as befits a price taker
   Duration horizon;  ///< market time from the gate on; slots as long as the gate's
-  const PriceSeries* prices = nullptr;
+  const PriceSeries* prices = nullptr;  ///< of the gate's session
   std::vector<Commitment> committed;
 };
 
-/// "bid-<begin of delivery in ms>": the same gate gives the same key, even with a lost journal.
+/// "bid-<begin of delivery in ms>", "bid-da-..." of a day-ahead gate: the same gate gives the same
+/// key, even with a lost journal, and no other gate does.
 [[nodiscard]] std::string bid_key(const Gate& gate);
 
 /// Nothing: no forecast for the gate, or better sold at other times, or nothing left to sell.

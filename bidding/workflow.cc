@@ -25,6 +25,9 @@ constexpr Duration kPollMin = 1s;
 
 // Market time.
 constexpr Duration kPricePoll = 1min;
+constexpr Duration kDayAheadPoll = 15min;  ///< prices of a day come once a day
+constexpr Duration kLookBackEvery = 1h;    ///< for corrections, and for gaps that were filled
+constexpr Duration kLookBack = 24h;
 constexpr Duration kLateAwardPoll = 10min;  ///< delivery is over: nothing is in a hurry
 constexpr Duration kGateLengthMin = 1min;
 constexpr Duration kGateLengthMax = 24h;
@@ -52,8 +55,9 @@ constexpr auto kGatesAhead = days{8};
 [[nodiscard]] bool sensible(const Now& now, const Gate& gate) {
   if (!is_sane(gate.from) || !is_sane(gate.until) || !is_sane(gate.closes)) return false;
   const auto length = gate.until - gate.from;
-  return length >= kGateLengthMin && length <= kGateLengthMax && gate.closes > now.market &&
-         gate.closes <= gate.from && gate.from <= now.market + kGatesAhead;
+  return gate.product == Product::kEnergy && length >= kGateLengthMin && length <= kGateLengthMax &&
+         gate.closes > now.market && gate.closes <= gate.from &&
+         gate.from <= now.market + kGatesAhead;
 }
 
 /// What the market says it holds under our key, of a gate that we know.
@@ -86,6 +90,7 @@ Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& fact
     const bool lost = planted(Bug::kBidForgotten) && !std::holds_alternative<PricesKnown>(fact);
     if (!lost) (void)ledger_.apply(fact);
   }
+  if (!ledger_.prices(Session::kDayAhead).empty()) fetch_day_ahead_.emplace();
   for (const auto& [key, life] : ledger_.bids()) reset_timer(life);
 }
 
@@ -113,7 +118,8 @@ MarketTime Workflow::next_deadline() const {
   for (const auto& [key, timer] : timers_) due = std::min(due, timer.due);
   if (!options_.enabled) return due;
   due = std::min({due, fetch_prices_.due, fetch_gates_.due});
-  for (const auto& [from, at] : decide_at_) due = std::min(due, at);
+  if (fetch_day_ahead_) due = std::min(due, fetch_day_ahead_->due);
+  for (const auto& [key, at] : decide_at_) due = std::min(due, at);
   return due;
 }
 
@@ -136,6 +142,18 @@ const std::vector<Gate>& Workflow::gates() const {
   return gates_;
 }
 
+MarketHealth Workflow::health(const Now& now) const {
+  MarketHealth out = feed_.health(now);
+  out.real_time = health_of(ledger_.prices());
+  out.day_ahead = health_of(ledger_.prices(Session::kDayAhead));
+  out.corrections = ledger_.corrections();
+  for (const Gate& gate : gates_) {
+    if (gate.closes <= now.market) continue;
+    if (!out.next_gate || gate.closes < out.next_gate->closes) out.next_gate = gate;
+  }
+  return out;
+}
+
 std::optional<std::vector<Fact>> Workflow::trace(const std::string& key) const {
   const auto it = ledger_.bids().find(key);
   if (it == ledger_.bids().end()) return std::nullopt;
@@ -145,15 +163,20 @@ std::optional<std::vector<Fact>> Workflow::trace(const std::string& key) const {
 // --- answers ---------------------------------------------------------------------------------
 
 void Workflow::on(const Now& now, const PricesFetched& answer) {
-  std::vector<PricePoint> recent;
-  std::ranges::copy_if(answer.prices, std::back_inserter(recent), [&](const PricePoint& point) {
-    return point.until > now.market - kPricesKept && point.from <= now.market + kGatesAhead;
-  });
+  std::vector<PricePoint> told;
+  if (feed_.heard(now, answer.told_at)) told = feed_.believable(now, answer);
   bool news = false;
-  for (auto at = recent.begin(); at != recent.end();) {
-    const auto size = std::min<std::ptrdiff_t>(kPricesPerFact, recent.end() - at);
+  for (auto at = told.begin(); at != told.end();) {
+    const auto size = std::min<std::ptrdiff_t>(kPricesPerFact, told.end() - at);
     news |= record(PricesKnown{{at, at + size}});
     at += size;
+  }
+  if (answer.session == Session::kDayAhead) {
+    if (fetch_day_ahead_) {
+      const Duration wait = std::max(kDayAheadPoll, stretched(now, 10 * kPollMin));
+      fetch_day_ahead_ = {now.market + wait, 0};
+    }
+    return;
   }
   const PriceSeries& known = ledger_.prices();
   const MarketTime end = known.empty() ? MarketTime{} : known.rbegin()->second.until;
@@ -165,32 +188,39 @@ void Workflow::on(const Now& now, const PricesFetched& answer) {
 
 void Workflow::on(const Now& now, const GatesFetched& answer) {
   gates_.clear();
-  std::ranges::copy_if(answer.gates, std::back_inserter(gates_),
-                       [&](const Gate& gate) { return sensible(now, gate); });
+  if (feed_.heard(now, answer.told_at)) {
+    std::ranges::copy_if(answer.gates, std::back_inserter(gates_),
+                         [&](const Gate& gate) { return sensible(now, gate); });
+  }
+  const auto place = [](const Gate& g) { return std::tuple{g.from, g.session}; };
   std::ranges::sort(gates_, {},
-                    [](const Gate& g) { return std::tuple{g.from, g.until, g.closes}; });
-  const auto repeated = std::ranges::unique(gates_, {}, &Gate::from);
+                    [](const Gate& g) { return std::tuple{g.from, g.session, g.until, g.closes}; });
+  const auto repeated = std::ranges::unique(gates_, {}, place);
   gates_.erase(repeated.begin(), repeated.end());
   if (gates_.size() > kGatesMax) gates_.resize(kGatesMax);
 
-  std::map<MarketTime, MarketTime> decide_at;
+  std::map<std::string, MarketTime> decide_at;
   for (const Gate& gate : gates_) {
-    if (ledger_.bids().contains(bid_key(gate))) continue;
-    const auto before = decide_at_.find(gate.from);
-    decide_at[gate.from] = before != decide_at_.end() && before->second > now.market
-                               ? before->second
-                               : gate.closes - options_.decide_before;
+    const std::string key = bid_key(gate);
+    if (gate.session == Session::kDayAhead && !fetch_day_ahead_) fetch_day_ahead_.emplace();
+    if (ledger_.bids().contains(key)) continue;
+    const auto before = decide_at_.find(key);
+    decide_at[key] = before != decide_at_.end() && before->second > now.market
+                         ? before->second
+                         : gate.closes - options_.decide_before;
   }
   decide_at_ = std::move(decide_at);
   const Duration wait = std::max(options_.decide_before, kPricePoll);
   fetch_gates_ = {now.market + std::max(wait, stretched(now, kPollMin)), 0};
 }
 
-void Workflow::on(const Now&, const BidAccepted& answer) {
+void Workflow::on(const Now& now, const BidAccepted& answer) {
+  (void)feed_.heard(now, std::nullopt);
   record(BidAcknowledged{answer.key, true, {}});
 }
 
 void Workflow::on(const Now& now, const BidRefused& answer) {
+  if (!answer.final) feed_.failed(now, answer.why, answer.retry_after);
   const auto it = ledger_.bids().find(answer.key);
   if (it == ledger_.bids().end()) return;
   if (answer.standing && can_stand_for(*answer.standing, it->second.bid)) {
@@ -204,6 +234,9 @@ void Workflow::on(const Now& now, const BidRefused& answer) {
 
 void Workflow::on(const Now& now, const AwardsFetched& answer) {
   for (const Award& award : answer.awards) {
+    const auto bid = ledger_.bids().find(award.key);
+    const auto known = bid == ledger_.bids().end() ? std::nullopt : view_of(bid->second).award;
+    if (known) feed_.award_again(*known, award);
     if (record(AwardKnown{award}) && award.power > Watts{0}) {
       want_order(now, award, timers_.at(award.key));
     }
@@ -224,8 +257,11 @@ void Workflow::on(const Now&, const bidding::Settled& answer) {
 }
 
 void Workflow::on(const Now& now, const CallFailed& answer) {
-  if (std::holds_alternative<FetchPrices>(answer.call)) {
-    fetch_prices_.due = now.market + backoff(now, fetch_prices_.failures++);
+  feed_.failed(now, answer.why, answer.retry_after);
+  if (const auto* prices = std::get_if<FetchPrices>(&answer.call)) {
+    const bool day_ahead = prices->session == Session::kDayAhead && fetch_day_ahead_;
+    Timer& timer = day_ahead ? *fetch_day_ahead_ : fetch_prices_;
+    timer.due = now.market + backoff(now, timer.failures++);
   } else if (std::holds_alternative<FetchGates>(answer.call)) {
     fetch_gates_.due = now.market + backoff(now, fetch_gates_.failures++);
   } else if (std::holds_alternative<FetchAwards>(answer.call)) {
@@ -252,10 +288,33 @@ void Workflow::fetch(const Now& now) {
     if (end > now.market) {
       fetch_prices_.due = end;
     } else {
-      send(now, fetch_prices_, FetchPrices{std::max(end, now.market - kHistory), now.market});
+      MarketTime from = std::max(end, now.market - kHistory);
+      if (look_back_at_ <= now.market) {
+        if (look_back_at_ != MarketTime{}) from = std::min(from, now.market - kLookBack);
+        look_back_at_ = now.market + std::max(kLookBackEvery, stretched(now, 10 * kPollMin));
+      }
+      send(now, fetch_prices_, FetchPrices{from, now.market});
     }
   }
   if (fetch_gates_.due <= now.market) send(now, fetch_gates_, FetchGates{});
+  if (fetch_day_ahead_ && fetch_day_ahead_->due <= now.market) fetch_day_ahead(now);
+}
+
+/// Always the last day once more: that is where corrections show.
+void Workflow::fetch_day_ahead(const Now& now) {
+  const PriceSeries& known = ledger_.prices(Session::kDayAhead);
+  const MarketTime end = known.empty() ? MarketTime{} : known.rbegin()->second.until;
+  const MarketTime from = std::max(now.market - kHistory, std::min(end, now.market - kLookBack));
+  send(now, *fetch_day_ahead_, FetchPrices{from, now.market + days{2}, Session::kDayAhead});
+}
+
+/// In whole or in part, or may still become so, by a bid in another session.
+bool Workflow::is_sold(const Gate& gate) const {
+  return std::ranges::any_of(ledger_.bids(), [&](const auto& entry) {
+    const Gate& other = entry.second.bid.gate;
+    return other.session != gate.session && other.from < gate.until && gate.from < other.until &&
+           promised(entry.second) > Watts{0};
+  });
 }
 
 bool Workflow::decides(const Now& now) const {
@@ -264,12 +323,18 @@ bool Workflow::decides(const Now& now) const {
 
 void Workflow::decide_gates(const Now& now, const PlantState& plant) {
   for (const Gate& gate : gates_) {
-    const auto at = decide_at_.find(gate.from);
+    const auto at = decide_at_.find(bid_key(gate));
     if (at == decide_at_.end() || at->second > now.market) continue;
-    const DecideInput input{now.market,         gate,
-                            options_.price_min, options_.horizon,
-                            &ledger_.prices(),  commitments(plant)};
-    const auto decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
+    const DecideInput input{.now = now.market,
+                            .gate = gate,
+                            .price_min = options_.price_min,
+                            .horizon = options_.horizon,
+                            .prices = &ledger_.prices(gate.session),
+                            .committed = commitments(plant)};
+    std::optional<BidDecided> decided;
+    if (feed_.clock_agrees() && !is_sold(gate)) {
+      decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
+    }
     if (decided && record(*decided)) {
       decide_at_.erase(at);
     } else {  // prices may still come, batteries may still join
@@ -305,6 +370,8 @@ void Workflow::step_bid(const Now& now, const PlantState& plant, const BidLife& 
   } else if (std::holds_alternative<stage::Decided>(life.stage) &&
              now.market < life.bid.gate.closes) {
     send(now, timer, SubmitBid{life.bid});
+  } else if (feed_.quiet(now)) {
+    timer.due = feed_.quiet_until();
   } else {  // closed: acknowledged or not, the market knows what became of it
     awards_due_.push_back(life.bid.key);
     timer.due = now.market + stretched(now, kAnswerMax);
@@ -361,6 +428,10 @@ void Workflow::reset_timer(const BidLife& life) {
 }
 
 void Workflow::send(const Now& now, Timer& timer, MarketCall call) {
+  if (feed_.quiet(now)) {
+    timer.due = feed_.quiet_until();
+    return;
+  }
   timer.due = now.market + stretched(now, kAnswerMax);
   effects_.calls.push_back(std::move(call));
 }
@@ -373,9 +444,10 @@ void Workflow::retry(const Now& now, const std::string& key) {
 }
 
 void Workflow::drop_closed_gates(const Now& now) {
-  std::erase_if(gates_, [&](const Gate& gate) { return gate.closes <= now.market; });
-  std::erase_if(decide_at_, [&](const auto& entry) {
-    return !std::ranges::binary_search(gates_, entry.first, {}, &Gate::from);
+  std::erase_if(gates_, [&](const Gate& gate) {
+    if (gate.closes > now.market) return false;
+    decide_at_.erase(bid_key(gate));
+    return true;
   });
 }
 
