@@ -1,18 +1,33 @@
 #include "bidding/compaction.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <string>
 
 #include "bidding/ledger.h"
 
 namespace vpp::bidding {
+namespace {
+
+/// A market that corrects its prices every minute must not fill a disk.
+constexpr std::size_t kSupersededKept = 1'000;
+
+[[nodiscard]] bool holds_any_of(const Ledger& ledger, const PricesKnown& known) {
+  return std::ranges::any_of(known.prices, [&](const PricePoint& point) {
+    const PriceSeries& prices = ledger.prices(point.session);
+    const auto it = prices.find(point.from);
+    return it != prices.end() && it->second == point;
+  });
+}
+
+}  // namespace
 
 MarketTime newest_time(const std::vector<Fact>& facts) {
   MarketTime newest{};
   for (const Fact& fact : facts) {
-    if (const auto* known = std::get_if<PricesKnown>(&fact)) {
+    newest = std::max(newest, fact.at);
+    if (const auto* known = as<PricesKnown>(fact)) {
       for (const PricePoint& point : known->prices) newest = std::max(newest, point.from);
-    } else if (const auto* decided = std::get_if<BidDecided>(&fact)) {
-      newest = std::max(newest, decided->at);
     }
   }
   return newest;
@@ -22,16 +37,27 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now) {
   Ledger ledger;
   for (const Fact& fact : facts) (void)ledger.apply(fact);
   ledger.forget_over(now);
-  std::vector<bool> needed;
-  for (const Fact& fact : facts) {
-    if (const auto* known = std::get_if<PricesKnown>(&fact)) {
-      needed.push_back(std::ranges::any_of(known->prices, [&](const PricePoint& point) {
-        const PriceSeries& series = ledger.prices(point.session);
-        const auto it = series.find(point.from);
-        return it != series.end() && it->second == point;
-      }));
+  // What was known when the first of the bids that are kept was decided, and all that was learned
+  // since: a correction must not hide what a decision rested on.
+  const auto recent = std::ranges::find_if(facts, [&](const Fact& fact) {
+    const auto* decided = as<BidDecided>(fact);
+    return decided != nullptr && ledger.bids().contains(decided->bid.key);
+  });
+  Ledger before;
+  for (auto fact = facts.begin(); fact != recent; ++fact) (void)before.apply(*fact);
+  before.forget_over(now);
+  std::vector<bool> needed(facts.size());
+  std::size_t superseded = 0;
+  for (std::size_t i = facts.size(); i-- > 0;) {
+    const auto* known = as<PricesKnown>(facts[i]);
+    if (known == nullptr) {
+      const std::string key = *key_of(facts[i]);
+      needed[i] = ledger.bids().contains(key) || ledger.passed().contains(key);
+    } else if (holds_any_of(ledger, *known)) {
+      needed[i] = true;
     } else {
-      needed.push_back(ledger.bids().contains(*key_of(fact)));
+      const bool then = facts.begin() + static_cast<std::ptrdiff_t>(i) >= recent;
+      needed[i] = (then || holds_any_of(before, *known)) && superseded++ < kSupersededKept;
     }
   }
   return needed;

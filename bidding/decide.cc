@@ -30,16 +30,28 @@ std::string bid_key(const Gate& gate) {
   return key + std::to_string(gate.from.time_since_epoch().count());
 }
 
-std::optional<BidDecided> decide(const DecideInput& input, const FirmCurve& curve) {
+std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
+                                                   const FirmCurve& curve) {
   VPP_CHECK(input.prices != nullptr && input.gate.from < input.gate.until);
+  const Gate& gate = input.gate;
   std::vector<PricePoint> slots = forecast_slots(input);
-  if (slots.empty() || slots.front().from != input.gate.from) return std::nullopt;
+  if (slots.empty() || slots.front().from != gate.from) return std::unexpected{no_bid::kNoForecast};
+  if (slots.front().price <= input.price_min) return std::unexpected{no_bid::kTooCheap};
   Profile committed{input.now};
   for (const Commitment& commitment : input.committed) committed.add(commitment);
+  if (committed.largest_addition(gate.from, gate.until, curve) <= Watts{0}) {
+    return std::unexpected{no_bid::kNothingFree};
+  }
   const Watts power = allocate(slots, input.price_min, std::move(committed), curve).front();
-  if (power <= Watts{0}) return std::nullopt;
-  Bid bid{bid_key(input.gate), input.gate, {{power, input.price_min}}};
-  return BidDecided{std::move(bid), std::move(slots), curve.points(), input.now};
+  if (power <= Watts{0}) return std::unexpected{no_bid::kOtherTimes};
+  const auto firm = curve.firm().points();
+  return BidDecided{.bid = {bid_key(gate), gate, {{power, input.price_min}}},
+                    .forecast = std::move(slots),
+                    .firm_curve = {firm.begin(), firm.end()},
+                    .firm_permille = curve.permille(),
+                    .committed = input.committed,
+                    .price_min = input.price_min,
+                    .horizon = input.horizon};
 }
 
 }  // namespace vpp::bidding

@@ -1,8 +1,9 @@
 // What to bid at one gate: forecast, then optimise, then the bid. A pure function of facts.
 #pragma once
 
-#include <optional>
+#include <expected>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "bidding/facts.h"
@@ -26,7 +27,20 @@ struct DecideInput {
 /// key, even with a lost journal, and no other gate does.
 [[nodiscard]] std::string bid_key(const Gate& gate);
 
-/// Nothing: no forecast for the gate, or better sold at other times, or nothing left to sell.
-[[nodiscard]] std::optional<BidDecided> decide(const DecideInput& input, const FirmCurve& curve);
+/// Why nothing is offered, for people.
+namespace no_bid {
+inline constexpr std::string_view kNoForecast =
+    "no price is expected: too little is known of the past";
+inline constexpr std::string_view kTooCheap = "the price expected is not above price_min";
+inline constexpr std::string_view kNothingFree = "nothing is firm enough, or all of it is promised";
+inline constexpr std::string_view kOtherTimes = "better sold at other times";
+inline constexpr std::string_view kOtherClock = "the market's clock is another one than ours";
+inline constexpr std::string_view kSoldElsewhere =
+    "sold, or offered, in the market's other session";
+}  // namespace no_bid
+
+/// Error: one of no_bid.
+[[nodiscard]] std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
+                                                                 const FirmCurve& curve);
 
 }  // namespace vpp::bidding

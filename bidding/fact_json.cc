@@ -19,6 +19,17 @@ constexpr const char* kOrderScheduled = "order_scheduled";
 constexpr const char* kDeliveryMeasured = "delivery_measured";
 constexpr const char* kSettlementKnown = "settlement_known";
 constexpr const char* kBidAdopted = "bid_adopted";
+constexpr const char* kGatePassed = "gate_passed";
+
+[[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
+  Json list = Json::array();
+  for (const Commitment& c : committed) {
+    list.push_back({{"power_w", c.power.count},
+                    {"from_ms", c.from.time_since_epoch().count()},
+                    {"until_ms", c.until.time_since_epoch().count()}});
+  }
+  return list;
+}
 
 struct Writer {
   Json operator()(const PricesKnown& fact) const {
@@ -29,7 +40,10 @@ struct Writer {
             {"bid", to_json_value(fact.bid)},
             {"forecast", to_json_list(fact.forecast)},
             {"firm_curve_j", to_json_list(fact.firm_curve)},
-            {"at_ms", fact.at.time_since_epoch().count()}};
+            {"firm_permille", fact.firm_permille},
+            {"committed", commitments_to_json(fact.committed)},
+            {"price_min_micro_per_mwh", fact.price_min.count},
+            {"horizon_ms", fact.horizon.count()}};
   }
   Json operator()(const BidAcknowledged& fact) const {
     return {{"kind", kBidAcknowledged},
@@ -57,6 +71,12 @@ struct Writer {
   Json operator()(const BidAdopted& fact) const {
     return {{"kind", kBidAdopted}, {"bid", to_json_value(fact.bid)}};
   }
+  Json operator()(const GatePassed& fact) const {
+    return {{"kind", kGatePassed},
+            {"key", fact.key},
+            {"gate", to_json_value(fact.gate)},
+            {"why", fact.why}};
+  }
 };
 
 [[nodiscard]] OrderId read_order(JsonReader& reader, const Json& value) {
@@ -74,7 +94,15 @@ struct Writer {
   reader.read(reader.object(value, "bid"), fact.bid);
   fact.forecast = reader.list<PricePoint>(value, "forecast");
   fact.firm_curve = reader.list<Joules>(value, "firm_curve_j");
-  fact.at = reader.time(value, "at_ms");
+  if (!value.contains("firm_permille")) return fact;  // as older versions wrote it
+  fact.firm_permille = static_cast<std::int32_t>(reader.whole(value, "firm_permille"));
+  for (const Json& item : reader.array(value, "committed")) {
+    fact.committed.push_back({{reader.whole(item, "power_w")},
+                              reader.time(item, "from_ms"),
+                              reader.time(item, "until_ms")});
+  }
+  fact.price_min = {reader.whole(value, "price_min_micro_per_mwh")};
+  fact.horizon = Duration{reader.whole(value, "horizon_ms")};
   return fact;
 }
 
@@ -86,7 +114,7 @@ struct Writer {
   return fact;
 }
 
-[[nodiscard]] Fact read_fact(JsonReader& reader, const Json& value) {
+[[nodiscard]] decltype(Fact::what) read_what(JsonReader& reader, const Json& value) {
   const std::string kind = reader.text(value, "kind");
   if (kind == kPricesKnown) return PricesKnown{reader.list<PricePoint>(value, "prices")};
   if (kind == kBidDecided) return read_decided(reader, value);
@@ -113,6 +141,13 @@ struct Writer {
     reader.read(reader.object(value, "bid"), fact.bid);
     return fact;
   }
+  if (kind == kGatePassed) {
+    GatePassed fact;
+    fact.key = reader.text(value, "key");
+    reader.read(reader.object(value, "gate"), fact.gate);
+    fact.why = reader.text(value, "why");
+    return fact;
+  }
   reader.fail("unknown kind of fact: " + kind.substr(0, 40));
   return PricesKnown{};
 }
@@ -121,14 +156,17 @@ struct Writer {
 
 std::string to_json(const Fact& fact) {
   // A text from a market may be no UTF-8: such bytes are replaced rather than refused.
-  return std::visit(Writer{}, fact).dump(-1, ' ', false, Json::error_handler_t::replace);
+  Json value = std::visit(Writer{}, fact.what);
+  if (fact.at != MarketTime{}) value["at_ms"] = fact.at.time_since_epoch().count();
+  return value.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::expected<Fact, std::string> fact_from_json(std::string_view text) {
   const auto value = parse_json_object(text);
   if (!value) return std::unexpected{"fact: " + value.error()};
   JsonReader reader;
-  Fact fact = read_fact(reader, *value);
+  Fact fact{read_what(reader, *value), {}};
+  if (value->contains("at_ms")) fact.at = reader.time(*value, "at_ms");
   if (!reader.error().empty()) return std::unexpected{"fact: " + reader.error()};
   return fact;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bidding/market.h"
+#include "bidding/optimise.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
@@ -18,12 +19,16 @@ struct PricesKnown {
   std::vector<PricePoint> prices;
   friend bool operator==(const PricesKnown&, const PricesKnown&) = default;
 };
-/// What a bid was computed from: the trace from an order back to prices and curve.
+/// What a bid was computed from, beside the prices known then: the trace from an order back to
+/// prices and curve, and all that replay.h needs to decide again.
 struct BidDecided {
   Bid bid;
   std::vector<PricePoint> forecast;
   std::vector<Joules> firm_curve;  ///< discharge, on the grid
-  MarketTime at{};
+  std::int32_t firm_permille = 0;  ///< of it, what is offered; 0: of a version that did not say
+  std::vector<Commitment> committed;
+  Price price_min;
+  Duration horizon{0};
   friend bool operator==(const BidDecided&, const BidDecided&) = default;
 };
 struct BidAcknowledged {
@@ -57,7 +62,25 @@ struct BidAdopted {
   Bid bid;
   friend bool operator==(const BidAdopted&, const BidAdopted&) = default;
 };
-using Fact = std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
-                          DeliveryMeasured, SettlementKnown, BidAdopted>;
+/// A gate closed without a bid; once per gate.
+struct GatePassed {
+  std::string key;  ///< that a bid would have had
+  Gate gate;
+  std::string why;
+  friend bool operator==(const GatePassed&, const GatePassed&) = default;
+};
+
+struct Fact {
+  std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
+               DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed>
+      what;
+  MarketTime at{};  ///< when it was recorded; the epoch: by a version that did not say
+  friend bool operator==(const Fact&, const Fact&) = default;
+};
+
+template <class Kind>
+[[nodiscard]] const Kind* as(const Fact& fact) {
+  return std::get_if<Kind>(&fact.what);
+}
 
 }  // namespace vpp::bidding

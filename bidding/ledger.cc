@@ -29,6 +29,9 @@ namespace {
 [[nodiscard]] const std::string& key_in(const BidAdopted& f) {
   return f.bid.key;
 }
+[[nodiscard]] const std::string& key_in(const GatePassed& f) {
+  return f.key;
+}
 
 template <class... Stages>
 [[nodiscard]] bool is_any_of(const Stage& stage) {
@@ -79,7 +82,7 @@ std::optional<std::string> key_of(const Fact& fact) {
           return key_in(f);
         }
       },
-      fact);
+      fact.what);
 }
 
 std::string_view name_of(const Stage& stage) {
@@ -108,7 +111,7 @@ bool answers(const Award& award, const Bid& bid) {
 }
 
 std::optional<Fact> Ledger::apply(const Fact& fact) {
-  if (const auto* known = std::get_if<PricesKnown>(&fact)) {
+  if (const auto* known = as<PricesKnown>(fact)) {
     std::vector<PricePoint> day_ahead;
     std::vector<PricePoint> real_time;
     for (const PricePoint& point : known->prices) {
@@ -117,11 +120,12 @@ std::optional<Fact> Ledger::apply(const Fact& fact) {
     PricesKnown news{take_prices(real_time_, real_time)};
     std::ranges::copy(take_prices(day_ahead_, day_ahead), std::back_inserter(news.prices));
     if (news.prices.empty()) return std::nullopt;
-    return news;
+    return Fact{std::move(news), fact.at};
   }
-  const bool adds = std::visit([&](const auto& f) { return on(f); }, fact);
+  const bool adds = std::visit([&](const auto& f) { return on(f); }, fact.what);
   if (!adds) return std::nullopt;
-  bids_.at(*key_of(fact)).facts.push_back(fact);
+  const auto life = bids_.find(*key_of(fact));
+  if (life != bids_.end()) life->second.facts.push_back(fact);
   return fact;
 }
 
@@ -156,6 +160,12 @@ void Ledger::forget_over(MarketTime now) {
     const BidLife& life = entry.second;
     return life.bid.gate.until <= now - (finished(life.stage) ? kFinishedKept : kUnfinishedKept);
   });
+  std::erase_if(passed_,
+                [&](const auto& entry) { return entry.second.gate.until <= now - kFinishedKept; });
+}
+
+bool Ledger::on(const GatePassed& passed) {
+  return !bids_.contains(passed.key) && passed_.try_emplace(passed.key, passed).second;
 }
 
 bool Ledger::on(const BidDecided& decided) {

@@ -63,7 +63,7 @@ struct BidLife {
   std::vector<Fact> facts;  ///< all about this bid, oldest first
 };
 
-/// Of the bid that a fact is about; nothing for prices.
+/// Of the bid, or the gate passed, that a fact is about; nothing for prices.
 [[nodiscard]] std::optional<std::string> key_of(const Fact& fact);
 
 [[nodiscard]] std::string_view name_of(const Stage& stage);
@@ -102,9 +102,12 @@ class Ledger {
   [[nodiscard]] const Corrections& corrections() const { return corrections_; }
   /// By key; keys of one length sort by time.
   [[nodiscard]] const std::map<std::string, BidLife>& bids() const { return bids_; }
+  /// Gates that closed without a bid, by the key it would have had.
+  [[nodiscard]] const std::map<std::string, GatePassed>& passed() const { return passed_; }
 
  private:
   static bool on(const PricesKnown&) { return false; }  // merged in apply()
+  bool on(const GatePassed& passed);
   bool on(const BidDecided& decided);
   bool on(const BidAcknowledged& acknowledged);
   bool on(const AwardKnown& known);
@@ -119,6 +122,7 @@ class Ledger {
   PriceSeries day_ahead_;
   Corrections corrections_;
   std::map<std::string, BidLife> bids_;
+  std::map<std::string, GatePassed> passed_;
 };
 
 }  // namespace vpp::bidding

@@ -122,7 +122,8 @@ struct BidRefused {
   std::string why;
   bool final = true;            ///< false: try again
   std::optional<Bid> standing;  ///< what the market already holds under this key, if it differs
-  std::optional<Duration> retry_after = {};  ///< protocol time; nothing at all is to be asked before
+  std::optional<Duration> retry_after =
+      {};  ///< protocol time; nothing at all is to be asked before
 };
 /// Awards that are known of those asked for; the others are not cleared, or not the market's.
 struct AwardsFetched {

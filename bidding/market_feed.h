@@ -6,7 +6,8 @@
 // Prices     an absurd one, one of no sane time, one that is no number, or a real-time price told
 //            before its interval began is refused and counted. What is told again with another
 //            value is believed: a correction, which the ledger counts.
-// Waiting    a market that says Retry-After is asked nothing before.
+// Waiting    a market that says Retry-After is asked nothing before, an hour at most; a restart
+//            forgets it.
 #pragma once
 
 #include <cstdint>

@@ -27,12 +27,6 @@ Joules FirmCurve::at(milliseconds duration) const {
   return {firm_.at(duration).count * permille_ / 1000};
 }
 
-std::vector<Joules> FirmCurve::points() const {
-  std::vector<Joules> points;
-  for (const auto& duration : aggregation::kGrid) points.push_back(at(duration));
-  return points;
-}
-
 void Profile::split_at(MarketTime at) {
   auto next = steps_.upper_bound(at);
   const Watts power = next == steps_.begin() ? Watts{0} : std::prev(next)->second;

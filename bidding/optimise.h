@@ -37,7 +37,8 @@ class FirmCurve {
   /// `permille` is clamped to [0, 1000].
   FirmCurve(const aggregation::DurationCurve& firm, std::int32_t permille);
   [[nodiscard]] Joules at(std::chrono::milliseconds duration) const;
-  [[nodiscard]] std::vector<Joules> points() const;
+  [[nodiscard]] const aggregation::DurationCurve& firm() const { return firm_; }
+  [[nodiscard]] std::int32_t permille() const { return static_cast<std::int32_t>(permille_); }
 
  private:
   aggregation::DurationCurve firm_;

@@ -33,6 +33,8 @@ constexpr Duration kGateLengthMin = 1min;
 constexpr Duration kGateLengthMax = 24h;
 constexpr auto kGatesAhead = days{8};
 
+constexpr std::string_view kNotLookedAt = "it closed before the bidder could look at it";
+
 [[nodiscard]] Duration stretched(const Now& now, Duration patience) {
   return patience * std::max<std::int64_t>(now.speed, 1);
 }
@@ -87,7 +89,7 @@ constexpr auto kGatesAhead = days{8};
 Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& facts)
     : options_{options} {
   for (const Fact& fact : facts) {
-    const bool lost = planted(Bug::kBidForgotten) && !std::holds_alternative<PricesKnown>(fact);
+    const bool lost = planted(Bug::kBidForgotten) && as<PricesKnown>(fact) == nullptr;
     if (!lost) (void)ledger_.apply(fact);
   }
   if (!ledger_.prices(Session::kDayAhead).empty()) fetch_day_ahead_.emplace();
@@ -98,8 +100,8 @@ void Workflow::answered(const Now& now, const MarketAnswer& answer) {
   std::visit([&](const auto& a) { on(now, a); }, answer);
 }
 
-void Workflow::scheduled(const Now&, const std::string& key, OrderId order) {
-  record(OrderScheduled{key, order});
+void Workflow::scheduled(const Now& now, const std::string& key, OrderId order) {
+  record(now, OrderScheduled{key, order});
 }
 
 void Workflow::advance(const Now& now, const PlantState& plant) {
@@ -119,7 +121,7 @@ MarketTime Workflow::next_deadline() const {
   if (!options_.enabled) return due;
   due = std::min({due, fetch_prices_.due, fetch_gates_.due});
   if (fetch_day_ahead_) due = std::min(due, fetch_day_ahead_->due);
-  for (const auto& [key, at] : decide_at_) due = std::min(due, at);
+  for (const auto& [key, at] : decide_at_) due = std::min(due, at.due);
   return due;
 }
 
@@ -168,7 +170,7 @@ void Workflow::on(const Now& now, const PricesFetched& answer) {
   bool news = false;
   for (auto at = told.begin(); at != told.end();) {
     const auto size = std::min<std::ptrdiff_t>(kPricesPerFact, told.end() - at);
-    news |= record(PricesKnown{{at, at + size}});
+    news |= record(now, PricesKnown{{at, at + size}});
     at += size;
   }
   if (answer.session == Session::kDayAhead) {
@@ -187,11 +189,13 @@ void Workflow::on(const Now& now, const PricesFetched& answer) {
 }
 
 void Workflow::on(const Now& now, const GatesFetched& answer) {
+  const Duration wait = std::max(options_.decide_before, kPricePoll);
+  fetch_gates_ = {now.market + std::max(wait, stretched(now, kPollMin)), 0};
+  drop_closed_gates(now);
+  if (!feed_.heard(now, answer.told_at)) return;
   gates_.clear();
-  if (feed_.heard(now, answer.told_at)) {
-    std::ranges::copy_if(answer.gates, std::back_inserter(gates_),
-                         [&](const Gate& gate) { return sensible(now, gate); });
-  }
+  std::ranges::copy_if(answer.gates, std::back_inserter(gates_),
+                       [&](const Gate& gate) { return sensible(now, gate); });
   const auto place = [](const Gate& g) { return std::tuple{g.from, g.session}; };
   std::ranges::sort(gates_, {},
                     [](const Gate& g) { return std::tuple{g.from, g.session, g.until, g.closes}; });
@@ -199,24 +203,24 @@ void Workflow::on(const Now& now, const GatesFetched& answer) {
   gates_.erase(repeated.begin(), repeated.end());
   if (gates_.size() > kGatesMax) gates_.resize(kGatesMax);
 
-  std::map<std::string, MarketTime> decide_at;
+  std::map<std::string, Undecided> decide_at;
   for (const Gate& gate : gates_) {
     const std::string key = bid_key(gate);
     if (gate.session == Session::kDayAhead && !fetch_day_ahead_) fetch_day_ahead_.emplace();
     if (ledger_.bids().contains(key)) continue;
     const auto before = decide_at_.find(key);
-    decide_at[key] = before != decide_at_.end() && before->second > now.market
-                         ? before->second
-                         : gate.closes - options_.decide_before;
+    const bool known = before != decide_at_.end();
+    Undecided& undecided = decide_at[key];
+    if (known) undecided = before->second;
+    undecided.gate = gate;
+    if (undecided.due <= now.market) undecided.due = gate.closes - options_.decide_before;
   }
   decide_at_ = std::move(decide_at);
-  const Duration wait = std::max(options_.decide_before, kPricePoll);
-  fetch_gates_ = {now.market + std::max(wait, stretched(now, kPollMin)), 0};
 }
 
 void Workflow::on(const Now& now, const BidAccepted& answer) {
   (void)feed_.heard(now, std::nullopt);
-  record(BidAcknowledged{answer.key, true, {}});
+  record(now, BidAcknowledged{answer.key, true, {}});
 }
 
 void Workflow::on(const Now& now, const BidRefused& answer) {
@@ -224,9 +228,9 @@ void Workflow::on(const Now& now, const BidRefused& answer) {
   const auto it = ledger_.bids().find(answer.key);
   if (it == ledger_.bids().end()) return;
   if (answer.standing && can_stand_for(*answer.standing, it->second.bid)) {
-    record(BidAdopted{*answer.standing});
+    record(now, BidAdopted{*answer.standing});
   } else if (answer.final) {
-    record(BidAcknowledged{answer.key, false, answer.why});
+    record(now, BidAcknowledged{answer.key, false, answer.why});
   } else if (std::holds_alternative<stage::Decided>(it->second.stage)) {
     retry(now, answer.key);
   }
@@ -237,7 +241,7 @@ void Workflow::on(const Now& now, const AwardsFetched& answer) {
     const auto bid = ledger_.bids().find(award.key);
     const auto known = bid == ledger_.bids().end() ? std::nullopt : view_of(bid->second).award;
     if (known) feed_.award_again(*known, award);
-    if (record(AwardKnown{award}) && award.power > Watts{0}) {
+    if (record(now, AwardKnown{award}) && award.power > Watts{0}) {
       want_order(now, award, timers_.at(award.key));
     }
   }
@@ -252,8 +256,8 @@ void Workflow::on(const Now& now, const AwardsFetched& answer) {
   }
 }
 
-void Workflow::on(const Now&, const bidding::Settled& answer) {
-  record(SettlementKnown{answer.settlement});
+void Workflow::on(const Now& now, const bidding::Settled& answer) {
+  record(now, SettlementKnown{answer.settlement});
 }
 
 void Workflow::on(const Now& now, const CallFailed& answer) {
@@ -318,29 +322,36 @@ bool Workflow::is_sold(const Gate& gate) const {
 }
 
 bool Workflow::decides(const Now& now) const {
-  return std::ranges::any_of(decide_at_, [&](const auto& at) { return at.second <= now.market; });
+  return std::ranges::any_of(decide_at_,
+                             [&](const auto& at) { return at.second.due <= now.market; });
 }
 
 void Workflow::decide_gates(const Now& now, const PlantState& plant) {
   for (const Gate& gate : gates_) {
     const auto at = decide_at_.find(bid_key(gate));
-    if (at == decide_at_.end() || at->second > now.market) continue;
-    const DecideInput input{.now = now.market,
-                            .gate = gate,
-                            .price_min = options_.price_min,
-                            .horizon = options_.horizon,
-                            .prices = &ledger_.prices(gate.session),
-                            .committed = commitments(plant)};
-    std::optional<BidDecided> decided;
-    if (feed_.clock_agrees() && !is_sold(gate)) {
-      decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
-    }
-    if (decided && record(*decided)) {
+    if (at == decide_at_.end() || at->second.due > now.market) continue;
+    const auto decided = decide_gate(now, plant, gate);
+    if (decided && record(now, *decided)) {
       decide_at_.erase(at);
     } else {  // prices may still come, batteries may still join
-      at->second = now.market + std::max(options_.decide_before / 4, backoff(now, 0));
+      at->second.due = now.market + std::max(options_.decide_before / 4, backoff(now, 0));
+      if (!decided) at->second.why_not = decided.error();
     }
   }
+}
+
+std::expected<BidDecided, std::string_view> Workflow::decide_gate(const Now& now,
+                                                                  const PlantState& plant,
+                                                                  const Gate& gate) const {
+  if (!feed_.clock_agrees()) return std::unexpected{no_bid::kOtherClock};
+  if (is_sold(gate)) return std::unexpected{no_bid::kSoldElsewhere};
+  const DecideInput input{.now = now.market,
+                          .gate = gate,
+                          .price_min = options_.price_min,
+                          .horizon = options_.horizon,
+                          .prices = &ledger_.prices(gate.session),
+                          .committed = commitments(plant)};
+  return decide(input, FirmCurve{plant.firm, options_.firm_permille});
 }
 
 std::vector<Commitment> Workflow::commitments(const PlantState& plant) const {
@@ -396,7 +407,7 @@ void Workflow::measure(const Now& now, const PlantState& plant, const stage::Sch
   DeliveryMeasured measured{{award.key, award.gate, known ? receipts->second : Joules{0}},
                             known ? plant.sites_counted : 0,
                             plant.sites_enrolled};
-  record(measured);
+  record(now, measured);
 }
 
 void Workflow::ask_awards(const Now&) {
@@ -411,10 +422,11 @@ void Workflow::ask_awards(const Now&) {
 
 // --- bookkeeping -----------------------------------------------------------------------------
 
-bool Workflow::record(const Fact& fact) {
-  auto news = ledger_.apply(fact);
+bool Workflow::record(const Now& now, decltype(Fact::what) what) {
+  auto news = ledger_.apply({std::move(what), now.market});
   if (!news) return false;
-  if (const auto key = key_of(*news)) reset_timer(ledger_.bids().at(*key));
+  const auto key = key_of(*news);
+  if (key && ledger_.bids().contains(*key)) reset_timer(ledger_.bids().at(*key));
   effects_.persist.push_back(*std::move(news));
   return true;
 }
@@ -444,9 +456,12 @@ void Workflow::retry(const Now& now, const std::string& key) {
 }
 
 void Workflow::drop_closed_gates(const Now& now) {
-  std::erase_if(gates_, [&](const Gate& gate) {
-    if (gate.closes > now.market) return false;
-    decide_at_.erase(bid_key(gate));
+  std::erase_if(gates_, [&](const Gate& gate) { return gate.closes <= now.market; });
+  std::erase_if(decide_at_, [&](const auto& entry) {
+    const Undecided& undecided = entry.second;
+    if (undecided.gate.closes > now.market) return false;
+    const std::string_view why = undecided.why_not.empty() ? kNotLookedAt : undecided.why_not;
+    record(now, GatePassed{bid_key(undecided.gate), undecided.gate, std::string{why}});
     return true;
   });
 }

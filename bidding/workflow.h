@@ -19,9 +19,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "aggregation/duration_curve.h"
@@ -110,6 +112,12 @@ class Workflow {
     int failures = 0;
   };
 
+  struct Undecided {
+    Gate gate;
+    MarketTime due{};          ///< when to look
+    std::string_view why_not;  ///< no_bid; empty: not looked at yet
+  };
+
   void on(const Now& now, const PricesFetched& answer);
   void on(const Now& now, const GatesFetched& answer);
   void on(const Now& now, const BidAccepted& answer);
@@ -118,7 +126,7 @@ class Workflow {
   void on(const Now& now, const Settled& answer);
   void on(const Now& now, const CallFailed& answer);
 
-  bool record(const Fact& fact);
+  bool record(const Now& now, decltype(Fact::what) what);
   void reset_timer(const BidLife& life);
   void send(const Now& now, Timer& timer, MarketCall call);
   void retry(const Now& now, const std::string& key);
@@ -127,6 +135,9 @@ class Workflow {
   void fetch_day_ahead(const Now& now);
   [[nodiscard]] bool is_sold(const Gate& gate) const;
   void decide_gates(const Now& now, const PlantState& plant);
+  [[nodiscard]] std::expected<BidDecided, std::string_view> decide_gate(const Now& now,
+                                                                        const PlantState& plant,
+                                                                        const Gate& gate) const;
   [[nodiscard]] std::vector<Commitment> commitments(const PlantState& plant) const;
   void advance_bids(const Now& now, const PlantState& plant);
   void step_bid(const Now& now, const PlantState& plant, const BidLife& life, Timer& timer);
@@ -139,8 +150,8 @@ class Workflow {
   WorkflowOptions options_;
   Ledger ledger_;
   MarketFeed feed_;
-  std::vector<Gate> gates_;                      // by begin of delivery; not yet closed
-  std::map<std::string, MarketTime> decide_at_;  // key of its bid -> when to look; no bid yet
+  std::vector<Gate> gates_;                     // by begin of delivery; not yet closed
+  std::map<std::string, Undecided> decide_at_;  // by the key of its bid; no bid yet
   Timer fetch_prices_;
   MarketTime look_back_at_{};  // when to ask once more for prices that may have been corrected
   std::optional<Timer> fetch_day_ahead_;  // nothing: the market has no such session

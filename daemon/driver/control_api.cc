@@ -121,6 +121,7 @@ void ControlApi::get(const HttpRequest& request, const Respond& respond) const {
     return answer(respond, json(config_document(options_.config_file, options_.config_toml)));
   }
   if (path == "/v1/events") return events(request, respond);
+  if (path == "/v1/bids/replay") return replay(request, respond);
   get_root_only(path, respond);
 }
 
@@ -148,8 +149,29 @@ void ControlApi::get_bid(const std::string& key, const Respond& respond) const {
            [key, respond](NodeAnswer answered) {
              respond([key, answered = std::move(answered)] {
                return found(bid_document(*answered.snapshot, key,
-                                         answered.trace.value_or(std::vector<bidding::Fact>{})),
+                                         answered.facts.value_or(std::vector<bidding::Fact>{})),
                             "no bid " + key);
+             });
+           }},
+      respond);
+}
+
+void ControlApi::replay(const HttpRequest& request, const Respond& respond) const {
+  MarketTime at = kEndOfTime;
+  if (const auto wanted = request.query.find("at_ms"); wanted != request.query.end()) {
+    const auto ms = number(wanted->second);
+    if (!ms || *ms > static_cast<std::uint64_t>(kEndOfTime.time_since_epoch().count())) {
+      return answer(respond, error_response(400, "bad_request",
+                                            "at_ms is no time in milliseconds since 1970"));
+    }
+    at = MarketTime{Duration{static_cast<std::int64_t>(*ms)}};
+  }
+  ask({.what = AskFacts{},
+       .answer =
+           [at, respond](NodeAnswer answered) {
+             respond([at, answered = std::move(answered)] {
+               const std::vector<bidding::Fact> none;
+               return json(replay_document(answered.facts ? *answered.facts : none, at));
              });
            }},
       respond);

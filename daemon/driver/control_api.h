@@ -31,6 +31,7 @@ class ControlApi {
   void post(const HttpRequest& request, const Respond& respond) const;
   void get_root_only(const std::string& path, const Respond& respond) const;
   void get_bid(const std::string& key, const Respond& respond) const;
+  void replay(const HttpRequest& request, const Respond& respond) const;
   void events(const HttpRequest& request, const Respond& respond) const;
   void send_order(const std::string& body, const Respond& respond) const;
   void opt_out(const std::string& body, const Respond& respond) const;

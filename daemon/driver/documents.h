@@ -38,6 +38,8 @@ namespace vpp::driver {
 [[nodiscard]] std::optional<std::string> bid_document(const Snapshot& snapshot,
                                                       std::string_view key,
                                                       const std::vector<bidding::Fact>& trace);
+/// What was known and decided by `at`, and whether it comes out again; see bidding/replay.h.
+[[nodiscard]] std::string replay_document(const std::vector<bidding::Fact>& facts, MarketTime at);
 [[nodiscard]] std::string prices_document(const Snapshot& snapshot);
 [[nodiscard]] std::string gates_document(const Snapshot& snapshot);
 /// What is known, and what is not, of the market and its prices.

@@ -1,12 +1,10 @@
-// Documents about orders, bids and the market.
+// Documents about orders and the market.
 #include <algorithm>
 #include <cstdlib>
 #include <map>
 #include <utility>
 
 #include "aggregation/split.h"
-#include "bidding/fact_json.h"
-#include "bidding/market_json.h"
 #include "daemon/driver/documents.h"
 #include "daemon/driver/json_parts.h"
 #include "daemon/driver/names.h"
@@ -89,20 +87,6 @@ Json shares_part(const node::NodeStatus& status, OrderId id) {
   return shares;
 }
 
-Json gate_part(const bidding::Gate& gate) {
-  return {{"from_ms", market_ms(gate.from)},
-          {"until_ms", market_ms(gate.until)},
-          {"closes_ms", market_ms(gate.closes)},
-          {"session", bidding::name_of(gate.session)}};
-}
-
-Json price_part(const bidding::PricePoint& price) {
-  return {{"from_ms", market_ms(price.from)},
-          {"until_ms", market_ms(price.until)},
-          {"session", bidding::name_of(price.session)},
-          {"price", money(price.price.count)}};
-}
-
 /// In protocol time: negative once it is over.
 Json in_ms(const Now& now, MarketTime at) {
   return (at - now.market).count() / std::max<std::int64_t>(1, now.speed);
@@ -123,31 +107,6 @@ struct Position {
   std::optional<std::int64_t> delivered_wh;
   Json keys = Json::array();
 };
-
-Json bid_part(const bidding::BidView& view) {
-  Json segments = Json::array();
-  for (const bidding::BidSegment& segment : view.bid.segments) {
-    segments.push_back({{"power_w", segment.power.count}, {"price", money(segment.price.count)}});
-  }
-  Json out{{"key", view.bid.key}, {"state", view.state}};
-  out.update(gate_part(view.bid.gate));
-  out["segments"] = std::move(segments);
-  out["award"] = nullptr;
-  out["order"] = order_id(view.order);
-  out["delivered_wh"] = watt_hours(view.delivered);
-  out["settlement"] = nullptr;
-  if (view.award) {
-    out["award"] = {{"power_w", view.award->power.count},
-                    {"clearing", money(view.award->clearing.count)}};
-  }
-  if (view.settlement) {
-    out["settlement"] = {{"awarded_wh", watt_hours(view.settlement->awarded)},
-                         {"delivered_wh", watt_hours(view.settlement->delivered)},
-                         {"revenue", money(view.settlement->revenue.count)},
-                         {"penalty", money(view.settlement->penalty.count)}};
-  }
-  return out;
-}
 
 }  // namespace
 
@@ -204,28 +163,6 @@ std::string dry_run_document(const Snapshot& snapshot, const node::SendOrder& co
   }
   Json out = document("dry_run");
   out["would"] = std::move(would);
-  return text(out);
-}
-
-std::string bids_document(const Snapshot& snapshot) {
-  Json bids = Json::array();
-  for (const bidding::BidView& bid : snapshot.status.bids) bids.push_back(bid_part(bid));
-  Json out = document("bids");
-  out["bids"] = std::move(bids);
-  return text(out);
-}
-
-std::optional<std::string> bid_document(const Snapshot& snapshot, std::string_view key,
-                                        const std::vector<bidding::Fact>& trace) {
-  const auto& bids = snapshot.status.bids;
-  const auto found =
-      std::ranges::find_if(bids, [&](const bidding::BidView& bid) { return bid.bid.key == key; });
-  if (found == bids.end()) return std::nullopt;
-  Json facts = Json::array();
-  for (const bidding::Fact& fact : trace) facts.push_back(Json::parse(bidding::to_json(fact)));
-  Json out = document("bid");
-  out["bid"] = bid_part(*found);
-  out["trace"] = std::move(facts);
   return text(out);
 }
 

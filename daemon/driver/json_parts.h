@@ -10,6 +10,8 @@
 #include <string_view>
 
 #include "aggregation/duration_curve.h"
+#include "bidding/market.h"
+#include "bidding/market_json.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
@@ -57,6 +59,20 @@ inline Json order_id(OrderId id) {
 template <class T>
 Json optional(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
+}
+
+inline Json gate_part(const bidding::Gate& gate) {
+  return {{"from_ms", market_ms(gate.from)},
+          {"until_ms", market_ms(gate.until)},
+          {"closes_ms", market_ms(gate.closes)},
+          {"session", bidding::name_of(gate.session)}};
+}
+
+inline Json price_part(const bidding::PricePoint& price) {
+  return {{"from_ms", market_ms(price.from)},
+          {"until_ms", market_ms(price.until)},
+          {"session", bidding::name_of(price.session)},
+          {"price", money(price.price.count)}};
 }
 
 inline Json coverage_part(const mesh::Coverage& coverage) {

@@ -23,6 +23,7 @@ struct AskSnapshot {};
 struct AskTrace {
   std::string bid_key;
 };
+struct AskFacts {};
 struct AskDrain {
   bool on = false;
 };
@@ -34,12 +35,14 @@ struct AskOptOut {
 /// Every answer comes with a snapshot made after the question was carried out.
 struct NodeAnswer {
   std::shared_ptr<const Snapshot> snapshot;
-  std::optional<std::vector<bidding::Fact>> trace;
+  std::optional<std::vector<bidding::Fact>> facts;  ///< to AskTrace, AskFacts
   std::optional<node::Reply> reply;
 };
 
 struct NodeQuestion {
-  std::variant<AskSnapshot, AskTrace, AskDrain, AskOptOut, node::SendOrder, node::CancelOrder> what;
+  std::variant<AskSnapshot, AskTrace, AskFacts, AskDrain, AskOptOut, node::SendOrder,
+               node::CancelOrder>
+      what;
   std::function<void(NodeAnswer)> answer;  ///< called once, on the node's loop; must not block
 };
 

@@ -329,7 +329,9 @@ class Runtime::Impl {
                                                   opt->what.duration});
         shared.reset();
       } else if (const auto* trace = std::get_if<AskTrace>(&question.what)) {
-        answer.trace = node_->trace(trace->bid_key);
+        answer.facts = node_->trace(trace->bid_key);
+      } else if (std::holds_alternative<AskFacts>(question.what)) {
+        answer.facts = node_->facts();
       }
       if (!shared) shared = std::make_shared<const Snapshot>(snapshot(now));
       answer.snapshot = shared;

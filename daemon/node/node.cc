@@ -52,5 +52,8 @@ Now Node::corrected(const Now& now) const {
 std::optional<std::vector<bidding::Fact>> Node::trace(const std::string& key) const {
   return role_->trace(key);
 }
+std::vector<bidding::Fact> Node::facts() const {
+  return role_->facts();
+}
 
 }  // namespace vpp::node

@@ -379,6 +379,8 @@ class Node {
 
   /// The facts behind one bid; root only.
   [[nodiscard]] std::optional<std::vector<bidding::Fact>> trace(const std::string& key) const;
+  /// Root: of its journal, in order, compacted; a standby's too.
+  [[nodiscard]] std::vector<bidding::Fact> facts() const;
 
  private:
   std::unique_ptr<RoleNode> role_;

@@ -30,6 +30,7 @@ class RoleNode {
       const std::string& /*key*/) const {
     return std::nullopt;
   }
+  [[nodiscard]] virtual std::vector<bidding::Fact> facts() const { return {}; }
 
   [[nodiscard]] Effects take_effects() { return std::exchange(effects_, {}); }
 

@@ -460,4 +460,8 @@ std::optional<std::vector<bidding::Fact>> RootNode::trace(const std::string& key
   return workflow_.trace(key);
 }
 
+std::vector<bidding::Fact> RootNode::facts() const {
+  return journal_.content().second;
+}
+
 }  // namespace vpp::node

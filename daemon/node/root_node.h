@@ -39,6 +39,7 @@ class RootNode final : public RoleNode {
   [[nodiscard]] NodeStatus status(const Now& now) const override;
   [[nodiscard]] std::optional<std::vector<bidding::Fact>> trace(
       const std::string& key) const override;
+  [[nodiscard]] std::vector<bidding::Fact> facts() const override;
 
  private:
   /// Something that leaves only once the journal is acknowledged up to `after`.

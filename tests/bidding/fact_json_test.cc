@@ -43,12 +43,24 @@ struct Maker {
     for (auto n = rng.below(4); n > 0; --n) prices.push_back({time(), time(), Price{whole()}});
     return prices;
   }
-  Fact fact() {
-    switch (rng.below(std::variant_size_v<Fact>)) {
+  std::vector<Commitment> commitments() {
+    std::vector<Commitment> all;
+    for (auto n = rng.below(4); n > 0; --n) all.push_back({Watts{whole()}, time(), time()});
+    return all;
+  }
+  Fact fact() { return {what(), time()}; }
+  decltype(Fact::what) what() {
+    switch (rng.below(std::variant_size_v<decltype(Fact::what)>)) {
       case 0:
         return PricesKnown{prices()};
       case 1:
-        return BidDecided{bid(), prices(), {Joules{whole()}, Joules{whole()}}, time()};
+        return BidDecided{.bid = bid(),
+                          .forecast = prices(),
+                          .firm_curve = {Joules{whole()}, Joules{whole()}},
+                          .firm_permille = static_cast<std::int32_t>(rng.below(1001)),
+                          .committed = commitments(),
+                          .price_min = {whole()},
+                          .horizon = Duration{whole()}};
       case 2:
         return BidAcknowledged{text(), rng.below(2) == 0, text()};
       case 3:
@@ -61,8 +73,10 @@ struct Maker {
       case 6:
         return SettlementKnown{
             {text(), Joules{whole()}, Joules{whole()}, Amount{whole()}, Amount{whole()}}};
-      default:
+      case 7:
         return BidAdopted{bid()};
+      default:
+        return GatePassed{text(), gate(), text()};
     }
   }
 };
@@ -87,6 +101,16 @@ TEST_CASE("what a later version adds is ignored", "[bidding][journal]") {
       R"({"kind":"order_scheduled","key":"bid-1","order":"18446744073709551615","new":[1,{}]})");
   REQUIRE(fact.has_value());
   CHECK(*fact == Fact{OrderScheduled{"bid-1", OrderId{UINT64_MAX}}});
+}
+
+TEST_CASE("facts of versions that did not record a time or a decision's input are read",
+          "[bidding][journal]") {
+  const auto fact = fact_from_json(
+      R"({"kind":"bid_decided","forecast":[],"firm_curve_j":[7],)"
+      R"("bid":{"key":"k","segments":[],"gate":{"from_ms":1,"until_ms":2,"closes_ms":0}}})");
+  REQUIRE(fact.has_value());
+  CHECK(fact->at == MarketTime{});
+  CHECK(as<BidDecided>(*fact)->firm_permille == 0);
 }
 
 TEST_CASE("a fact that is not whole is refused with its reason", "[bidding][journal]") {

@@ -109,6 +109,7 @@ class FaultyWorld {
     options.price_min = Price{1'000'000};
     options.horizon = 3h;  // fewer slots, faster test
     workflow.emplace(options, disk);
+    busy_until_ = {};  // that alone it forgets
   }
 
   void run_until(MarketTime end) {
@@ -137,7 +138,7 @@ class FaultyWorld {
     const WorkflowEffects effects = workflow->take_effects();
     disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
     for (const Fact& fact : effects.persist) {
-      if (const auto* made = std::get_if<BidDecided>(&fact)) {
+      if (const auto* made = as<BidDecided>(fact)) {
         CHECK(decided.emplace(made->bid.key, now_).second);  // once
       }
     }
@@ -218,7 +219,7 @@ TEST_CASE("a good market with two sessions gets one bid for an interval, and one
 
 TEST_CASE("whatever a market does wrong, the bidder does nothing twice and forgets no award",
           "[bidding][faults]") {
-  Rng rng{GENERATE(range(1U, 30U))};
+  Rng rng{GENERATE(range(1U, 16U))};
   FaultyWorld world{kStart + 10h};
   world.market.rng = rng.fork();
   const bool restarts = rng.below(2) == 0;
@@ -256,7 +257,7 @@ TEST_CASE("whatever a market does wrong, the bidder does nothing twice and forge
 
 TEST_CASE("a market whose clock is in another zone is told apart, and not bid to",
           "[bidding][faults]") {
-  const Duration shift = GENERATE(as<Duration>{}, -10h, -1h, 1h, 9h + 30min);
+  const Duration shift = 1min * GENERATE(-600, -60, 60, 570);
   FaultyWorld world{kStart + 10h};
   world.run_until(kStart + 17h);
   REQUIRE(world.health().clock_agrees);
@@ -290,7 +291,7 @@ TEST_CASE("a price that changes after its settlement is a fact, and told", "[bid
   world.workflow->answered(world.now(), PricesFetched{{corrected}, Session::kRealTime, 0, {}});
   const auto effects = world.workflow->take_effects();
   REQUIRE(effects.persist.size() == 1);
-  CHECK(std::get<PricesKnown>(effects.persist.front()).prices == std::vector{corrected});
+  CHECK(as<PricesKnown>(effects.persist.front())->prices == std::vector{corrected});
   const Corrections corrections = world.health().corrections;
   CHECK(corrections.all == 1);
   CHECK(corrections.after_settlement == 1);

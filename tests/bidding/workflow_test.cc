@@ -29,7 +29,7 @@ struct Bench {
          at += kInterval) {
       known.prices.push_back({at, at + kInterval, price_at(at)});
     }
-    return {known};
+    return {Fact{known}};
   }
 
   [[nodiscard]] Now now() const { return {Instant{}, at, speed}; }
@@ -46,10 +46,9 @@ struct Bench {
   Bid bid() {
     answer(GatesFetched{{kGate}});
     const auto effects = advance_to(kStart + 16h + 53min);
-    REQUIRE(std::ranges::count_if(effects.persist, [](const Fact& f) {
-              return std::holds_alternative<BidDecided>(f);
-            }) == 1);
-    return std::get<BidDecided>(workflow.trace(kKey).value().front()).bid;
+    REQUIRE(std::ranges::count_if(effects.persist,
+                                  [](const Fact& f) { return as<BidDecided>(f) != nullptr; }) == 1);
+    return as<BidDecided>(workflow.trace(kKey).value().front())->bid;
   }
   Award win() {
     const Bid b = bid();
@@ -78,7 +77,7 @@ int count_of(const std::vector<MarketCall>& calls) {
 template <class T>
 int count_of(const std::vector<Fact>& facts) {
   return static_cast<int>(
-      std::ranges::count_if(facts, [](const Fact& f) { return std::holds_alternative<T>(f); }));
+      std::ranges::count_if(facts, [](const Fact& f) { return as<T>(f) != nullptr; }));
 }
 
 }  // namespace
@@ -113,7 +112,7 @@ TEST_CASE("a bid is durable in the batch in which it leaves", "[bidding][workflo
   REQUIRE(count_of<BidDecided>(effects.persist) == 1);
   REQUIRE(count_of<SubmitBid>(effects.calls) == 1);
   const auto trace = bench.workflow.trace(kKey).value();
-  const auto& decided = std::get<BidDecided>(trace.front());
+  const auto& decided = *as<BidDecided>(trace.front());
   CHECK(decided.bid.segments.front().power == Watts{90'000});  // 90% of 100 kW, a dear hour
   CHECK(decided.forecast.front() == PricePoint{kGate.from, kGate.until, Price{90'000'000}});
   CHECK(decided.firm_curve.size() == aggregation::kGridPoints);
@@ -163,7 +162,7 @@ TEST_CASE("what is promised already is not sold twice", "[bidding][workflow]") {
   // 27 kWh firm, of which the first gate took 22.5.
   REQUIRE(count_of<BidDecided>(effects.persist) == 1);
   const auto trace = bench.workflow.trace(bid_key(next)).value();
-  CHECK(std::get<BidDecided>(trace.front()).bid.segments.front().power == Watts{18'000});
+  CHECK(as<BidDecided>(trace.front())->bid.segments.front().power == Watts{18'000});
 }
 
 TEST_CASE("a bid goes out again with the same key until it is acknowledged or the gate closed",
@@ -306,7 +305,7 @@ TEST_CASE("a delivery is reported once its receipts had time to come, durable fi
     const auto effects = bench.advance_to(kGate.until + 13min);
     REQUIRE(count_of<DeliveryMeasured>(effects.persist) == 1);
     const auto facts = bench.workflow.trace(kKey).value();
-    const auto& measured = std::get<DeliveryMeasured>(facts.back());
+    const auto& measured = *as<DeliveryMeasured>(facts.back());
     CHECK(measured.sites_counted == 0);
     CHECK(measured.sites_enrolled == 4);
     CHECK_FALSE(bench.workflow.bids().front().delivered);  // unknown is not zero
@@ -410,8 +409,8 @@ TEST_CASE("a long history becomes several facts of bounded size", "[bidding][wor
   bench.answer(answer);
   std::size_t points = 0;
   for (const Fact& fact : bench.workflow.take_effects().persist) {
-    points += std::get<PricesKnown>(fact).prices.size();
-    CHECK(std::get<PricesKnown>(fact).prices.size() <= kPricesPerFact);
+    points += as<PricesKnown>(fact)->prices.size();
+    CHECK(as<PricesKnown>(fact)->prices.size() <= kPricesPerFact);
   }
   CHECK(points == 1200);
 }

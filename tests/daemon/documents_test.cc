@@ -352,7 +352,7 @@ TEST_CASE("an order shows its receipts, and its shares while it is in force",
 
 TEST_CASE("a bid shows its price and the facts behind it", "[driver][documents]") {
   const auto root = test::root_snapshot();
-  const std::vector<bidding::Fact> trace{bidding::BidAcknowledged{"bid-1", true, ""}};
+  const std::vector<bidding::Fact> trace{{bidding::BidAcknowledged{"bid-1", true, ""}}};
   const json bid = json::parse(bid_document(root, "bid-1", trace).value());
   CHECK(bid["bid"]["segments"][0]["price"] == 88.5);
   CHECK(bid["bid"]["award"].is_null());

@@ -54,13 +54,14 @@ inline bidding::Fact random_fact(Rng& rng) {
   const std::string key = "bid-" + std::to_string(rng.below(1'000));
   switch (rng.below(3)) {
     case 0:
-      return bidding::BidAcknowledged{key, rng.below(2) == 1, random_text(rng)};
+      return {bidding::BidAcknowledged{key, rng.below(2) == 1, random_text(rng)}, random_time(rng)};
     case 1:
-      return bidding::OrderScheduled{key, {rng.next()}};
+      return {bidding::OrderScheduled{key, {rng.next()}}, random_time(rng)};
     default:
-      return bidding::PricesKnown{{{random_time(rng),
-                                    random_time(rng),
-                                    {static_cast<std::int64_t>(rng.below(1U << 30U))}}}};
+      return {bidding::PricesKnown{{{random_time(rng),
+                                     random_time(rng),
+                                     {static_cast<std::int64_t>(rng.below(1U << 30U))}}}},
+              random_time(rng)};
   }
 }
 

@@ -216,7 +216,7 @@ TEST_CASE("a full store refuses a batch whole, keeps what it has, and takes smal
   const test::ScratchDir dir;
   const auto store = must_open(dir.path(), 128U << 10U);
   REQUIRE(store->persist(std::vector<node::Record>{node::Fence{1, 1}}).has_value());
-  const bidding::Fact big = bidding::BidAcknowledged{"bid", false, std::string(2'000, 'x')};
+  const bidding::Fact big{bidding::BidAcknowledged{"bid", false, std::string(2'000, 'x')}};
   std::size_t kept = 0;
   std::string refusal;
   for (int i = 0; i < 200 && refusal.empty(); ++i) {
@@ -244,7 +244,7 @@ TEST_CASE("a disk that takes no more is an error, and when it takes again all is
   REQUIRE(::getrlimit(RLIMIT_FSIZE, &before) == 0);
   const rlimit quota{128U << 10U, before.rlim_max};
   REQUIRE(::setrlimit(RLIMIT_FSIZE, &quota) == 0);
-  const bidding::Fact big = bidding::BidAcknowledged{"bid", false, std::string(4'000, 'x')};
+  const bidding::Fact big{bidding::BidAcknowledged{"bid", false, std::string(4'000, 'x')}};
   std::size_t kept = 0;
   std::string refusal;
   for (int i = 0; i < 100 && refusal.empty(); ++i) {
@@ -309,7 +309,7 @@ TEST_CASE("a trial write leaves no trace and finds a full store out", "[driver][
   const auto before = must_load(*store);
   REQUIRE(store->try_write().has_value());
   require_equal(must_load(*store), before);
-  const bidding::Fact big = bidding::BidAcknowledged{"bid", false, std::string(2'000, 'x')};
+  const bidding::Fact big{bidding::BidAcknowledged{"bid", false, std::string(2'000, 'x')}};
   while (store->persist(std::vector<node::Record>{big})) {
   }
   CHECK_FALSE(store->try_write().has_value());

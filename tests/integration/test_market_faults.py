@@ -101,7 +101,6 @@ class MarketFaults(PlantCase):
         self.set_faults(plant, clock_shift_ms=-36_000_000)
         health = self.await_health(plant, lambda h: not h["clock"]["agrees"], "the other clock")
         self.assertAlmostEqual(health["clock"]["ahead_ms"], -36_000_000, delta=900_000)
-        self.assertIsNone(health["next_gate"])
         self.assertIn("another clock than ours", self.vppctl(plant, "market"))
         bids = len(plant.root.get("/v1/bids")["bids"])
         prices = len(plant.root.get("/v1/market/prices")["prices"])

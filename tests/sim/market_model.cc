@@ -48,13 +48,13 @@ void MarketModel::persisted(WorldTime at, NodeIndex root, const std::vector<node
     }
     const auto* fact = std::get_if<bidding::Fact>(&record);
     if (fact == nullptr) continue;
-    if (const auto* decided = std::get_if<bidding::BidDecided>(fact)) {
+    if (const auto* decided = bidding::as<bidding::BidDecided>(*fact)) {
       const auto [it, is_new] = books.decided.try_emplace(decided->bid.key, decided->bid);
       if (is_new) continue;
       findings_.report(Invariant::kAcknowledgedSurvives, root, at,
                        "decides a second time on " + decided->bid.key);
     }
-    if (const auto* award = std::get_if<bidding::AwardKnown>(fact)) {
+    if (const auto* award = bidding::as<bidding::AwardKnown>(*fact)) {
       books.known[award->award.key] = award->award;
     }
   }
@@ -65,9 +65,9 @@ void MarketModel::recovered(NodeIndex root, const node::Recovered& all) {
   if (options_.copies > 0) books = {};  // what an interrupted write cleared is gone
   for (const auto& order : all.orders) books.ordered.try_emplace(order.key, order.id);
   for (const auto& fact : all.facts) {
-    const auto* decided = std::get_if<bidding::BidDecided>(&fact);
+    const auto* decided = bidding::as<bidding::BidDecided>(fact);
     if (decided != nullptr) books.decided.try_emplace(decided->bid.key, decided->bid);
-    const auto* award = std::get_if<bidding::AwardKnown>(&fact);
+    const auto* award = bidding::as<bidding::AwardKnown>(fact);
     if (award != nullptr) books.known.try_emplace(award->award.key, award->award);
   }
 }

@@ -156,7 +156,7 @@ std::string text(const node::ValueAccount& r) {
   return "value account paid=" + to_string(r.paid().count);
 }
 std::string text(const bidding::Fact& r) {
-  return "fact kind=" + to_string(r.index());
+  return "fact kind=" + to_string(r.what.index());
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -23,6 +24,10 @@ struct Session {
 int fail(const Session& session, const Failure& failure);
 /// A person confirms on a terminal; a script says --yes.
 [[nodiscard]] bool confirmed(const Session& session, std::string_view question);
+
+/// Fetches, prints as JSON or through `table`, and maps failures.
+int show(const Session& session, const std::string& path,
+         const std::function<void(const Document&)>& table);
 
 int status(const Session& session);
 int tree(const Session& session);
@@ -57,6 +62,9 @@ int orders_list(const Session& session);
 int orders_show(const Session& session, const std::string& id);
 int bids_list(const Session& session);
 int bids_show(const Session& session, const std::string& key, bool trace);
+/// `at`: "2018-06-01T17:15:00Z" in market time; empty: now. Exit 4 when a decision does not come
+/// out again.
+int bids_replay(const Session& session, const std::string& at);
 int market_prices(const Session& session);
 int market_gates(const Session& session);
 int market_position(const Session& session);

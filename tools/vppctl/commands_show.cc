@@ -19,7 +19,8 @@ void print_json(const Session& session, const Document& document) {
   session.out << document.dump(2) << '\n';
 }
 
-/// Fetches, prints as JSON or through `table`, and maps failures.
+}  // namespace
+
 int show(const Session& session, const std::string& path,
          const std::function<void(const Document&)>& table) {
   const auto document = primary(session).get(path);
@@ -31,6 +32,8 @@ int show(const Session& session, const std::string& path,
   }
   return static_cast<int>(Exit::kOk);
 }
+
+namespace {
 
 std::string coverage_text(const Document& coverage) {
   if (!coverage.is_object()) return "-";
@@ -513,34 +516,6 @@ int orders_show(const Session& session, const std::string& id) {
                  kilowatts(member(missing, "power_w"), true), plain(member(missing, "reason"))});
     }
     table.print(session.out);
-  });
-}
-
-int bids_list(const Session& session) {
-  return show(session, "/v1/bids", [&](const Document& document) {
-    Table table{{"BID", "STATE", "FROM (UTC)", "BID POWER", "LIMIT", "AWARD", "CLEARING",
-                 "DELIVERED", "REVENUE"}};
-    for (const auto& bid : member(document, "bids")) {
-      const auto& segments = member(bid, "segments");
-      const auto& first = segments.empty() ? member(bid, "none") : segments.front();
-      table.row({plain(member(bid, "key")), plain(member(bid, "state")),
-                 utc(member(bid, "from_ms")), kilowatts(member(first, "power_w")),
-                 plain(member(first, "price")), kilowatts(member(member(bid, "award"), "power_w")),
-                 plain(member(member(bid, "award"), "clearing")),
-                 kilowatt_hours(member(bid, "delivered_wh")),
-                 plain(member(member(bid, "settlement"), "revenue"))});
-    }
-    table.print(session.out);
-  });
-}
-
-int bids_show(const Session& session, const std::string& key, bool trace) {
-  return show(session, "/v1/bids/" + key, [&](const Document& document) {
-    for (const auto& [name, value] : member(document, "bid").items()) {
-      session.out << fmt::format("{:<16} {}\n", name, plain(value));
-    }
-    if (!trace) return;
-    for (const auto& fact : member(document, "trace")) session.out << fact.dump() << '\n';
   });
 }
 

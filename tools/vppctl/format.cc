@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
+#include <chrono>
 #include <cmath>
+#include <ctime>
 #include <utility>
 
 namespace vpp::ctl {
@@ -110,6 +112,25 @@ std::expected<std::chrono::milliseconds, std::string> parse_duration(std::string
     return std::chrono::milliseconds{static_cast<std::int64_t>(value)};
   }
   return std::unexpected{fmt::format("'{}' needs a unit: ms, s, m or h", text)};
+}
+
+std::expected<std::int64_t, std::string> parse_utc(std::string_view text) {
+  const std::string whole{text.ends_with('Z') ? text.substr(0, text.size() - 1) : text};
+  for (const char* form :
+       {"%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M"}) {
+    std::tm parts{};
+    const char* end = ::strptime(whole.c_str(), form, &parts);
+    if (end == nullptr || *end != '\0') continue;
+    const std::chrono::year_month_day day{
+        std::chrono::year{parts.tm_year + 1900},
+        std::chrono::month(static_cast<unsigned>(parts.tm_mon + 1)),
+        std::chrono::day(static_cast<unsigned>(parts.tm_mday))};
+    if (!day.ok()) break;  // strptime takes the 31st of any month
+    const auto at = std::chrono::sys_days{day} + std::chrono::hours{parts.tm_hour} +
+                    std::chrono::minutes{parts.tm_min} + std::chrono::seconds{parts.tm_sec};
+    return std::chrono::milliseconds{at.time_since_epoch()}.count();
+  }
+  return std::unexpected{fmt::format("'{}' is no time in UTC", text)};
 }
 
 Table::Table(std::vector<std::string> head) {

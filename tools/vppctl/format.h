@@ -32,6 +32,9 @@ namespace vpp::ctl {
 [[nodiscard]] std::expected<std::chrono::milliseconds, std::string> parse_duration(
     std::string_view text);
 
+/// "2018-06-01T17:15:00Z", "2018-06-01T17:15Z", "2018-06-01 17:15" (UTC): milliseconds since 1970.
+[[nodiscard]] std::expected<std::int64_t, std::string> parse_utc(std::string_view text);
+
 class Table {
  public:
   explicit Table(std::vector<std::string> head);

@@ -34,7 +34,7 @@ struct Options {
   bool yes = false;
   bool no_color = false;
 
-  std::string state, node, id, key, file, fleet, directory = ".";
+  std::string at, state, node, id, key, file, fleet, directory = ".";
   bool trace = false;
   bool dry_run = false;
   SendArguments send;
@@ -145,6 +145,9 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
   });
   bid->add_option("key", o.key, "key of the bid")->required();
   bid->add_flag("--trace", o.trace, "the facts behind it");
+  leaf(*bids, "replay", "what was known and decided by then, and whether it comes out again",
+       chosen, [](const Session& s, Options& options) { return bids_replay(s, options.at); })
+      ->add_option("--at", o.at, "market time in UTC, e.g. 2018-06-01T17:15:00Z; default: now");
   CLI::App* market = leaf(app, "market", "how good the market's answers are, and what it said",
                           chosen, [](const Session& s, Options&) { return market_health(s); });
   leaf(*market, "prices", "known prices", chosen,

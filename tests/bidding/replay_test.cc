@@ -1,0 +1,158 @@
+#include "bidding/replay.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "bidding/compaction.h"
+#include "bidding/workflow.h"
+#include "config/rng.h"
+#include "tests/bidding/fake_market.h"
+
+using namespace vpp;
+using namespace vpp::bidding;
+using namespace vpp::bidding::test;
+
+namespace {
+
+constexpr MarketTime kLifeBegin = kStart + 6h;
+
+/// Three days of a bidder whose plant changes, whose market corrects prices, and whom an operator
+/// takes power from.
+std::vector<Fact> lived(Rng& rng, MarketTime until) {
+  WorkflowOptions options;
+  options.price_min = Price{10'000'000};
+  options.horizon = 2h;
+  Workflow workflow{options, {}};
+  FakeMarket market;
+  FakePlant plant;
+  std::vector<Fact> disk;
+  MarketTime at = kLifeBegin;
+  while (at < until) {
+    const Now now{Instant{}, at, 60};
+    PlantState state = plant.state(at);
+    state.firm = aggregation::DurationCurve::of_site(
+        {Watts{static_cast<std::int64_t>(rng.below(100'000))}, to_joules({100'000})});
+    state.committed.push_back({Watts{7'000}, at + 10min, at + 70min});
+    workflow.advance(now, state);
+    for (bool more = true; more;) {
+      auto effects = workflow.take_effects();
+      more = !effects.calls.empty() || !effects.orders.empty() || !effects.persist.empty();
+      disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
+      for (const auto& wanted : effects.orders) {
+        workflow.scheduled(now, wanted.key, plant.add(wanted));
+      }
+      for (const auto& call : effects.calls) {
+        MarketAnswer answer = market(at, call);
+        if (auto* told = std::get_if<PricesFetched>(&answer)) {
+          for (auto& point : told->prices) point.price.count += rng.below(3) == 0 ? 1'000'000 : 0;
+        }
+        workflow.answered(now, answer);
+      }
+    }
+    // What was told of the last day is told again, corrected.
+    if (rng.below(5) == 0) {
+      const MarketTime from = at - 24h - at.time_since_epoch() % 1h;
+      const Price corrected{static_cast<std::int64_t>(rng.below(200)) * 1'000'000};
+      workflow.answered(now, PricesFetched{{{from, from + 1h, corrected}}});
+      auto effects = workflow.take_effects();
+      disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
+    }
+    at = std::max(at + 1ms, workflow.next_deadline());
+  }
+  return disk;
+}
+
+std::size_t count(const Replay& replay, Again again) {
+  return static_cast<std::size_t>(
+      std::ranges::count(replay.decisions, again, &DecisionAgain::again));
+}
+
+}  // namespace
+
+TEST_CASE("every decision of a journal comes out again bit by bit", "[bidding][replay]") {
+  Rng rng{GENERATE(range(1U, 6U))};
+  const std::vector<Fact> disk = lived(rng, kLifeBegin + std::chrono::days{3});
+  const Replay all = replay(disk, kEndOfTime);
+  REQUIRE(all.decisions.size() > 50);
+  CHECK(count(all, Again::kSame) == all.decisions.size());
+  CHECK(all.facts == disk.size());
+  CHECK_FALSE(all.passed.empty());
+}
+
+TEST_CASE("a replay at an instant knows what a bidder knew that was stopped then",
+          "[bidding][replay]") {
+  Rng rng{GENERATE(range(10U, 14U))};
+  const std::vector<Fact> disk = lived(rng, kLifeBegin + std::chrono::days{2});
+  const MarketTime at = kLifeBegin + Duration{static_cast<std::int64_t>(rng.below(48 * 3'600'000))};
+  std::vector<Fact> then;
+  std::ranges::copy_if(disk, std::back_inserter(then), [&](const Fact& f) { return f.at <= at; });
+  const Replay known = replay(disk, at);
+  const Workflow stopped{{}, then};
+  CHECK(known.facts == then.size());
+  CHECK(known.prices == stopped.prices());
+  const auto bids = stopped.bids();
+  REQUIRE(known.bids.size() == bids.size());
+  for (std::size_t i = 0; i < bids.size(); ++i) {
+    CHECK(known.bids[i].bid == bids[i].bid);
+    CHECK(known.bids[i].state == bids[i].state);
+  }
+  CHECK(count(known, Again::kSame) == known.decisions.size());
+}
+
+TEST_CASE("what a compacted journal keeps of decisions comes out again as well",
+          "[bidding][replay]") {
+  Rng rng{GENERATE(range(20U, 23U))};
+  const MarketTime end = kLifeBegin + std::chrono::days{6};
+  std::vector<Fact> disk;
+  for (const Fact& fact : lived(rng, end)) {
+    disk.push_back(fact);
+    if (disk.size() % 500 != 0) continue;  // compacted again and again, as a daemon does
+    const std::vector<bool> needed = needed_facts(disk, newest_time(disk));
+    std::vector<Fact> kept;
+    for (std::size_t i = 0; i < disk.size(); ++i) {
+      if (needed[i]) kept.push_back(disk[i]);
+    }
+    disk = std::move(kept);
+  }
+  const Replay some = replay(disk, kEndOfTime);
+  REQUIRE(some.decisions.size() > 50);
+  CHECK(count(some, Again::kSame) == some.decisions.size());
+}
+
+TEST_CASE("a price, a curve or a bid that was changed afterwards shows", "[bidding][replay]") {
+  Rng rng{1};
+  const std::vector<Fact> disk = lived(rng, kLifeBegin + std::chrono::days{1});
+  const auto with = [&](auto&& change) {
+    std::vector<Fact> changed = disk;
+    for (Fact& fact : changed) change(fact.what);
+    return replay(changed, kEndOfTime);
+  };
+  SECTION("the prices") {
+    const Replay other = with([](auto& what) {
+      if (auto* known = std::get_if<PricesKnown>(&what)) {
+        for (auto& point : known->prices) point.price.count += 1;
+      }
+    });
+    CHECK(count(other, Again::kOther) == other.decisions.size());
+  }
+  SECTION("the power") {
+    const Replay other = with([](auto& what) {
+      if (auto* decided = std::get_if<BidDecided>(&what)) {
+        decided->bid.segments.front().power += Watts{1};
+      }
+    });
+    CHECK(count(other, Again::kOther) == other.decisions.size());
+    REQUIRE(other.decisions.front().is.has_value());
+    CHECK(other.decisions.front().is->bid.segments.front().power + Watts{1} ==
+          other.decisions.front().was.bid.segments.front().power);
+  }
+  SECTION("nothing is known of the input") {
+    const Replay other = with([](auto& what) {
+      if (auto* decided = std::get_if<BidDecided>(&what)) decided->firm_permille = 0;
+    });
+    CHECK(count(other, Again::kNotKnown) == other.decisions.size());
+  }
+}
