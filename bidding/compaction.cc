@@ -12,8 +12,9 @@ namespace {
 /// A market that corrects its prices every minute must not fill a disk.
 constexpr std::size_t kSupersededKept = 1'000;
 
-[[nodiscard]] bool holds_any_of(const PriceSeries& prices, const PricesKnown& known) {
+[[nodiscard]] bool holds_any_of(const Ledger& ledger, const PricesKnown& known) {
   return std::ranges::any_of(known.prices, [&](const PricePoint& point) {
+    const PriceSeries& prices = ledger.prices(point.session);
     const auto it = prices.find(point.from);
     return it != prices.end() && it->second == point;
   });
@@ -52,11 +53,11 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now) {
     if (known == nullptr) {
       const std::string key = *key_of(facts[i]);
       needed[i] = ledger.bids().contains(key) || ledger.passed().contains(key);
-    } else if (holds_any_of(ledger.prices(), *known)) {
+    } else if (holds_any_of(ledger, *known)) {
       needed[i] = true;
     } else {
       const bool then = facts.begin() + static_cast<std::ptrdiff_t>(i) >= recent;
-      needed[i] = (then || holds_any_of(before.prices(), *known)) && superseded++ < kSupersededKept;
+      needed[i] = (then || holds_any_of(before, *known)) && superseded++ < kSupersededKept;
     }
   }
   return needed;

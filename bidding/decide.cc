@@ -23,7 +23,11 @@ namespace {
 }  // namespace
 
 std::string bid_key(const Gate& gate) {
-  return "bid-" + std::to_string(gate.from.time_since_epoch().count());
+  std::string key = "bid-";
+  if (gate.session == Session::kDayAhead) key += "da-";
+  if (gate.product == Product::kReserveUp) key += "up-";
+  if (gate.product == Product::kReserveDown) key += "down-";
+  return key + std::to_string(gate.from.time_since_epoch().count());
 }
 
 std::expected<BidDecided, std::string_view> decide(const DecideInput& input,

@@ -19,11 +19,12 @@ struct DecideInput {
   Gate gate;
   Price price_min;   ///< cost; also the price of the bid, as befits a price taker
   Duration horizon;  ///< market time from the gate on; slots as long as the gate's
-  const PriceSeries* prices = nullptr;
+  const PriceSeries* prices = nullptr;  ///< of the gate's session
   std::vector<Commitment> committed;
 };
 
-/// "bid-<begin of delivery in ms>": the same gate gives the same key, even with a lost journal.
+/// "bid-<begin of delivery in ms>", "bid-da-..." of a day-ahead gate: the same gate gives the same
+/// key, even with a lost journal, and no other gate does.
 [[nodiscard]] std::string bid_key(const Gate& gate);
 
 /// Why nothing is offered, for people.
@@ -33,6 +34,9 @@ inline constexpr std::string_view kNoForecast =
 inline constexpr std::string_view kTooCheap = "the price expected is not above price_min";
 inline constexpr std::string_view kNothingFree = "nothing is firm enough, or all of it is promised";
 inline constexpr std::string_view kOtherTimes = "better sold at other times";
+inline constexpr std::string_view kOtherClock = "the market's clock is another one than ours";
+inline constexpr std::string_view kSoldElsewhere =
+    "sold, or offered, in the market's other session";
 }  // namespace no_bid
 
 /// Error: one of no_bid.

@@ -14,13 +14,6 @@ using std::chrono::days;
 
 constexpr int kDaysPerWeek = 7;
 
-[[nodiscard]] bool plausible(const PricePoint& point) {
-  if (!is_sane(point.from) || !is_sane(point.until)) return false;
-  const auto length = point.until - point.from;
-  return length >= std::chrono::minutes{1} && length <= days{1} && point.price <= kPriceMax &&
-         point.price >= -kPriceMax;
-}
-
 /// Towards minus infinity, so that the rounding of a mean does not depend on its sign.
 [[nodiscard]] std::int64_t floor_div(std::int64_t dividend, std::int64_t divisor) {
   const std::int64_t quotient = dividend / divisor;
@@ -41,6 +34,13 @@ void replace(PriceSeries& series, const PricePoint& point) {
 }
 
 }  // namespace
+
+bool plausible(const PricePoint& point) {
+  if (!is_sane(point.from) || !is_sane(point.until)) return false;
+  const auto length = point.until - point.from;
+  return length >= std::chrono::minutes{1} && length <= days{1} && point.price <= kPriceMax &&
+         point.price >= -kPriceMax;
+}
 
 std::vector<PricePoint> merge(PriceSeries& series, const std::vector<PricePoint>& points) {
   std::vector<PricePoint> taken;

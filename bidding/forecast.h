@@ -33,9 +33,11 @@ inline constexpr MarketTime kTimeMax{std::chrono::days{130 * 365}};  ///< 2099
   return time >= kTimeMin && time <= kTimeMax;
 }
 
-/// Takes over what is new or differs; a point that overlaps others replaces them. Points
-/// shorter than a minute, longer than a day, beyond kPriceMax or of no sane time are ignored.
-/// Returns what was taken.
+/// A price that can be one: of a sane time, a minute to a day long, within kPriceMax.
+[[nodiscard]] bool plausible(const PricePoint& point);
+
+/// Takes over what is new or differs; a point that overlaps others replaces them. What is not
+/// plausible is ignored. Returns what was taken.
 std::vector<PricePoint> merge(PriceSeries& series, const std::vector<PricePoint>& points);
 
 /// Mean over [from, until), weighted by time. Nothing: some of it is unknown.

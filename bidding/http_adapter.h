@@ -1,8 +1,10 @@
 // The HTTP client of the loadable module, for those who want no more of it than to post JSON.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <expected>
+#include <optional>
 #include <string>
 
 namespace vpp::bidding {
@@ -10,6 +12,7 @@ namespace vpp::bidding {
 struct HttpResponse {
   long status = 0;
   std::string body;
+  std::optional<std::chrono::milliseconds> retry_after = {};  ///< as the server asks
 };
 
 /// One server. Not thread-safe; one thread calls it, and that thread may wait.

@@ -12,6 +12,7 @@ namespace vpp::bidding {
 namespace {
 
 constexpr long kConnectMsMax = 2'000;
+constexpr curl_off_t kRetryAfterMaxS = 3'600;      // who asks for more is asked again after an hour
 constexpr std::size_t kBodyBytesMax = 16U << 20U;  // 8 days of 1-minute prices are 1.2 MB
 
 struct Body {
@@ -67,8 +68,13 @@ class HttpClient::Impl {
     curl_slist_free_all(headers);
     if (body.too_long) return std::unexpected{"the answer is longer than 16 MiB"};
     if (code != CURLE_OK) return std::unexpected{explain(code, why.data())};
-    HttpResponse response{0, std::move(body.bytes)};
+    HttpResponse response{.status = 0, .body = std::move(body.bytes)};
     curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
+    curl_off_t wait_s = 0;  // libcurl reads seconds and dates
+    curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &wait_s);
+    if (wait_s > 0) {
+      response.retry_after = std::chrono::seconds{std::min<curl_off_t>(wait_s, kRetryAfterMaxS)};
+    }
     return response;
   }
 

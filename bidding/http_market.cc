@@ -23,6 +23,7 @@ constexpr std::size_t kQuoteBytesMax = 120;
 /// Why a call brought nothing.
 struct Failure {
   std::string why;
+  std::optional<Duration> retry_after = {};
 };
 template <class T>
 using Result = std::expected<T, Failure>;
@@ -46,6 +47,16 @@ using Result = std::expected<T, Failure>;
   if (response.status == kTooManyRequests) return status + " (too many requests)";
   const std::string why = reason(response);
   return why.empty() ? status : status + ": " + why;
+}
+
+[[nodiscard]] Failure failure_of(const HttpResponse& response) {
+  return {explain(response), response.retry_after};
+}
+
+/// What the market's clock showed, where it says so.
+[[nodiscard]] std::optional<MarketTime> told_at(JsonReader& reader, const Json& body) {
+  if (!body.contains("market_ms")) return std::nullopt;
+  return reader.time(body, "market_ms");
 }
 
 /// Characters that need no escape in a query (RFC 3986, unreserved); others as %XX.
@@ -75,24 +86,37 @@ class HttpMarket final : public MarketAdapter {
     try {
       auto answer = std::visit([&](const auto& c) { return carry_out(c); }, call);
       if (answer) return *std::move(answer);
-      return CallFailed{call, answer.error().why};
+      return CallFailed{call, answer.error().why, answer.error().retry_after};
     } catch (const std::exception& error) {  // out of memory; a JSON surprise
-      return CallFailed{call, error.what()};
+      return CallFailed{call, error.what(), std::nullopt};
     }
   }
 
  private:
   Result<MarketAnswer> carry_out(const FetchPrices& c) {
     const auto json =
-        get("/v1/prices?from_ms=" + to_text(c.from) + "&until_ms=" + to_text(c.until));
-    return read<PricesFetched>(json, [](JsonReader& reader, const Json& body) {
-      return PricesFetched{reader.list<PricePoint>(body, "prices")};
+        get("/v1/prices?from_ms=" + to_text(c.from) + "&until_ms=" + to_text(c.until) +
+            "&session=" + std::string{name_of(c.session)});
+    return read<PricesFetched>(json, [&](JsonReader& reader, const Json& body) {
+      PricesFetched answer{{}, c.session, 0, told_at(reader, body)};
+      for (const Json& value : reader.array(body, "prices")) {
+        // One point that is none says nothing against the others.
+        JsonReader of_point;
+        PricePoint point;
+        of_point.read(value, point);
+        if (of_point.error().empty() && point.session == c.session) {
+          answer.prices.push_back(point);
+        } else {
+          ++answer.unreadable;
+        }
+      }
+      return answer;
     });
   }
 
   Result<MarketAnswer> carry_out(const FetchGates&) {
     return read<GatesFetched>(get("/v1/gates"), [](JsonReader& reader, const Json& body) {
-      return GatesFetched{reader.list<Gate>(body, "gates")};
+      return GatesFetched{reader.list<Gate>(body, "gates"), told_at(reader, body)};
     });
   }
 
@@ -113,7 +137,8 @@ class HttpMarket final : public MarketAdapter {
     if (is_success(response->status)) return BidAccepted{c.bid.key};
     const bool passing =
         response->status >= 500 || response->status == kTooManyRequests || response->status < 400;
-    BidRefused refused{c.bid.key, explain(*response), !passing, std::nullopt};
+    BidRefused refused{c.bid.key, explain(*response), !passing, std::nullopt,
+                       response->retry_after};
     if (response->status == kConflict) {
       const auto json = parse_json_object(response->body);
       JsonReader reader;
@@ -129,7 +154,7 @@ class HttpMarket final : public MarketAdapter {
     if (!response) return std::unexpected{Failure{response.error()}};
     // A conflict says what was settled before; the market has the last word.
     if (!is_success(response->status) && response->status != kConflict) {
-      return std::unexpected{Failure{explain(*response)}};
+      return std::unexpected{failure_of(*response)};
     }
     return read<Settled>(parsed(*response), [](JsonReader& reader, const Json& body) {
       Settled settled;
@@ -141,7 +166,7 @@ class HttpMarket final : public MarketAdapter {
   Result<Json> get(const std::string& path) {
     const auto response = http_.get(path);
     if (!response) return std::unexpected{Failure{response.error()}};
-    if (!is_success(response->status)) return std::unexpected{Failure{explain(*response)}};
+    if (!is_success(response->status)) return std::unexpected{failure_of(*response)};
     return parsed(*response);
   }
 

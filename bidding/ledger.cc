@@ -1,6 +1,7 @@
 #include "bidding/ledger.h"
 
 #include <algorithm>
+#include <iterator>
 #include <type_traits>
 #include <utility>
 
@@ -119,7 +120,13 @@ bool answers(const Award& award, const Bid& bid) {
 
 std::optional<Fact> Ledger::apply(const Fact& fact) {
   if (const auto* known = as<PricesKnown>(fact)) {
-    PricesKnown news{merge(prices_, known->prices)};
+    std::vector<PricePoint> day_ahead;
+    std::vector<PricePoint> real_time;
+    for (const PricePoint& point : known->prices) {
+      (point.session == Session::kDayAhead ? day_ahead : real_time).push_back(point);
+    }
+    PricesKnown news{take_prices(real_time_, real_time)};
+    std::ranges::copy(take_prices(day_ahead_, day_ahead), std::back_inserter(news.prices));
     if (news.prices.empty()) return std::nullopt;
     return Fact{std::move(news), fact.at};
   }
@@ -130,9 +137,33 @@ std::optional<Fact> Ledger::apply(const Fact& fact) {
   return fact;
 }
 
+std::vector<PricePoint> Ledger::take_prices(PriceSeries& series,
+                                            const std::vector<PricePoint>& points) {
+  std::vector<PricePoint> taken;
+  for (const PricePoint& point : points) {  // one by one: an answer may correct itself
+    const auto known = series.find(point.from);
+    const auto before = known == series.end() ? std::nullopt : std::optional{known->second};
+    if (merge(series, {point}).empty()) continue;
+    taken.push_back(point);
+    if (!before || before->until != point.until) continue;
+    ++corrections_.all;
+    corrections_.last = point;
+    corrections_.before = before->price;
+    const bool settled = std::ranges::any_of(bids_, [&](const auto& entry) {
+      const Gate& gate = entry.second.bid.gate;
+      return is_any_of<stage::Settled>(entry.second.stage) && gate.session == point.session &&
+             gate.from < point.until && point.from < gate.until;
+    });
+    if (settled) ++corrections_.after_settlement;
+  }
+  return taken;
+}
+
 void Ledger::forget_over(MarketTime now) {
-  std::erase_if(prices_,
-                [&](const auto& entry) { return entry.second.until <= now - kPricesKept; });
+  for (PriceSeries* series : {&real_time_, &day_ahead_}) {
+    std::erase_if(*series,
+                  [&](const auto& entry) { return entry.second.until <= now - kPricesKept; });
+  }
   std::erase_if(bids_, [&](const auto& entry) {
     const BidLife& life = entry.second;
     return life.bid.gate.until <= now - (finished(life.stage) ? kFinishedKept : kUnfinishedKept);

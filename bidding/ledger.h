@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -81,6 +82,14 @@ inline constexpr std::size_t kDisagreementsMax = 16;
 /// below the clearing price, none negative.
 [[nodiscard]] bool answers(const Award& award, const Bid& bid);
 
+/// Prices that were told again with another value.
+struct Corrections {
+  std::uint64_t all = 0;
+  std::uint64_t after_settlement = 0;  ///< of an interval that a bid of ours was settled for
+  std::optional<PricePoint> last;      ///< as it is now
+  Price before;                        ///< what the last one was
+};
+
 inline constexpr std::chrono::days kPricesKept{15};     ///< two weeks of forecast, and a day
 inline constexpr std::chrono::days kFinishedKept{2};    ///< bids, for people and for the trace
 inline constexpr std::chrono::days kUnfinishedKept{7};  ///< an award or settlement this late
@@ -94,7 +103,10 @@ class Ledger {
   /// Forgets what is over for longer than the times below.
   void forget_over(MarketTime now);
 
-  [[nodiscard]] const PriceSeries& prices() const { return prices_; }
+  [[nodiscard]] const PriceSeries& prices(Session session = Session::kRealTime) const {
+    return session == Session::kDayAhead ? day_ahead_ : real_time_;
+  }
+  [[nodiscard]] const Corrections& corrections() const { return corrections_; }
   /// By key; keys of one length sort by time.
   [[nodiscard]] const std::map<std::string, BidLife>& bids() const { return bids_; }
   /// Gates that closed without a bid, by the key it would have had.
@@ -113,7 +125,11 @@ class Ledger {
   bool on(const SettlementKnown& known);
   bool on(const BidAdopted& adopted);
 
-  PriceSeries prices_;
+  std::vector<PricePoint> take_prices(PriceSeries& series, const std::vector<PricePoint>& points);
+
+  PriceSeries real_time_;
+  PriceSeries day_ahead_;
+  Corrections corrections_;
   std::map<std::string, BidLife> bids_;
   std::map<std::string, GatePassed> passed_;
 };

@@ -5,6 +5,7 @@
 //            a call out answers it exactly once, with CallFailed when nothing better is known.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,11 +17,19 @@
 
 namespace vpp::bidding {
 
+/// Where it is sold: the day before, or while it runs.
+enum class Session : std::uint8_t { kRealTime, kDayAhead };
+
+/// What is sold: energy, or power kept free to be called upwards or downwards.
+enum class Product : std::uint8_t { kEnergy, kReserveUp, kReserveDown };
+
 /// A delivery interval and when bids for it close.
 struct Gate {
   MarketTime from{};
   MarketTime until{};
   MarketTime closes{};
+  Session session = Session::kRealTime;
+  Product product = Product::kEnergy;
   friend bool operator==(const Gate&, const Gate&) = default;
 };
 
@@ -28,6 +37,7 @@ struct PricePoint {
   MarketTime from{};
   MarketTime until{};
   Price price;
+  Session session = Session::kRealTime;
   friend bool operator==(const PricePoint&, const PricePoint&) = default;
 };
 
@@ -73,6 +83,7 @@ struct Settlement {
 struct FetchPrices {
   MarketTime from{};
   MarketTime until{};
+  Session session = Session::kRealTime;
   friend bool operator==(const FetchPrices&, const FetchPrices&) = default;
 };
 struct FetchGates {
@@ -92,12 +103,16 @@ struct SubmitDelivery {
 };
 using MarketCall = std::variant<FetchPrices, FetchGates, SubmitBid, FetchAwards, SubmitDelivery>;
 
-// Answers.
+// Answers. `told_at` is what the market's clock showed, if it said so.
 struct PricesFetched {
   std::vector<PricePoint> prices;
+  Session session = Session::kRealTime;
+  std::size_t unreadable = 0;  ///< points of the answer that were none, e.g. a price that is NaN
+  std::optional<MarketTime> told_at = {};
 };
 struct GatesFetched {
   std::vector<Gate> gates;
+  std::optional<MarketTime> told_at = {};
 };
 struct BidAccepted {
   std::string key;
@@ -107,6 +122,8 @@ struct BidRefused {
   std::string why;
   bool final = true;            ///< false: try again
   std::optional<Bid> standing;  ///< what the market already holds under this key, if it differs
+  std::optional<Duration> retry_after =
+      {};  ///< protocol time; nothing at all is to be asked before
 };
 /// Awards that are known of those asked for; the others are not cleared, or not the market's.
 struct AwardsFetched {
@@ -118,6 +135,7 @@ struct Settled {
 struct CallFailed {
   MarketCall call;
   std::string why;
+  std::optional<Duration> retry_after = {};  ///< as of BidRefused
 };
 using MarketAnswer = std::variant<PricesFetched, GatesFetched, BidAccepted, BidRefused,
                                   AwardsFetched, Settled, CallFailed>;

@@ -1,5 +1,8 @@
 #include "bidding/market_json.h"
 
+#include <algorithm>
+#include <array>
+#include <cstddef>
 #include <limits>
 #include <utility>
 
@@ -14,18 +17,48 @@ namespace {
   return MarketTime{MarketClock::duration{ms}};
 }
 
+// Names on the wire and in the journal; what comes first is meant where nothing is said.
+constexpr std::array<std::string_view, 2> kSessions{"real_time", "day_ahead"};
+constexpr std::array<std::string_view, 3> kProducts{"energy", "reserve_up", "reserve_down"};
+
+/// Only where it is another one than the first.
+template <class Enum, class Names>
+void put_name(Json& into, const char* field, Enum value, const Names& names) {
+  const auto index = static_cast<std::size_t>(value);
+  if (index > 0) into[field] = names.at(index);
+}
+
 }  // namespace
 
+std::string_view name_of(Session session) {
+  return kSessions.at(static_cast<std::size_t>(session));
+}
+
+std::string_view name_of(Product product) {
+  return kProducts.at(static_cast<std::size_t>(product));
+}
+
+std::optional<Session> session_named(std::string_view name) {
+  const auto found = std::ranges::find(kSessions, name);
+  if (found == kSessions.end()) return std::nullopt;
+  return static_cast<Session>(found - kSessions.begin());
+}
+
 Json to_json_value(const Gate& gate) {
-  return {{"from_ms", to_ms(gate.from)},
-          {"until_ms", to_ms(gate.until)},
-          {"closes_ms", to_ms(gate.closes)}};
+  Json json{{"from_ms", to_ms(gate.from)},
+            {"until_ms", to_ms(gate.until)},
+            {"closes_ms", to_ms(gate.closes)}};
+  put_name(json, "session", gate.session, kSessions);
+  put_name(json, "product", gate.product, kProducts);
+  return json;
 }
 
 Json to_json_value(const PricePoint& point) {
-  return {{"from_ms", to_ms(point.from)},
-          {"until_ms", to_ms(point.until)},
-          {"price_micro_per_mwh", point.price.count}};
+  Json json{{"from_ms", to_ms(point.from)},
+            {"until_ms", to_ms(point.until)},
+            {"price_micro_per_mwh", point.price.count}};
+  put_name(json, "session", point.session, kSessions);
+  return json;
 }
 
 Json to_json_value(const Bid& bid) {
@@ -123,13 +156,22 @@ const Json& JsonReader::array(const Json& object, const char* name) {
   return value->is_array() ? *value : kEmpty;
 }
 
+template <class Enum, class Names>
+Enum JsonReader::name(const Json& object, const char* name, const Names& names) {
+  if (!object.is_object() || !object.contains(name)) return Enum{};
+  const auto found = std::ranges::find(names, text(object, name));
+  if (found == names.end()) fail(std::string{name} + " is not a known one");
+  return found == names.end() ? Enum{} : static_cast<Enum>(found - names.begin());
+}
+
 void JsonReader::read(const Json& value, Gate& gate) {
-  gate = {time(value, "from_ms"), time(value, "until_ms"), time(value, "closes_ms")};
+  gate = {time(value, "from_ms"), time(value, "until_ms"), time(value, "closes_ms"),
+          name<Session>(value, "session", kSessions), name<Product>(value, "product", kProducts)};
 }
 
 void JsonReader::read(const Json& value, PricePoint& point) {
   point = {time(value, "from_ms"), time(value, "until_ms"),
-           Price{whole(value, "price_micro_per_mwh")}};
+           Price{whole(value, "price_micro_per_mwh")}, name<Session>(value, "session", kSessions)};
 }
 
 void JsonReader::read(const Json& value, BidSegment& segment) {

@@ -2,11 +2,13 @@
 // unit last in the name; times are UTC milliseconds.
 //
 // Additive: unknown fields are ignored on reading, known ones must be there and of the right type.
+// A gate's or price's "session" and a gate's "product" may be absent: real_time, energy.
 #pragma once
 
 #include <cstdint>
 #include <expected>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +18,10 @@
 namespace vpp::bidding {
 
 using Json = nlohmann::ordered_json;
+
+[[nodiscard]] std::string_view name_of(Session session);
+[[nodiscard]] std::string_view name_of(Product product);
+[[nodiscard]] std::optional<Session> session_named(std::string_view name);
 
 [[nodiscard]] Json to_json_value(const Gate& gate);
 [[nodiscard]] Json to_json_value(const PricePoint& point);
@@ -68,6 +74,9 @@ class JsonReader {
  private:
   [[nodiscard]] const Json* field(const Json& object, const char* name);
   [[nodiscard]] std::int64_t number(const Json& value, const char* name);
+  /// One of `names`; the first if the field is not there.
+  template <class Enum, class Names>
+  [[nodiscard]] Enum name(const Json& object, const char* name, const Names& names);
 
   std::string error_;
 };

@@ -35,7 +35,8 @@ Replay replay(const std::vector<Fact>& facts, MarketTime at) {
     const auto* decided = as<BidDecided>(fact);
     const bool news = ledger.apply(fact).has_value();
     if (news && decided != nullptr) {
-      out.decisions.push_back(decided_again(fact, *decided, ledger.prices()));
+      out.decisions.push_back(
+          decided_again(fact, *decided, ledger.prices(decided->bid.gate.session)));
     }
   }
   out.prices = ledger.prices();

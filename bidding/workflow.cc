@@ -29,6 +29,9 @@ constexpr Duration kPollMin = 1s;
 
 // Market time.
 constexpr Duration kPricePoll = 1min;
+constexpr Duration kDayAheadPoll = 15min;  ///< prices of a day come once a day
+constexpr Duration kLookBackEvery = 1h;    ///< for corrections, and for gaps that were filled
+constexpr Duration kLookBack = 24h;
 constexpr Duration kLateAwardPoll = 10min;  ///< delivery is over: nothing is in a hurry
 constexpr Duration kGateLengthMin = 1min;
 constexpr Duration kGateLengthMax = 24h;
@@ -58,8 +61,9 @@ constexpr std::string_view kNotLookedAt = "it closed before the bidder could loo
 [[nodiscard]] bool sensible(const Now& now, const Gate& gate) {
   if (!is_sane(gate.from) || !is_sane(gate.until) || !is_sane(gate.closes)) return false;
   const auto length = gate.until - gate.from;
-  return length >= kGateLengthMin && length <= kGateLengthMax && gate.closes > now.market &&
-         gate.closes <= gate.from && gate.from <= now.market + kGatesAhead;
+  return gate.product == Product::kEnergy && length >= kGateLengthMin && length <= kGateLengthMax &&
+         gate.closes > now.market && gate.closes <= gate.from &&
+         gate.from <= now.market + kGatesAhead;
 }
 
 /// What the market says it holds under our key, of a gate that we know.
@@ -96,6 +100,7 @@ Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& fact
     reset_timer(life);
     if (life.credited) keep_rate(*life.credited);
   }
+  if (!ledger_.prices(Session::kDayAhead).empty()) fetch_day_ahead_.emplace();
 }
 
 void Workflow::answered(const Now& now, const MarketAnswer& answer) {
@@ -123,7 +128,8 @@ MarketTime Workflow::next_deadline() const {
   for (const auto& [key, timer] : timers_) due = std::min(due, timer.due);
   if (!options_.enabled) return due;
   due = std::min({due, fetch_prices_.due, fetch_gates_.due});
-  for (const auto& [from, at] : decide_at_) due = std::min(due, at.due);
+  if (fetch_day_ahead_) due = std::min(due, fetch_day_ahead_->due);
+  for (const auto& [key, at] : decide_at_) due = std::min(due, at.due);
   return due;
 }
 
@@ -146,6 +152,18 @@ const std::vector<Gate>& Workflow::gates() const {
   return gates_;
 }
 
+MarketHealth Workflow::health(const Now& now) const {
+  MarketHealth out = feed_.health(now);
+  out.real_time = health_of(ledger_.prices());
+  out.day_ahead = health_of(ledger_.prices(Session::kDayAhead));
+  out.corrections = ledger_.corrections();
+  for (const Gate& gate : gates_) {
+    if (gate.closes <= now.market) continue;
+    if (!out.next_gate || gate.closes < out.next_gate->closes) out.next_gate = gate;
+  }
+  return out;
+}
+
 std::optional<std::vector<Fact>> Workflow::trace(const std::string& key) const {
   const auto it = ledger_.bids().find(key);
   if (it == ledger_.bids().end()) return std::nullopt;
@@ -155,15 +173,20 @@ std::optional<std::vector<Fact>> Workflow::trace(const std::string& key) const {
 // --- answers ---------------------------------------------------------------------------------
 
 void Workflow::on(const Now& now, const PricesFetched& answer) {
-  std::vector<PricePoint> recent;
-  std::ranges::copy_if(answer.prices, std::back_inserter(recent), [&](const PricePoint& point) {
-    return point.until > now.market - kPricesKept && point.from <= now.market + kGatesAhead;
-  });
+  std::vector<PricePoint> told;
+  if (feed_.heard(now, answer.told_at)) told = feed_.believable(now, answer);
   bool news = false;
-  for (auto at = recent.begin(); at != recent.end();) {
-    const auto size = std::min<std::ptrdiff_t>(kPricesPerFact, recent.end() - at);
+  for (auto at = told.begin(); at != told.end();) {
+    const auto size = std::min<std::ptrdiff_t>(kPricesPerFact, told.end() - at);
     news |= record(now, PricesKnown{{at, at + size}});
     at += size;
+  }
+  if (answer.session == Session::kDayAhead) {
+    if (fetch_day_ahead_) {
+      const Duration wait = std::max(kDayAheadPoll, stretched(now, 10 * kPollMin));
+      fetch_day_ahead_ = {now.market + wait, 0};
+    }
+    return;
   }
   const PriceSeries& known = ledger_.prices();
   const MarketTime end = known.empty() ? MarketTime{} : known.rbegin()->second.until;
@@ -174,36 +197,42 @@ void Workflow::on(const Now& now, const PricesFetched& answer) {
 }
 
 void Workflow::on(const Now& now, const GatesFetched& answer) {
+  const Duration wait = std::max(options_.decide_before, kPricePoll);
+  fetch_gates_ = {now.market + std::max(wait, stretched(now, kPollMin)), 0};
   drop_closed_gates(now);
+  if (!feed_.heard(now, answer.told_at)) return;
   gates_.clear();
   std::ranges::copy_if(answer.gates, std::back_inserter(gates_),
                        [&](const Gate& gate) { return sensible(now, gate); });
+  const auto place = [](const Gate& g) { return std::tuple{g.from, g.session}; };
   std::ranges::sort(gates_, {},
-                    [](const Gate& g) { return std::tuple{g.from, g.until, g.closes}; });
-  const auto repeated = std::ranges::unique(gates_, {}, &Gate::from);
+                    [](const Gate& g) { return std::tuple{g.from, g.session, g.until, g.closes}; });
+  const auto repeated = std::ranges::unique(gates_, {}, place);
   gates_.erase(repeated.begin(), repeated.end());
   if (gates_.size() > kGatesMax) gates_.resize(kGatesMax);
 
-  std::map<MarketTime, Undecided> decide_at;
+  std::map<std::string, Undecided> decide_at;
   for (const Gate& gate : gates_) {
-    if (ledger_.bids().contains(bid_key(gate))) continue;
-    const auto before = decide_at_.find(gate.from);
+    const std::string key = bid_key(gate);
+    if (gate.session == Session::kDayAhead && !fetch_day_ahead_) fetch_day_ahead_.emplace();
+    if (ledger_.bids().contains(key)) continue;
+    const auto before = decide_at_.find(key);
     const bool known = before != decide_at_.end();
-    Undecided& undecided = decide_at[gate.from];
+    Undecided& undecided = decide_at[key];
     if (known) undecided = before->second;
     undecided.gate = gate;
     if (undecided.due <= now.market) undecided.due = gate.closes - options_.decide_before;
   }
   decide_at_ = std::move(decide_at);
-  const Duration wait = std::max(options_.decide_before, kPricePoll);
-  fetch_gates_ = {now.market + std::max(wait, stretched(now, kPollMin)), 0};
 }
 
 void Workflow::on(const Now& now, const BidAccepted& answer) {
+  (void)feed_.heard(now, std::nullopt);
   record(now, BidAcknowledged{answer.key, true, {}});
 }
 
 void Workflow::on(const Now& now, const BidRefused& answer) {
+  if (!answer.final) feed_.failed(now, answer.why, answer.retry_after);
   const auto it = ledger_.bids().find(answer.key);
   if (it == ledger_.bids().end()) return;
   if (answer.standing && can_stand_for(*answer.standing, it->second.bid)) {
@@ -217,6 +246,9 @@ void Workflow::on(const Now& now, const BidRefused& answer) {
 
 void Workflow::on(const Now& now, const AwardsFetched& answer) {
   for (const Award& award : answer.awards) {
+    const auto bid = ledger_.bids().find(award.key);
+    const auto known = bid == ledger_.bids().end() ? std::nullopt : view_of(bid->second).award;
+    if (known) feed_.award_again(*known, award);
     if (record(now, AwardKnown{award}) && award.power > Watts{0}) {
       want_order(now, award, timers_.at(award.key));
     }
@@ -244,8 +276,11 @@ void Workflow::on(const Now& now, const bidding::Settled& answer) {
 }
 
 void Workflow::on(const Now& now, const CallFailed& answer) {
-  if (std::holds_alternative<FetchPrices>(answer.call)) {
-    fetch_prices_.due = now.market + backoff(now, fetch_prices_.failures++);
+  feed_.failed(now, answer.why, answer.retry_after);
+  if (const auto* prices = std::get_if<FetchPrices>(&answer.call)) {
+    const bool day_ahead = prices->session == Session::kDayAhead && fetch_day_ahead_;
+    Timer& timer = day_ahead ? *fetch_day_ahead_ : fetch_prices_;
+    timer.due = now.market + backoff(now, timer.failures++);
   } else if (std::holds_alternative<FetchGates>(answer.call)) {
     fetch_gates_.due = now.market + backoff(now, fetch_gates_.failures++);
   } else if (std::holds_alternative<FetchAwards>(answer.call)) {
@@ -272,10 +307,33 @@ void Workflow::fetch(const Now& now) {
     if (end > now.market) {
       fetch_prices_.due = end;
     } else {
-      send(now, fetch_prices_, FetchPrices{std::max(end, now.market - kHistory), now.market});
+      MarketTime from = std::max(end, now.market - kHistory);
+      if (look_back_at_ <= now.market) {
+        if (look_back_at_ != MarketTime{}) from = std::min(from, now.market - kLookBack);
+        look_back_at_ = now.market + std::max(kLookBackEvery, stretched(now, 10 * kPollMin));
+      }
+      send(now, fetch_prices_, FetchPrices{from, now.market});
     }
   }
   if (fetch_gates_.due <= now.market) send(now, fetch_gates_, FetchGates{});
+  if (fetch_day_ahead_ && fetch_day_ahead_->due <= now.market) fetch_day_ahead(now);
+}
+
+/// Always the last day once more: that is where corrections show.
+void Workflow::fetch_day_ahead(const Now& now) {
+  const PriceSeries& known = ledger_.prices(Session::kDayAhead);
+  const MarketTime end = known.empty() ? MarketTime{} : known.rbegin()->second.until;
+  const MarketTime from = std::max(now.market - kHistory, std::min(end, now.market - kLookBack));
+  send(now, *fetch_day_ahead_, FetchPrices{from, now.market + days{2}, Session::kDayAhead});
+}
+
+/// In whole or in part, or may still become so, by a bid in another session.
+bool Workflow::is_sold(const Gate& gate) const {
+  return std::ranges::any_of(ledger_.bids(), [&](const auto& entry) {
+    const Gate& other = entry.second.bid.gate;
+    return other.session != gate.session && other.from < gate.until && gate.from < other.until &&
+           promised(entry.second) > Watts{0};
+  });
 }
 
 bool Workflow::decides(const Now& now) const {
@@ -285,12 +343,9 @@ bool Workflow::decides(const Now& now) const {
 
 void Workflow::decide_gates(const Now& now, const PlantState& plant) {
   for (const Gate& gate : gates_) {
-    const auto at = decide_at_.find(gate.from);
+    const auto at = decide_at_.find(bid_key(gate));
     if (at == decide_at_.end() || at->second.due > now.market) continue;
-    const DecideInput input{now.market,         gate,
-                            options_.price_min, options_.horizon,
-                            &ledger_.prices(),  commitments(plant)};
-    const auto decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
+    const auto decided = decide_gate(now, plant, gate);
     if (decided && record(now, *decided)) {
       decide_at_.erase(at);
     } else {  // prices may still come, batteries may still join
@@ -298,6 +353,20 @@ void Workflow::decide_gates(const Now& now, const PlantState& plant) {
       if (!decided) at->second.why_not = decided.error();
     }
   }
+}
+
+std::expected<BidDecided, std::string_view> Workflow::decide_gate(const Now& now,
+                                                                  const PlantState& plant,
+                                                                  const Gate& gate) const {
+  if (!feed_.clock_agrees()) return std::unexpected{no_bid::kOtherClock};
+  if (is_sold(gate)) return std::unexpected{no_bid::kSoldElsewhere};
+  const DecideInput input{.now = now.market,
+                          .gate = gate,
+                          .price_min = options_.price_min,
+                          .horizon = options_.horizon,
+                          .prices = &ledger_.prices(gate.session),
+                          .committed = commitments(plant)};
+  return decide(input, FirmCurve{plant.firm, options_.firm_permille});
 }
 
 std::vector<Commitment> Workflow::commitments(const PlantState& plant) const {
@@ -327,6 +396,8 @@ void Workflow::step_bid(const Now& now, const PlantState& plant, const BidLife& 
   } else if (std::holds_alternative<stage::Decided>(life.stage) &&
              now.market < life.bid.gate.closes) {
     send(now, timer, SubmitBid{life.bid});
+  } else if (feed_.quiet(now)) {
+    timer.due = feed_.quiet_until();
   } else {  // closed: acknowledged or not, the market knows what became of it
     awards_due_.push_back(life.bid.key);
     timer.due = now.market + stretched(now, kAnswerMax);
@@ -416,6 +487,10 @@ void Workflow::reset_timer(const BidLife& life) {
 }
 
 void Workflow::send(const Now& now, Timer& timer, MarketCall call) {
+  if (feed_.quiet(now)) {
+    timer.due = feed_.quiet_until();
+    return;
+  }
   timer.due = now.market + stretched(now, kAnswerMax);
   effects_.calls.push_back(std::move(call));
 }

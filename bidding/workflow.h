@@ -8,12 +8,18 @@
 //
 // Time       gates, deliveries and settlements live in market time; patience with the market is
 //            protocol time, stretched by Now::speed, so that a fast market is not asked too often.
+// Doubt      what a market tells is looked at first (market_feed.h): with another clock than ours
+//            it is not bid to, and what it asks us to wait is waited. No price, no forecast: no
+//            bid.
+// One order  an interval in which one session's bid may still win is not offered in another one:
+//            at one time one order of a market is in force.
 // Bounded    forgets prices after 15 days, finished bids after 2, any bid after 7 days; keeps at
 //            most kGatesMax gates.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,6 +31,7 @@
 #include "bidding/facts.h"
 #include "bidding/ledger.h"
 #include "bidding/market.h"
+#include "bidding/market_feed.h"
 #include "bidding/optimise.h"
 #include "config/ids.h"
 #include "config/time.h"
@@ -97,6 +104,8 @@ class Workflow {
   [[nodiscard]] const std::vector<Gate>& gates() const;
   /// What the owners are paid for each MWh, of the newest orders that were settled.
   [[nodiscard]] const std::map<OrderId, Price>& owner_rates() const { return owner_rates_; }
+  /// What is known, and what is not, of the market and its prices.
+  [[nodiscard]] MarketHealth health(const Now& now) const;
   /// The facts behind one bid, oldest first; the first holds the forecast and the curve.
   [[nodiscard]] std::optional<std::vector<Fact>> trace(const std::string& key) const;
 
@@ -126,7 +135,12 @@ class Workflow {
   void retry(const Now& now, const std::string& key);
   void drop_closed_gates(const Now& now);
   void fetch(const Now& now);
+  void fetch_day_ahead(const Now& now);
+  [[nodiscard]] bool is_sold(const Gate& gate) const;
   void decide_gates(const Now& now, const PlantState& plant);
+  [[nodiscard]] std::expected<BidDecided, std::string_view> decide_gate(const Now& now,
+                                                                        const PlantState& plant,
+                                                                        const Gate& gate) const;
   [[nodiscard]] std::vector<Commitment> commitments(const PlantState& plant) const;
   void advance_bids(const Now& now, const PlantState& plant);
   void step_bid(const Now& now, const PlantState& plant, const BidLife& life, Timer& timer);
@@ -141,9 +155,12 @@ class Workflow {
 
   WorkflowOptions options_;
   Ledger ledger_;
-  std::vector<Gate> gates_;                    // by begin of delivery; not yet closed
-  std::map<MarketTime, Undecided> decide_at_;  // by begin of delivery; no bid yet
+  MarketFeed feed_;
+  std::vector<Gate> gates_;                     // by begin of delivery; not yet closed
+  std::map<std::string, Undecided> decide_at_;  // by the key of its bid; no bid yet
   Timer fetch_prices_;
+  MarketTime look_back_at_{};  // when to ask once more for prices that may have been corrected
+  std::optional<Timer> fetch_day_ahead_;  // nothing: the market has no such session
   Timer fetch_gates_;
   std::map<std::string, Timer> timers_;    // one per bid that is not finished
   std::vector<std::string> awards_due_;    // to be asked for at the end of this step

@@ -53,14 +53,16 @@ const std::map<std::string_view, Document>& documents() {
 const std::map<std::string_view, Document>& root_documents() {
   static const std::map<std::string_view, Document> kAll{{"/v1/orders", orders_document},
                                                          {"/v1/bids", bids_document},
+                                                         {"/v1/market", market_document},
                                                          {"/v1/market/prices", prices_document},
+                                                         {"/v1/market/position", position_document},
                                                          {"/v1/market/gates", gates_document}};
   return kAll;
 }
 
 bool is_root_path(const std::string& path) {
   return path.starts_with("/v1/orders") || path.starts_with("/v1/bids") ||
-         path.starts_with("/v1/market/");
+         path.starts_with("/v1/market");
 }
 
 HttpResponse health_response(const Snapshot& snapshot) {

@@ -43,6 +43,10 @@ namespace vpp::driver {
 [[nodiscard]] std::string replay_document(const std::vector<bidding::Fact>& facts, MarketTime at);
 [[nodiscard]] std::string prices_document(const Snapshot& snapshot);
 [[nodiscard]] std::string gates_document(const Snapshot& snapshot);
+/// What is known, and what is not, of the market and its prices.
+[[nodiscard]] std::string market_document(const Snapshot& snapshot);
+/// What was offered, sold and delivered of each interval that is not forgotten.
+[[nodiscard]] std::string position_document(const Snapshot& snapshot);
 [[nodiscard]] std::string error_document(std::string_view code, std::string_view what,
                                          std::string_view hint);
 

@@ -1,6 +1,8 @@
 // Documents about orders and the market.
 #include <algorithm>
 #include <cstdlib>
+#include <map>
+#include <utility>
 
 #include "aggregation/split.h"
 #include "daemon/driver/documents.h"
@@ -85,6 +87,27 @@ Json shares_part(const node::NodeStatus& status, OrderId id) {
   return shares;
 }
 
+/// In protocol time: negative once it is over.
+Json in_ms(const Now& now, MarketTime at) {
+  return (at - now.market).count() / std::max<std::int64_t>(1, now.speed);
+}
+
+Json series_part(const Now& now, const bidding::SeriesHealth& health) {
+  return {{"last", health.last ? price_part(*health.last) : Json()},
+          {"last_age_ms",
+           health.last ? Json(-in_ms(now, health.last->from).get<std::int64_t>()) : Json()},
+          {"gaps", health.gaps},
+          {"missing_s", health.missing / std::chrono::seconds{1}}};
+}
+
+/// Of one interval.
+struct Position {
+  std::int64_t offered_w = 0;  ///< not yet answered
+  std::int64_t awarded_w = 0;
+  std::optional<std::int64_t> delivered_wh;
+  Json keys = Json::array();
+};
+
 }  // namespace
 
 std::string orders_document(const Snapshot& snapshot) {
@@ -158,12 +181,73 @@ std::string gates_document(const Snapshot& snapshot) {
   Json gates = Json::array();
   for (const bidding::Gate& gate : snapshot.status.gates) {
     Json part = gate_part(gate);
-    part["closes_in_ms"] =
-        (gate.closes - now.market).count() / std::max<std::int64_t>(1, now.speed);
+    part["closes_in_ms"] = in_ms(now, gate.closes);
     gates.push_back(std::move(part));
   }
   Json out = document("gates");
   out["gates"] = std::move(gates);
+  return text(out);
+}
+
+std::string market_document(const Snapshot& snapshot) {
+  const Now& now = snapshot.status.now;
+  const bidding::MarketHealth& health = snapshot.status.market;
+  Json out = document("market");
+  out["enabled"] = snapshot.vitals.market.has_value();
+  out["reachable"] =
+      snapshot.vitals.market ? Json(snapshot.vitals.market->problem.empty()) : Json();
+  out["real_time"] = series_part(now, health.real_time);
+  out["day_ahead"] = series_part(now, health.day_ahead);
+  out["prices_refused"] = health.prices_refused;
+  const bidding::Corrections& corrections = health.corrections;
+  out["corrections"] = {{"all", corrections.all},
+                        {"after_settlement", corrections.after_settlement},
+                        {"last", corrections.last ? price_part(*corrections.last) : Json()},
+                        {"before", corrections.last ? money(corrections.before.count) : Json()}};
+  out["awards"] = {{"repeated", health.awards_repeated},
+                   {"contradicted", health.awards_contradicted},
+                   {"contradiction", health.contradiction}};
+  out["clock"] = {{"ahead_ms", health.clock_ahead ? Json(health.clock_ahead->count()) : Json()},
+                  {"agrees", health.clock_agrees}};
+  const bool failed = !health.last_error.empty();
+  out["last_error"] = failed
+                          ? Json{{"text", health.last_error},
+                                 {"age_ms", -in_ms(now, health.last_error_at).get<std::int64_t>()}}
+                          : Json();
+  out["failures"] = health.failures;
+  out["quiet_for_ms"] = health.quiet_until ? in_ms(now, *health.quiet_until) : Json();
+  out["next_gate"] = health.next_gate ? gate_part(*health.next_gate) : Json();
+  if (health.next_gate) out["next_gate"]["closes_in_ms"] = in_ms(now, health.next_gate->closes);
+  return text(out);
+}
+
+std::string position_document(const Snapshot& snapshot) {
+  std::map<std::pair<MarketTime, MarketTime>, Position> positions;
+  for (const bidding::BidView& view : snapshot.status.bids) {
+    if (view.state == "refused") continue;
+    Position& position = positions[{view.bid.gate.from, view.bid.gate.until}];
+    position.keys.push_back(view.bid.key);
+    if (view.award) {
+      position.awarded_w += view.award->power.count;
+    } else {
+      for (const auto& segment : view.bid.segments) position.offered_w += segment.power.count;
+    }
+    if (view.delivered) {
+      position.delivered_wh =
+          position.delivered_wh.value_or(0) + to_watt_hours(*view.delivered).count;
+    }
+  }
+  Json list = Json::array();
+  for (const auto& [window, position] : positions) {
+    list.push_back({{"from_ms", market_ms(window.first)},
+                    {"until_ms", market_ms(window.second)},
+                    {"offered_w", position.offered_w},
+                    {"awarded_w", position.awarded_w},
+                    {"delivered_wh", position.delivered_wh ? Json(*position.delivered_wh) : Json()},
+                    {"bids", position.keys}});
+  }
+  Json out = document("position");
+  out["position"] = std::move(list);
   return text(out);
 }
 

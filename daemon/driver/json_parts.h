@@ -11,6 +11,7 @@
 
 #include "aggregation/duration_curve.h"
 #include "bidding/market.h"
+#include "bidding/market_json.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
@@ -63,12 +64,14 @@ Json optional(const std::optional<T>& value) {
 inline Json gate_part(const bidding::Gate& gate) {
   return {{"from_ms", market_ms(gate.from)},
           {"until_ms", market_ms(gate.until)},
-          {"closes_ms", market_ms(gate.closes)}};
+          {"closes_ms", market_ms(gate.closes)},
+          {"session", bidding::name_of(gate.session)}};
 }
 
 inline Json price_part(const bidding::PricePoint& price) {
   return {{"from_ms", market_ms(price.from)},
           {"until_ms", market_ms(price.until)},
+          {"session", bidding::name_of(price.session)},
           {"price", money(price.price.count)}};
 }
 

@@ -352,6 +352,7 @@ struct NodeStatus {
   std::vector<bidding::BidView> bids;       ///< root
   std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200
   std::vector<bidding::Gate> gates;         ///< root
+  bidding::MarketHealth market;             ///< root
   std::optional<RootStatus> root;           ///< root
 };
 

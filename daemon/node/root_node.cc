@@ -454,6 +454,7 @@ NodeStatus RootNode::status(const Now& now) const {
     out.prices.erase(out.prices.begin(), out.prices.end() - kPricesShown);
   }
   out.gates = workflow_.gates();
+  out.market = workflow_.health(now);
   return out;
 }
 

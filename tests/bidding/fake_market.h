@@ -8,6 +8,7 @@
 #include <ranges>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aggregation/duration_curve.h"
@@ -32,12 +33,13 @@ struct FakeMarket {
   Duration gate_lead = 5min;
   std::map<std::string, Bid> bids;
   std::map<std::string, Settlement> settlements;
-  std::set<MarketTime> gates_bid;
+  std::set<std::pair<Session, MarketTime>> gates_bid;
   int conflicts = 0;       ///< a key with another content, or a second key for a gate
   int late = 0;            ///< after the gate
   int premature = 0;       ///< delivered before the end
   int other_delivery = 0;  ///< delivered twice, with another amount
   bool gates_offered = true;
+  bool day_ahead = false;  ///< sells the hours of a day of UTC, too, until noon of the day before
 
   MarketAnswer operator()(MarketTime now, const MarketCall& call) {
     return std::visit([&](const auto& c) { return answer(now, c); }, call);
@@ -52,11 +54,14 @@ struct FakeMarket {
   }
 
  private:
-  static MarketAnswer answer(MarketTime now, const FetchPrices& c) {
-    PricesFetched answer;
+  MarketAnswer answer(MarketTime now, const FetchPrices& c) const {
+    PricesFetched answer{{}, c.session, 0, now};
+    const bool ahead = c.session == Session::kDayAhead;
+    if (ahead && !day_ahead) return answer;
+    const MarketTime told = ahead ? std::chrono::floor<std::chrono::days>(now + 12h) + 23h : now;
     const auto since = c.from.time_since_epoch();
-    for (MarketTime at{since - since % 1h}; at < c.until && at <= now; at += 1h) {
-      answer.prices.push_back({at, at + 1h, price_at(at)});
+    for (MarketTime at{since - since % 1h}; at < c.until && at <= told; at += 1h) {
+      answer.prices.push_back({at, at + 1h, price_at(at), c.session});
     }
     return answer;
   }
@@ -67,6 +72,12 @@ struct FakeMarket {
       const Gate gate{at, at + kInterval, at - gate_lead};
       if (gates_offered && gate.closes > now) answer.gates.push_back(gate);
     }
+    const auto tomorrow = std::chrono::floor<std::chrono::days>(now) + 24h;
+    for (MarketTime at = tomorrow; day_ahead && gates_offered && at < tomorrow + 24h; at += 1h) {
+      const Gate gate{at, at + 1h, tomorrow - 12h, Session::kDayAhead};
+      if (gate.closes > now) answer.gates.push_back(gate);
+    }
+    answer.told_at = now;
     return answer;
   }
   MarketAnswer answer(MarketTime now, const SubmitBid& c) {
@@ -80,7 +91,7 @@ struct FakeMarket {
       ++late;
       return BidRefused{c.bid.key, "late", true, {}};
     }
-    conflicts += gates_bid.insert(c.bid.gate.from).second ? 0 : 1;
+    conflicts += gates_bid.emplace(c.bid.gate.session, c.bid.gate.from).second ? 0 : 1;
     bids[c.bid.key] = c.bid;
     return BidAccepted{c.bid.key};
   }
@@ -127,8 +138,8 @@ struct FakePlant {
 
   [[nodiscard]] PlantState state(MarketTime now) const {
     PlantState state{curve, 3, 4, {}, {}};
-    // Order ids rise with time: only the newest can matter.
-    for (const auto& [id, order] : orders | std::views::reverse | std::views::take(16)) {
+    // Order ids rise with time, but for those of a day that was sold the day before.
+    for (const auto& [id, order] : orders | std::views::reverse | std::views::take(200)) {
       if (!receipts || now < order.from || now > order.until + 1h) continue;
       const auto end = std::clamp(now, order.from, order.until);
       state.delivered[id] = Joules{order.power.count * ((end - order.from) / 1s)};

@@ -69,8 +69,9 @@ TEST_CASE("every route answers with its document", "[driver][api]") {
   ControlApiBench bench;
   for (const char* path :
        {"/v1/status", "/v1/tree", "/v1/nodes", "/v1/nodes/node-2", "/v1/capacity", "/v1/drain",
-        "/v1/orders", "/v1/orders/7", "/v1/bids", "/v1/bids/bid-1", "/v1/market/prices",
-        "/v1/market/gates", "/v1/config", "/v1/version", "/healthz"}) {
+        "/v1/orders", "/v1/orders/7", "/v1/bids", "/v1/bids/bid-1", "/v1/market",
+        "/v1/market/position", "/v1/market/prices", "/v1/market/gates", "/v1/config", "/v1/version",
+        "/healthz"}) {
     CAPTURE(path);
     const HttpResponse response = bench.request("GET", path);
     CHECK(response.status == 200);

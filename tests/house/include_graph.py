@@ -33,6 +33,7 @@ LIBRARIES = {
     "kj/": ["mesh/c*"],
     "curl/": ["bidding/http_*", "tools/vppctl/*"],
     "CLI/": ["daemon/main.cc", "tools/*/main.cc"],
+    "date/": ["bidding/zone_database.cc"],
     "fmt/": ["daemon/*", "tools/*"],
     "lmdb.h": ["daemon/driver/*"],
     "modbus/": ["device/*modbus*", "tools/battery/*"],

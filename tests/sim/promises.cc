@@ -18,6 +18,7 @@ void Promises::recovered(NodeIndex node, const node::Recovered& all) {
     promised.session = std::max(promised.session, all.uplink->session);
     promised.uplink_term = std::max(promised.uplink_term, all.uplink->term);
   }
+  promised.owner = all.owner;
   if (all.fence) promised.fence = std::max(promised.fence, *all.fence);
   if (all.term) promised.root_term = std::max(promised.root_term, all.term->term);
   if (roots_.several()) {  // what an interrupted write cleared is gone
@@ -80,7 +81,35 @@ void Promises::check(WorldTime at, NodeIndex node, const aggregation::Order& rec
   it->second = record;
 }
 
-void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Fact& /*record*/) {}
+void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Fact& record) {
+  const auto* credited = bidding::as<bidding::OwnersCredited>(record);
+  if (credited != nullptr) credited_[credited->order].insert(credited->per_mwh);
+}
+
+void Promises::check(WorldTime at, NodeIndex node, const node::OwnerAccount& record) {
+  node::OwnerAccount& before = nodes_[node].owner;
+  Amount news = record.paid - before.paid;
+  for (const node::OwnerPayment& each : record.newest) {
+    const auto credited = credited_.find(each.order);
+    if (credited == credited_.end() || !credited->second.contains(each.per_mwh)) {
+      findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                       "is paid for order " + std::to_string(each.order.value) +
+                           " at a rate that no root made durable");
+    }
+    const auto known = std::ranges::find(before.newest, each.order, &node::OwnerPayment::order);
+    if (known == before.newest.end()) news -= each.paid;
+    if (known != before.newest.end() && *known != each) {
+      findings_.report(Invariant::kAcknowledgedSurvives, node, at,
+                       "order " + std::to_string(each.order.value) + " is paid a second time");
+    }
+  }
+  if (news != Amount{0}) {
+    findings_.report(Invariant::kEnergyConserved, node, at,
+                     "what it was paid is not the sum of its orders");
+  }
+  before = record;
+}
+
 void Promises::check(WorldTime /*at*/, NodeIndex /*node*/, const node::JournalHead& /*record*/) {}
 void Promises::check(WorldTime /*at*/, NodeIndex node, const node::JournalCleared& /*record*/) {
   nodes_[node].orders.clear();

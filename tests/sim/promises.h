@@ -1,7 +1,8 @@
 // Invariants 4 and 6, from the outside: what was promised stays, restarts included.
 //
 // Terms, sessions and fences never fall; nothing leaves a node before the record it rests on is
-// durable; an order that was acknowledged to an operator is there after every restart.
+// durable; an order that was acknowledged to an operator is there after every restart; an owner is
+// paid once for an order, at a rate that a root made durable.
 #pragma once
 
 #include <cstdint>
@@ -50,6 +51,7 @@ class Promises {
     std::uint64_t seen_term = 0;
     std::map<OrderId, aggregation::Order> orders;  ///< durable; root only
     std::map<std::string, OrderId> order_of_key;
+    node::OwnerAccount owner;  ///< leaf only
   };
 
   void check(WorldTime at, NodeIndex node, const mesh::UplinkRecord& record);
@@ -64,13 +66,14 @@ class Promises {
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::OptOuts& /*record*/) {}
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::LearnedLoad& /*record*/) {}
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::ValueAccount& /*record*/) {}
-  void check(WorldTime /*at*/, NodeIndex /*node*/, const node::OwnerAccount& /*record*/) {}
+  void check(WorldTime at, NodeIndex node, const node::OwnerAccount& record);
 
   const Roots& roots_;
   std::size_t copies_;
   Findings& findings_;
   std::vector<Promised> nodes_;
   std::map<OrderId, aggregation::Order> acknowledged_;
+  std::map<OrderId, std::set<Price>> credited_;  ///< durable at some root
 };
 
 }  // namespace vpp::sim

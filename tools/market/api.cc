@@ -96,8 +96,14 @@ using Query = std::map<std::string, std::string, std::less<>>;
   const auto from = time_in(query, "from_ms");
   const auto until = time_in(query, "until_ms");
   if (!from || !until) return refuse(400, "from_ms and until_ms are UTC milliseconds");
-  return reply(200, {{"synthetic", market.synthetic()},
-                     {"prices", to_json_list(market.prices(setting.now.market, *from, *until))}});
+  const auto named = query.find("session");
+  const auto session = bidding::session_named(
+      named == query.end() ? name_of(bidding::Session::kRealTime) : named->second);
+  if (!session) return refuse(400, "session is real_time or day_ahead");
+  const auto prices = market.prices(setting.now.market, *from, *until, *session);
+  return reply(200, {{"market_ms", to_ms(setting.now.market)},
+                     {"synthetic", market.synthetic()},
+                     {"prices", to_json_list(prices)}});
 }
 
 [[nodiscard]] Reply get_awards(Market& market, const Setting& setting, const Query& query) {
@@ -228,7 +234,8 @@ Reply answer(Market& market, const Setting& setting, const Request& request) {
   if (get && path == "/v1/clock") return get_clock(market, setting);
   if (get && path == "/v1/prices") return get_prices(market, setting, query);
   if (get && path == "/v1/gates") {
-    return reply(200, {{"gates", to_json_list(market.gates(setting.now.market))}});
+    return reply(200, {{"market_ms", to_ms(setting.now.market)},
+                       {"gates", to_json_list(market.gates(setting.now.market))}});
   }
   if (get && path == "/v1/awards") return get_awards(market, setting, query);
   if (get && path == "/v1/settlements") return reply(200, settlements_json(market));

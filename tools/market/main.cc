@@ -1,6 +1,8 @@
 // vppmarket: a market to bid into, for demonstrations and tests. See docs/vppmarket.md.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <fstream>
@@ -9,8 +11,11 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "bidding/zone_database.h"
 #include "tools/market/api.h"
+#include "tools/market/faults.h"
 #include "tools/market/market.h"
 #include "tools/market/price_file.h"
 #include "tools/market/rivals_file.h"
@@ -29,6 +34,9 @@ struct Settings {
   std::string rivals;
   std::string journal;
   std::string currency = "EUR";
+  std::string zone;
+  std::string day_ahead_prices;
+  std::vector<std::string> faults;
   std::string anchor_utc;
   std::string anchor_market;
   Duration interval = std::chrono::minutes{15};
@@ -38,6 +46,7 @@ struct Settings {
   std::int64_t penalty_permille = 1250;
   std::int64_t demand_w = 0;
   std::uint64_t seed = 1;
+  Duration day_ahead_closes = std::chrono::hours{12};
 };
 
 /// What is wrong, for people.
@@ -81,13 +90,46 @@ struct MarketTimeline {
   return timeline;
 }
 
+[[nodiscard]] bidding::PriceSeries read_price_file(const std::string& option,
+                                                   const std::string& path) {
+  std::ifstream file{path};
+  if (!file) throw Refusal{option + " " + path + ": cannot be read"};
+  auto series = read_prices(file);
+  if (!series) throw Refusal{option + " " + path + ": " + series.error()};
+  return *std::move(series);
+}
+
 [[nodiscard]] PriceSource read_price_source(const Settings& settings) {
   if (settings.prices.empty()) return SyntheticPrices{settings.seed};
-  std::ifstream file{settings.prices};
-  if (!file) throw Refusal{"--prices " + settings.prices + ": cannot be read"};
-  auto series = read_prices(file);
-  if (!series) throw Refusal{"--prices " + settings.prices + ": " + series.error()};
-  return *std::move(series);
+  return read_price_file("--prices", settings.prices);
+}
+
+[[nodiscard]] std::optional<DayAhead> read_day_ahead(const Settings& settings) {
+  if (settings.zone.empty()) {
+    if (settings.day_ahead_prices.empty()) return std::nullopt;
+    throw Refusal{"--day-ahead-prices needs --day-ahead"};
+  }
+  auto zone = bidding::zone_named(settings.zone);
+  if (!zone) throw Refusal{"--day-ahead: " + zone.error()};
+  DayAhead day_ahead{.zone = *std::move(zone), .rules = DayAhead{}.rules, .prices = std::nullopt};
+  day_ahead.rules.closing = bidding::ClosesDayBefore{settings.day_ahead_closes};
+  if (!settings.day_ahead_prices.empty()) {
+    day_ahead.prices = read_price_file("--day-ahead-prices", settings.day_ahead_prices);
+  }
+  return day_ahead;
+}
+
+/// "error_permille=200", each.
+[[nodiscard]] Faults read_fault_options(const Settings& settings) {
+  std::string json;
+  for (const std::string& fault : settings.faults) {
+    const std::size_t equals = std::min(fault.find('='), fault.size());
+    json += (json.empty() ? "\"" : ",\"") + fault.substr(0, equals) +
+            "\":" + fault.substr(std::min(equals + 1, fault.size()));
+  }
+  const auto faults = read_faults("{" + json + "}");
+  if (!faults) throw Refusal{"--fault NAME=WHOLE-NUMBER: " + faults.error()};
+  return *faults;
 }
 
 [[nodiscard]] MarketOptions read_market_options(const Settings& settings) {
@@ -96,7 +138,8 @@ struct MarketTimeline {
                         settings.gates_ahead,
                         settings.penalty_permille,
                         {},
-                        Watts{settings.demand_w}};
+                        Watts{settings.demand_w},
+                        read_day_ahead(settings)};
   if (settings.rivals.empty()) return options;
   std::ifstream file{settings.rivals};
   if (!file) throw Refusal{"--rivals " + settings.rivals + ": cannot be read"};
@@ -160,6 +203,14 @@ void add_options(CLI::App& app, Settings& settings) {
       ->check(CLI::Range(0, 100'000));
   app.add_option("--rivals", settings.rivals, "CSV bidder,power_w,price_per_mwh: merit order");
   app.add_option("--demand-w", settings.demand_w, "with --rivals: what is bought");
+  app.add_option("--day-ahead", settings.zone,
+                 "time zone, e.g. Europe/Berlin: the hours of a day are sold the day before, too");
+  add_duration("--day-ahead-closes", settings.day_ahead_closes,
+               "local time at which its bids close, e.g. 12h");
+  app.add_option("--day-ahead-prices", settings.day_ahead_prices,
+                 "CSV as --prices; without it the means of those");
+  app.add_option("--fault", settings.faults, "NAME=NUMBER, also again and again: see the manual")
+      ->allow_extra_args(false);
 }
 
 void check(const Settings& settings) {
@@ -170,6 +221,10 @@ void check(const Settings& settings) {
       settings.gate_lead >= settings.gates_ahead) {
     throw Refusal{"--gate-lead is shorter than --gates-ahead, which is at most 48h"};
   }
+  if (settings.day_ahead_closes < Duration{0} ||
+      settings.day_ahead_closes >= std::chrono::hours{24}) {
+    throw Refusal{"--day-ahead-closes is a time of the day: 0s to below 24h"};
+  }
 }
 
 void run(const Settings& settings) {
@@ -178,10 +233,11 @@ void run(const Settings& settings) {
   const MarketTimeline timeline = read_timeline(settings, prices);
   Market market{read_market_options(settings), std::move(prices)};
   Journal journal{settings.journal, market};
+  FaultyMarket faulty{market, read_fault_options(settings), settings.seed};
   serve({settings.port,
          [](std::uint16_t port) { std::cout << "READY http://127.0.0.1:" << port << std::endl; },
          [&](const Request& request) {
-           Reply reply = answer(market, {timeline.now(), settings.currency}, request);
+           Reply reply = faulty.answer({timeline.now(), settings.currency}, request);
            journal.write(market);  // before the answer leaves
            return reply;
          },

@@ -1,6 +1,7 @@
 #include "tools/market/market.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -15,6 +16,8 @@ namespace {
 __extension__ typedef __int128 Wide;
 
 constexpr std::int64_t kJoulesPerMegawattHour = 3'600'000'000;
+/// Tomorrow to its end, from any time of today.
+constexpr Duration kDayAheadTold = std::chrono::hours{49};
 
 [[nodiscard]] Amount worth(Joules energy, Price price) {
   return {static_cast<std::int64_t>(static_cast<Wide>(energy.count) * price.count /
@@ -44,11 +47,11 @@ Market::Market(MarketOptions options, PriceSource prices)
     : options_{std::move(options)}, prices_{std::move(prices)} {}
 
 void Market::advance(MarketTime now) {
-  while (!open_.empty() && gate_at(open_.begin()->first).closes <= now) {
+  while (!open_.empty() && std::get<0>(open_.begin()->first) <= now) {
     const auto node = open_.extract(open_.begin());
     std::vector<BidEntry*> entries;
     for (const std::string& key : node.mapped()) entries.push_back(&bids_.at(key));
-    clear_gate(gate_at(node.key()), entries);
+    clear_gate(entries.front()->bid.gate, entries);
   }
 }
 
@@ -56,28 +59,43 @@ std::vector<bidding::Gate> Market::gates(MarketTime now) const {
   std::vector<bidding::Gate> gates;
   for (MarketTime from = aligned(now); from <= now + options_.gates_ahead;
        from += options_.interval) {
-    const bidding::Gate gate = gate_at(from);
-    if (gate.closes > now && price_of(gate)) gates.push_back(gate);
+    gates.push_back({from, from + options_.interval, from - options_.gate_lead});
   }
+  std::ranges::copy(day_ahead_gates(now, now + kDayAheadTold), std::back_inserter(gates));
+  std::erase_if(gates,
+                [&](const bidding::Gate& gate) { return gate.closes <= now || !price_of(gate); });
   return gates;
 }
 
-std::vector<bidding::PricePoint> Market::prices(MarketTime now, MarketTime from,
-                                                MarketTime until) const {
+std::vector<bidding::PricePoint> Market::prices(MarketTime now, MarketTime from, MarketTime until,
+                                                bidding::Session session) const {
   // Nobody asks for more than a year; a hostile question must not walk the epoch.
   from = std::max(from, now - std::chrono::days{366});
   std::vector<bidding::PricePoint> points;
+  if (session == bidding::Session::kDayAhead) {
+    for (const bidding::Gate& gate : day_ahead_gates(from, std::min(until, now + kDayAheadTold))) {
+      const auto price = gate.closes <= now ? price_of(gate) : std::nullopt;
+      if (price) points.push_back({gate.from, gate.until, *price, session});
+      if (std::ssize(points) == kPricesPerAnswer) break;
+    }
+    return points;
+  }
   for (MarketTime at = aligned(from);
        at < until && at <= now && std::ssize(points) < kPricesPerAnswer; at += options_.interval) {
-    const auto price = price_of(gate_at(at));
+    const auto price = price_of({at, at + options_.interval, at - options_.gate_lead});
     if (price) points.push_back({at, at + options_.interval, *price});
   }
   return points;
 }
 
 std::optional<Price> Market::price_of(const bidding::Gate& gate) const {
+  const bool day_ahead = gate.session == bidding::Session::kDayAhead;
+  if (day_ahead && options_.day_ahead && options_.day_ahead->prices) {
+    return bidding::mean_price(*options_.day_ahead->prices, gate.from, gate.until);
+  }
   if (const auto* synthetic = std::get_if<SyntheticPrices>(&prices_)) {
-    return synthetic_price(synthetic->seed, gate.from);
+    // The day before nobody knows the noise that the day will have.
+    return synthetic_price(synthetic->seed + (day_ahead ? 1 : 0), gate.from);
   }
   return bidding::mean_price(std::get<bidding::PriceSeries>(prices_), gate.from, gate.until);
 }
@@ -87,7 +105,7 @@ BidResult Market::submit(MarketTime now, const bidding::Bid& bid) {
   BidResult result = judge(now, bid);
   switch (result.outcome) {
     case Outcome::kAccepted: {
-      auto& keys = open_[bid.gate.from];
+      auto& keys = open_[open_gate(bid.gate)];
       if (!keys.empty()) ++counters_.bids_second;
       keys.push_back(bid.key);
       bids_.emplace(bid.key, BidEntry{bid, now, 0, std::nullopt, std::nullopt});
@@ -137,7 +155,7 @@ bool Market::restore(const std::string& line) {
   if (!event) return false;
   if (const auto* bid = std::get_if<journal::BidEvent>(&*event)) {
     if (bid->outcome == Outcome::kAccepted) {
-      auto& keys = open_[bid->bid.gate.from];
+      auto& keys = open_[open_gate(bid->bid.gate)];
       if (!keys.empty()) ++counters_.bids_second;
       keys.push_back(bid->bid.key);
       bids_.emplace(bid->bid.key, BidEntry{bid->bid, bid->at, 0, std::nullopt, std::nullopt});
@@ -147,7 +165,7 @@ bool Market::restore(const std::string& line) {
     const auto it = bids_.find(award->key);
     if (it == bids_.end()) return false;
     it->second.award = *award;
-    open_.erase(award->gate.from);
+    open_.erase(open_gate(award->gate));
   } else if (const auto* settlement = std::get_if<bidding::Settlement>(&*event)) {
     const auto it = bids_.find(settlement->key);
     if (it == bids_.end()) return false;
@@ -164,8 +182,20 @@ bool Market::synthetic() const {
   return std::holds_alternative<SyntheticPrices>(prices_);
 }
 
-bidding::Gate Market::gate_at(MarketTime from) const {
-  return {from, from + options_.interval, from - options_.gate_lead};
+std::vector<bidding::Gate> Market::day_ahead_gates(MarketTime from, MarketTime until) const {
+  if (!options_.day_ahead || !bidding::is_sane(from)) return {};
+  return bidding::gates_between(options_.day_ahead->zone, options_.day_ahead->rules, from, until);
+}
+
+/// The one whose delivery begins then.
+std::optional<bidding::Gate> Market::gate_at(bidding::Session session, MarketTime from) const {
+  if (!bidding::is_sane(from)) return std::nullopt;
+  if (session == bidding::Session::kDayAhead) {
+    const auto gates = day_ahead_gates(from, from + Duration{1});
+    return gates.empty() ? std::nullopt : std::optional{gates.front()};
+  }
+  if (aligned(from) != from) return std::nullopt;
+  return bidding::Gate{from, from + options_.interval, from - options_.gate_lead};
 }
 
 MarketTime Market::aligned(MarketTime at) const {
@@ -178,10 +208,7 @@ std::string Market::fault_of(const bidding::Bid& bid) const {
   if (bid.key.empty() || bid.key.size() > kKeyBytesMax || !printable(bid.key)) {
     return "a key is 1 to 64 printable characters without space and comma";
   }
-  if (!bidding::is_sane(bid.gate.from) || aligned(bid.gate.from) != bid.gate.from ||
-      bid.gate != gate_at(bid.gate.from)) {
-    return "there is no such gate";
-  }
+  if (bid.gate != gate_at(bid.gate.session, bid.gate.from)) return "there is no such gate";
   if (!price_of(bid.gate)) return "this market has no price for that gate";
   if (bid.segments.empty() || bid.segments.size() > kSegmentsMax) return "1 to 10 segments";
   Watts total{0};
@@ -209,7 +236,8 @@ BidResult Market::judge(MarketTime now, const bidding::Bid& bid) {
     return {Outcome::kInvalid, std::move(fault), std::nullopt};
   }
   if (bid.gate.closes <= now) return {Outcome::kLate, "the gate is closed", std::nullopt};
-  if (bid.gate.from > now + options_.gates_ahead) {
+  const bool day_ahead = bid.gate.session == bidding::Session::kDayAhead;
+  if (bid.gate.from > now + (day_ahead ? kDayAheadTold : options_.gates_ahead)) {
     return {Outcome::kInvalid, "the gate is not open yet", std::nullopt};
   }
   if (bids_.size() >= kBidsMax) return {Outcome::kInvalid, "too many bids", std::nullopt};

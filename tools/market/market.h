@@ -1,7 +1,9 @@
 // One market: gates, bids, clearing, awards, settlement. Time comes in; no clock, no socket.
 //
-// Gates       every interval (aligned to the epoch) whose price is known to the market; bids close
-//             `gate_lead` before it begins and are cleared then.
+// Gates       real time: every interval (aligned to the epoch) whose price is known to the market;
+//             bids close `gate_lead` before it begins and are cleared then. Day-ahead, if there is
+//             such a session: the hours of a local day, which all close on the day before.
+// Prices      real time: told as their interval begins; day-ahead: once they are cleared.
 // Clearing    price taker: a bid's segments at or below the interval's price win in full. With
 //             rivals: by merit order against them, up to the demand.
 // Settlement  what was awarded is paid at the clearing price; what was not delivered of it is
@@ -13,10 +15,12 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
 #include "bidding/forecast.h"
+#include "bidding/gate_calendar.h"
 #include "bidding/market.h"
 #include "config/time.h"
 #include "config/units.h"
@@ -29,6 +33,14 @@ struct SyntheticPrices {
 };
 using PriceSource = std::variant<SyntheticPrices, bidding::PriceSeries>;
 
+struct DayAhead {
+  bidding::Zone zone;
+  bidding::SessionRules rules{.session = bidding::Session::kDayAhead,
+                              .interval = std::chrono::hours{1},
+                              .closing = bidding::ClosesDayBefore{}};
+  std::optional<bidding::PriceSeries> prices;  ///< nothing: the means of the real-time ones
+};
+
 struct MarketOptions {
   Duration interval = std::chrono::minutes{15};
   Duration gate_lead = std::chrono::minutes{5};
@@ -36,6 +48,7 @@ struct MarketOptions {
   std::int64_t penalty_permille = 1250;
   std::vector<Offer> rivals;  ///< in every interval; empty: price taker
   Watts demand;               ///< with rivals
+  std::optional<DayAhead> day_ahead;
 };
 
 inline constexpr std::size_t kBidsMax = 100'000;
@@ -91,9 +104,10 @@ class Market {
   void advance(MarketTime now);
 
   [[nodiscard]] std::vector<bidding::Gate> gates(MarketTime now) const;
-  /// Intervals that have begun by now, oldest first, at most kPricesPerAnswer.
-  [[nodiscard]] std::vector<bidding::PricePoint> prices(MarketTime now, MarketTime from,
-                                                        MarketTime until) const;
+  /// Those told by now, oldest first, at most kPricesPerAnswer.
+  [[nodiscard]] std::vector<bidding::PricePoint> prices(
+      MarketTime now, MarketTime from, MarketTime until,
+      bidding::Session session = bidding::Session::kRealTime) const;
   [[nodiscard]] std::optional<Price> price_of(const bidding::Gate& gate) const;
 
   BidResult submit(MarketTime now, const bidding::Bid& bid);
@@ -112,7 +126,14 @@ class Market {
   [[nodiscard]] bool synthetic() const;
 
  private:
-  [[nodiscard]] bidding::Gate gate_at(MarketTime from) const;
+  /// In order of their closing: of a gate that is not cleared, its bids' keys.
+  using OpenGate = std::tuple<MarketTime, bidding::Session, MarketTime>;
+  [[nodiscard]] static OpenGate open_gate(const bidding::Gate& gate) {
+    return {gate.closes, gate.session, gate.from};
+  }
+  [[nodiscard]] std::vector<bidding::Gate> day_ahead_gates(MarketTime from, MarketTime until) const;
+  [[nodiscard]] std::optional<bidding::Gate> gate_at(bidding::Session session,
+                                                     MarketTime from) const;
   [[nodiscard]] MarketTime aligned(MarketTime at) const;
   [[nodiscard]] std::string fault_of(const bidding::Bid& bid) const;
   [[nodiscard]] BidResult judge(MarketTime now, const bidding::Bid& bid);
@@ -124,7 +145,7 @@ class Market {
   MarketOptions options_;
   PriceSource prices_;
   std::map<std::string, BidEntry> bids_;
-  std::map<MarketTime, std::vector<std::string>> open_;  // begin of delivery -> keys, not cleared
+  std::map<OpenGate, std::vector<std::string>> open_;
   Counters counters_;
   std::vector<std::string> lines_;
 };

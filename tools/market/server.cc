@@ -36,6 +36,9 @@ constexpr int kConnectionsMax = 64;
   http::response<http::string_body> response{static_cast<http::status>(reply.status),
                                              request.version()};
   response.set(http::field::content_type, "application/json");
+  if (reply.retry_after_s) {
+    response.set(http::field::retry_after, std::to_string(*reply.retry_after_s));
+  }
   response.keep_alive(request.keep_alive());
   response.body() = std::move(reply.json);
   response.prepare_payload();
@@ -59,9 +62,15 @@ asio::awaitable<void> serve_connection(const ServerOptions& options, tcp::socket
       stream.expires_after(kIdleMax);
       co_await http::async_read(stream, buffer, parser, asio::use_awaitable);
       const auto& request = parser.get();
-      auto response =
-          make_response(request, options.on_request({view(request.method_string()),
-                                                     view(request.target()), request.body()}));
+      Reply reply = options.on_request(
+          {view(request.method_string()), view(request.target()), request.body()});
+      const Cut cut = reply.cut;
+      if (cut == Cut::kNoAnswer) break;
+      auto response = make_response(request, std::move(reply));
+      if (cut == Cut::kHalfBody) {  // its length promised more
+        response.body().resize(response.body().size() / 2);
+        response.keep_alive(false);
+      }
       open = response.keep_alive();
       co_await http::async_write(stream, response, asio::use_awaitable);
     }

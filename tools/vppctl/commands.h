@@ -69,6 +69,8 @@ int bids_replay(const Session& session, const std::string& at);
 int settlement(const Session& session);
 int market_prices(const Session& session);
 int market_gates(const Session& session);
+int market_position(const Session& session);
+int market_health(const Session& session);
 
 struct EventArguments {
   bool follow = false;

@@ -201,6 +201,70 @@ void print_horizons(const Session& session, std::string_view title, const Docume
   table.print(session.out);
 }
 
+void print_series(const Session& session, std::string_view title, const Document& series) {
+  const auto& last = member(series, "last");
+  if (!last.is_object()) {
+    session.out << fmt::format("{:<9}no price is known\n", title);
+    return;
+  }
+  session.out << fmt::format("{:<9}last price {} for {} UTC ({} ago); {} gaps, {} missing\n", title,
+                             plain(member(last, "price")), utc(member(last, "from_ms")),
+                             age(member(series, "last_age_ms")), plain(member(series, "gaps")),
+                             age(Document(member(series, "missing_s").get<std::int64_t>() * 1000)));
+}
+
+void print_market(const Session& session, const Document& market) {
+  if (member(market, "enabled") != true) {
+    session.out << "MARKET   none: this root has no [market]\n";
+    return;
+  }
+  const auto& error = member(market, "last_error");
+  session.out << fmt::format(
+      "MARKET   {}; {} failures{}\n",
+      member(market, "reachable") == true ? "answers" : "does not answer",
+      plain(member(market, "failures")),
+      error.is_object() ? fmt::format(", the last {} ago: {}", age(member(error, "age_ms")),
+                                      plain(member(error, "text")))
+                        : "");
+  if (const auto& quiet = member(market, "quiet_for_ms"); quiet.is_number()) {
+    session.out << fmt::format("WAITING  {}, as the market asked\n", age(quiet));
+  }
+  const auto& clock = member(market, "clock");
+  const auto& ahead = member(clock, "ahead_ms");
+  session.out << fmt::format(
+      "CLOCK    {}{}\n",
+      ahead.is_number() ? fmt::format("{:+.1f} s before ours", ahead.get<double>() / 1000)
+                        : "the market tells none",
+      member(clock, "agrees") == true ? "" : ": another clock than ours, nothing is bid");
+  print_series(session, "NOW", member(market, "real_time"));
+  if (const auto& day_ahead = member(market, "day_ahead"); member(day_ahead, "last").is_object()) {
+    print_series(session, "TOMORROW", day_ahead);
+  }
+  const auto& corrections = member(market, "corrections");
+  const auto& last = member(corrections, "last");
+  session.out << fmt::format(
+      "PRICES   {} refused; {} corrected, {} of them after settlement{}\n",
+      plain(member(market, "prices_refused")), plain(member(corrections, "all")),
+      plain(member(corrections, "after_settlement")),
+      last.is_object()
+          ? fmt::format("; the last for {} UTC from {} to {}", utc(member(last, "from_ms")),
+                        plain(member(corrections, "before")), plain(member(last, "price")))
+          : "");
+  const auto& awards = member(market, "awards");
+  session.out << fmt::format("AWARDS   {} told twice, {} contradicted{}\n",
+                             plain(member(awards, "repeated")),
+                             plain(member(awards, "contradicted")),
+                             member(awards, "contradicted") == 0
+                                 ? ""
+                                 : "; the first counts: " + plain(member(awards, "contradiction")));
+  if (const auto& gate = member(market, "next_gate"); gate.is_object()) {
+    session.out << fmt::format("GATE     {} UTC, {}, closes in {}\n", utc(member(gate, "from_ms")),
+                               plain(member(gate, "session")), age(member(gate, "closes_in_ms")));
+  } else {
+    session.out << "GATE     none is known\n";
+  }
+}
+
 /// "energy", or "energy region=north".
 std::string scope_text(const Document& of) {
   const auto& group = member(of, "group");
@@ -457,10 +521,10 @@ int orders_show(const Session& session, const std::string& id) {
 
 int market_prices(const Session& session) {
   return show(session, "/v1/market/prices", [&](const Document& document) {
-    Table table{{"FROM (UTC)", "UNTIL (UTC)", "PRICE"}};
+    Table table{{"FROM (UTC)", "UNTIL (UTC)", "SESSION", "PRICE"}};
     for (const auto& price : member(document, "prices")) {
       table.row({utc(member(price, "from_ms")), utc(member(price, "until_ms")),
-                 plain(member(price, "price"))});
+                 plain(member(price, "session")), plain(member(price, "price"))});
     }
     table.print(session.out);
   });
@@ -468,13 +532,33 @@ int market_prices(const Session& session) {
 
 int market_gates(const Session& session) {
   return show(session, "/v1/market/gates", [&](const Document& document) {
-    Table table{{"FROM (UTC)", "UNTIL (UTC)", "CLOSES (UTC)", "IN"}};
+    Table table{{"FROM (UTC)", "UNTIL (UTC)", "SESSION", "CLOSES (UTC)", "IN"}};
     for (const auto& gate : member(document, "gates")) {
       table.row({utc(member(gate, "from_ms")), utc(member(gate, "until_ms")),
-                 utc(member(gate, "closes_ms")), age(member(gate, "closes_in_ms"))});
+                 plain(member(gate, "session")), utc(member(gate, "closes_ms")),
+                 age(member(gate, "closes_in_ms"))});
     }
     table.print(session.out);
   });
+}
+
+int market_position(const Session& session) {
+  return show(session, "/v1/market/position", [&](const Document& document) {
+    Table table{{"FROM (UTC)", "UNTIL (UTC)", "OFFERED", "AWARDED", "DELIVERED", "BIDS"}};
+    for (const auto& each : member(document, "position")) {
+      std::string keys;
+      for (const auto& key : member(each, "bids")) keys += (keys.empty() ? "" : " ") + plain(key);
+      table.row({utc(member(each, "from_ms")), utc(member(each, "until_ms")),
+                 kilowatts(member(each, "offered_w")), kilowatts(member(each, "awarded_w")),
+                 kilowatt_hours(member(each, "delivered_wh")), keys});
+    }
+    table.print(session.out);
+  });
+}
+
+int market_health(const Session& session) {
+  return show(session, "/v1/market",
+              [&](const Document& document) { print_market(session, document); });
 }
 
 int config_show(const Session& session) {

@@ -63,7 +63,9 @@ struct Chosen {
 CLI::App* leaf(CLI::App& parent, const std::string& name, const std::string& text, Chosen& chosen,
                Verb verb) {
   CLI::App* sub = parent.add_subcommand(name, text);
-  sub->callback([&chosen, verb = std::move(verb)] { chosen.verb = verb; });
+  sub->callback([&chosen, sub, verb = std::move(verb)] {
+    if (sub->get_subcommands().empty()) chosen.verb = verb;  // else that one's
+  });
   return sub;
 }
 
@@ -148,11 +150,14 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
       ->add_option("--at", o.at, "market time in UTC, e.g. 2018-06-01T17:15:00Z; default: now");
   leaf(app, "settlement", "what was earned: by order, program and child; at a leaf by its owner",
        chosen, [](const Session& s, Options&) { return settlement(s); });
-  CLI::App* market = family(app, "market", "what the market said");
+  CLI::App* market = leaf(app, "market", "how good the market's answers are, and what it said",
+                          chosen, [](const Session& s, Options&) { return market_health(s); });
   leaf(*market, "prices", "known prices", chosen,
        [](const Session& s, Options&) { return market_prices(s); });
   leaf(*market, "gates", "gates to come", chosen,
        [](const Session& s, Options&) { return market_gates(s); });
+  leaf(*market, "position", "what was offered, sold and delivered, by interval", chosen,
+       [](const Session& s, Options&) { return market_position(s); });
   CLI::App* config = family(app, "config", "the daemon's config");
   leaf(*config, "show", "effective values", chosen,
        [](const Session& s, Options&) { return config_show(s); });

@@ -235,6 +235,10 @@ TEST_CASE("the market says what is wrong with its options", "[market][process]")
         {"--speed", "0"},
         {"--anchor-market", "yesterday"},
         {"--rivals", "/nowhere"},
+        {"--day-ahead", "Europe/Atlantis"},
+        {"--day-ahead-prices", "/nowhere.csv"},
+        {"--fault", "nonsense=1"},
+        {"--fault", "outage=x"},
         {"--gate-lead", "5h"}}) {
     Process process{wrong};
     CHECK(process.url.empty());
@@ -284,6 +288,46 @@ TEST_CASE("a refused bid is tried again only if it may help", "[market][adapter]
   CHECK(std::get<BidRefused>(answer).final == final);
   CHECK(std::get<BidRefused>(answer).key == "k");
   CHECK_FALSE(std::get<BidRefused>(answer).standing);
+}
+
+TEST_CASE("what the market asks us to wait is told, in an answer and in a refusal",
+          "[market][adapter]") {
+  const CannedServer server{
+      "HTTP/1.1 429 Slow\r\nRetry-After: 17\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"};
+  const auto failed = std::get<CallFailed>(adapter_for(server.url)->call(FetchGates{}));
+  CHECK(failed.retry_after == Duration{17s});
+  const auto refused =
+      std::get<BidRefused>(adapter_for(server.url)->call(SubmitBid{{"k", {}, {}}}));
+  CHECK(refused.retry_after == Duration{17s});
+}
+
+TEST_CASE("a price that is none says nothing against the others, and is counted",
+          "[market][adapter]") {
+  const CannedServer server{http("200 OK", R"({"market_ms":5,"prices":[
+      {"from_ms":0,"until_ms":60000,"price_micro_per_mwh":7},
+      {"from_ms":60000,"until_ms":120000,"price_micro_per_mwh":null},
+      {"from_ms":60000,"until_ms":120000,"price_micro_per_mwh":1e300},
+      {"from_ms":60000,"price_micro_per_mwh":7},
+      {"from_ms":60000,"until_ms":120000,"price_micro_per_mwh":7,"session":"day_ahead"}, 3]})")};
+  const auto answer = std::get<PricesFetched>(adapter_for(server.url)->call(FetchPrices{}));
+  CHECK(answer.prices.size() == 1);
+  CHECK(answer.unreadable == 5);
+  CHECK(answer.told_at == MarketTime{5ms});
+}
+
+TEST_CASE("a market's faults reach the bidder as what they are", "[market][process][faults]") {
+  const auto faulty = [](const std::string& fault) {
+    auto arguments = kFast;
+    arguments.insert(arguments.end(), {"--fault", fault});
+    return arguments;
+  };
+  const auto [fault, why] = GENERATE(
+      table<std::string, std::string>({{"outage=1", "broke off"},
+                                       {"error_permille=1000", "HTTP 500: something broke"},
+                                       {"busy_permille=1000", "too many requests"},
+                                       {"half_body_permille=1000", "broke off"}}));
+  const Process process{faulty(fault)};
+  CHECK_THAT(failure(process.url, FetchGates{}), Catch::Contains(why));
 }
 
 TEST_CASE("nobody there is told as such", "[market][adapter]") {
