@@ -22,6 +22,8 @@ constexpr const char* kBidAdopted = "bid_adopted";
 constexpr const char* kGatePassed = "gate_passed";
 constexpr const char* kDisagreement = "disagreement";
 constexpr const char* kOwnersCredited = "owners_credited";
+constexpr const char* kWithdrawalAsked = "withdrawal_asked";
+constexpr const char* kWithdrawalKnown = "withdrawal_known";
 
 [[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
   Json list = Json::array();
@@ -45,7 +47,8 @@ struct Writer {
             {"firm_permille", fact.firm_permille},
             {"committed", commitments_to_json(fact.committed)},
             {"price_min_micro_per_mwh", fact.price_min.count},
-            {"horizon_ms", fact.horizon.count()}};
+            {"horizon_ms", fact.horizon.count()},
+            {"by_operator", fact.by_operator}};
   }
   Json operator()(const BidAcknowledged& fact) const {
     return {{"kind", kBidAcknowledged},
@@ -94,6 +97,15 @@ struct Writer {
             {"per_mwh_micro", fact.per_mwh.count},
             {"paid_micro", fact.paid.count}};
   }
+  Json operator()(const WithdrawalAsked& fact) const {
+    return {{"kind", kWithdrawalAsked}, {"key", fact.key}};
+  }
+  Json operator()(const WithdrawalKnown& fact) const {
+    return {{"kind", kWithdrawalKnown},
+            {"key", fact.key},
+            {"withdrawn", fact.withdrawn},
+            {"why", fact.why}};
+  }
 };
 
 [[nodiscard]] OrderId read_order(JsonReader& reader, const Json& value) {
@@ -120,6 +132,7 @@ struct Writer {
   }
   fact.price_min = {reader.whole(value, "price_min_micro_per_mwh")};
   fact.horizon = Duration{reader.whole(value, "horizon_ms")};
+  fact.by_operator = value.contains("by_operator") && reader.yes_or_no(value, "by_operator");
   return fact;
 }
 
@@ -175,6 +188,11 @@ struct Writer {
                           {reader.whole(value, "receipts_j")},
                           {reader.whole(value, "per_mwh_micro")},
                           {reader.whole(value, "paid_micro")}};
+  }
+  if (kind == kWithdrawalAsked) return WithdrawalAsked{reader.text(value, "key")};
+  if (kind == kWithdrawalKnown) {
+    return WithdrawalKnown{reader.text(value, "key"), reader.yes_or_no(value, "withdrawn"),
+                           reader.text(value, "why")};
   }
   reader.fail("unknown kind of fact: " + kind.substr(0, 40));
   return PricesKnown{};

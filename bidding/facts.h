@@ -29,6 +29,7 @@ struct BidDecided {
   std::vector<Commitment> committed;
   Price price_min;
   Duration horizon{0};
+  bool by_operator = false;  ///< as somebody asked; nothing was forecast
   friend bool operator==(const BidDecided&, const BidDecided&) = default;
 };
 struct BidAcknowledged {
@@ -88,10 +89,22 @@ struct OwnersCredited {
   friend bool operator==(const OwnersCredited&, const OwnersCredited&) = default;
 };
 
+/// An operator takes a bid back: asked first, then what the market said.
+struct WithdrawalAsked {
+  std::string key;
+  friend bool operator==(const WithdrawalAsked&, const WithdrawalAsked&) = default;
+};
+struct WithdrawalKnown {
+  std::string key;
+  bool withdrawn = false;
+  std::string why;
+  friend bool operator==(const WithdrawalKnown&, const WithdrawalKnown&) = default;
+};
+
 struct Fact {
   std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
                DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed, Disagreement,
-               OwnersCredited>
+               OwnersCredited, WithdrawalAsked, WithdrawalKnown>
       what;
   MarketTime at{};  ///< when it was recorded; the epoch: by a version that did not say
   friend bool operator==(const Fact&, const Fact&) = default;

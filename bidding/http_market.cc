@@ -16,7 +16,9 @@ namespace {
 
 constexpr long kOk = 200;
 constexpr long kCreated = 201;
+constexpr long kNotFound = 404;
 constexpr long kConflict = 409;
+constexpr long kGone = 410;
 constexpr long kTooManyRequests = 429;
 constexpr std::size_t kQuoteBytesMax = 120;
 
@@ -147,6 +149,17 @@ class HttpMarket final : public MarketAdapter {
       if (json && reader.error().empty()) refused.standing = std::move(standing);
     }
     return refused;
+  }
+
+  Result<MarketAnswer> carry_out(const WithdrawBid& c) {
+    const auto response = http_.post("/v1/withdrawals", Json{{"key", c.key}}.dump());
+    if (!response) return std::unexpected{Failure{response.error()}};
+    // One that never arrived needs no withdrawing.
+    if (is_success(response->status) || response->status == kNotFound) {
+      return WithdrawalAnswered{c.key, true, {}};
+    }
+    if (response->status != kGone) return std::unexpected{failure_of(*response)};
+    return WithdrawalAnswered{c.key, false, explain(*response)};
   }
 
   Result<MarketAnswer> carry_out(const SubmitDelivery& c) {

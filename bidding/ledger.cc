@@ -38,6 +38,12 @@ namespace {
 [[nodiscard]] const std::string& key_in(const OwnersCredited& f) {
   return f.key;
 }
+[[nodiscard]] const std::string& key_in(const WithdrawalAsked& f) {
+  return f.key;
+}
+[[nodiscard]] const std::string& key_in(const WithdrawalKnown& f) {
+  return f.key;
+}
 
 template <class... Stages>
 [[nodiscard]] bool is_any_of(const Stage& stage) {
@@ -50,6 +56,8 @@ struct ViewFiller {
   void operator()(const stage::Decided&) const {}
   void operator()(const stage::Submitted&) const {}
   void operator()(const stage::Refused&) const {}
+  void operator()(const stage::Withdrawing&) const {}
+  void operator()(const stage::Withdrawn&) const {}
   void operator()(const stage::Awarded& s) const { view.award = s.award; }
   void operator()(const stage::Lost& s) const { view.award = s.award; }
   void operator()(const stage::Scheduled& s) const {
@@ -70,6 +78,8 @@ struct StageName {
   std::string_view operator()(const stage::Decided&) const { return "decided"; }
   std::string_view operator()(const stage::Submitted&) const { return "submitted"; }
   std::string_view operator()(const stage::Refused&) const { return "refused"; }
+  std::string_view operator()(const stage::Withdrawing&) const { return "withdrawing"; }
+  std::string_view operator()(const stage::Withdrawn&) const { return "withdrawn"; }
   std::string_view operator()(const stage::Awarded&) const { return "awarded"; }
   std::string_view operator()(const stage::Lost&) const { return "lost"; }
   std::string_view operator()(const stage::Scheduled&) const { return "scheduled"; }
@@ -96,7 +106,7 @@ std::string_view name_of(const Stage& stage) {
 }
 
 bool finished(const Stage& stage) {
-  return is_any_of<stage::Refused, stage::Lost, stage::Settled>(stage);
+  return is_any_of<stage::Refused, stage::Lost, stage::Settled, stage::Withdrawn>(stage);
 }
 
 BidView view_of(const BidLife& life) {
@@ -186,6 +196,25 @@ bool Ledger::on(const Disagreement& disagreement) {
   return true;
 }
 
+bool Ledger::on(const WithdrawalAsked& asked) {
+  const auto it = bids_.find(asked.key);
+  const bool can =
+      it != bids_.end() && is_any_of<stage::Decided, stage::Submitted>(it->second.stage);
+  if (can) it->second.stage = stage::Withdrawing{};
+  return can;
+}
+
+bool Ledger::on(const WithdrawalKnown& known) {
+  const auto it = bids_.find(known.key);
+  if (it == bids_.end() || !is_any_of<stage::Withdrawing>(it->second.stage)) return false;
+  if (known.withdrawn) {
+    it->second.stage = stage::Withdrawn{};
+  } else {
+    it->second.stage = stage::Submitted{};
+  }
+  return true;
+}
+
 bool Ledger::on(const OwnersCredited& credited) {
   const auto it = bids_.find(credited.key);
   if (it == bids_.end() || it->second.credited) return false;
@@ -213,7 +242,8 @@ bool Ledger::on(const AwardKnown& known) {
   const auto it = bids_.find(known.award.key);
   // A market that awards what it refused owes an explanation, but we owe the delivery.
   if (it == bids_.end() || !answers(known.award, it->second.bid) ||
-      !is_any_of<stage::Decided, stage::Submitted, stage::Refused>(it->second.stage)) {
+      !is_any_of<stage::Decided, stage::Submitted, stage::Refused, stage::Withdrawing>(
+          it->second.stage)) {
     return false;
   }
   if (known.award.power > Watts{0}) {

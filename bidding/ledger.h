@@ -22,7 +22,8 @@ namespace vpp::bidding {
 /// One bid's life, for people.
 struct BidView {
   Bid bid;
-  std::string state;  ///< decided, submitted, refused, awarded, lost, scheduled, delivered, settled
+  std::string state;  ///< decided, submitted, refused, awarded, lost, scheduled, delivered,
+                      ///< settled, withdrawing, withdrawn
   std::optional<Award> award;
   OrderId order;
   std::optional<Joules> delivered;
@@ -37,6 +38,8 @@ struct Submitted {};  ///< the market has it
 struct Refused {
   std::string why;
 };
+struct Withdrawing {};  ///< wanted; until the market says so it may still win
+struct Withdrawn {};
 struct Awarded {
   Award award;
 };
@@ -57,7 +60,8 @@ struct Settled {
 };
 }  // namespace stage
 using Stage = std::variant<stage::Decided, stage::Submitted, stage::Refused, stage::Awarded,
-                           stage::Lost, stage::Scheduled, stage::Delivered, stage::Settled>;
+                           stage::Lost, stage::Scheduled, stage::Delivered, stage::Settled,
+                           stage::Withdrawing, stage::Withdrawn>;
 
 struct BidLife {
   Bid bid;
@@ -74,7 +78,7 @@ inline constexpr std::size_t kDisagreementsMax = 16;
 [[nodiscard]] std::optional<std::string> key_of(const Fact& fact);
 
 [[nodiscard]] std::string_view name_of(const Stage& stage);
-/// Lost, refused or settled: nothing more will come of it.
+/// Lost, refused, withdrawn or settled: nothing more will come of it.
 [[nodiscard]] bool finished(const Stage& stage);
 [[nodiscard]] BidView view_of(const BidLife& life);
 
@@ -116,6 +120,8 @@ class Ledger {
   static bool on(const PricesKnown&) { return false; }  // merged in apply()
   bool on(const GatePassed& passed);
   bool on(const Disagreement& disagreement);
+  bool on(const WithdrawalAsked& asked);
+  bool on(const WithdrawalKnown& known);
   bool on(const OwnersCredited& credited);
   bool on(const BidDecided& decided);
   bool on(const BidAcknowledged& acknowledged);

@@ -101,7 +101,13 @@ struct SubmitDelivery {
   Delivery delivery;
   friend bool operator==(const SubmitDelivery&, const SubmitDelivery&) = default;
 };
-using MarketCall = std::variant<FetchPrices, FetchGates, SubmitBid, FetchAwards, SubmitDelivery>;
+/// Takes a bid back while its gate is open. Answered by WithdrawalAnswered.
+struct WithdrawBid {
+  std::string key;
+  friend bool operator==(const WithdrawBid&, const WithdrawBid&) = default;
+};
+using MarketCall =
+    std::variant<FetchPrices, FetchGates, SubmitBid, FetchAwards, SubmitDelivery, WithdrawBid>;
 
 // Answers. `told_at` is what the market's clock showed, if it said so.
 struct PricesFetched {
@@ -137,7 +143,13 @@ struct CallFailed {
   std::string why;
   std::optional<Duration> retry_after = {};  ///< as of BidRefused
 };
+/// `withdrawn` false: it stands, and what it wins is to be delivered.
+struct WithdrawalAnswered {
+  std::string key;
+  bool withdrawn = false;
+  std::string why;
+};
 using MarketAnswer = std::variant<PricesFetched, GatesFetched, BidAccepted, BidRefused,
-                                  AwardsFetched, Settled, CallFailed>;
+                                  AwardsFetched, Settled, CallFailed, WithdrawalAnswered>;
 
 }  // namespace vpp::bidding

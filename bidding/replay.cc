@@ -14,6 +14,10 @@ namespace {
 [[nodiscard]] DecisionAgain decided_again(const Fact& fact, const BidDecided& was,
                                           const PriceSeries& prices) {
   DecisionAgain out{fact.at, was, Again::kNotKnown, {}};
+  if (was.by_operator) {
+    out.again = Again::kAsked;
+    return out;
+  }
   const auto firm = aggregation::DurationCurve::from_wire(aggregation::kGridId, was.firm_curve);
   if (was.firm_permille == 0 || fact.at == MarketTime{} || !firm) return out;
   const DecideInput input{fact.at,     was.bid.gate, was.price_min,

@@ -22,6 +22,7 @@ enum class Again : std::uint8_t {
   kSame,      ///< bit by bit
   kOther,     ///< decided again, another bid or forecast comes out, or none
   kNotKnown,  ///< of a version that did not record what it rested on
+  kAsked,     ///< by an operator: nothing was decided
 };
 
 struct DecisionAgain {

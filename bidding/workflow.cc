@@ -88,6 +88,28 @@ constexpr std::string_view kNotLookedAt = "it closed before the bidder could loo
   return all;
 }
 
+/// Of a call about one bid.
+struct BidKeyOfCall {
+  const std::string& operator()(const SubmitBid& call) const { return call.bid.key; }
+  const std::string& operator()(const SubmitDelivery& call) const { return call.delivery.key; }
+  const std::string& operator()(const WithdrawBid& call) const { return call.key; }
+  template <class Other>
+  const std::string& operator()(const Other& /*call*/) const {
+    static const std::string kNone;
+    return kNone;
+  }
+};
+
+/// The answer to that call would still move it on.
+[[nodiscard]] bool waits_for(const Stage& stage, const MarketCall& call) {
+  if (std::holds_alternative<SubmitBid>(call)) return std::holds_alternative<stage::Decided>(stage);
+  if (std::holds_alternative<WithdrawBid>(call)) {
+    return std::holds_alternative<stage::Withdrawing>(stage);
+  }
+  return std::holds_alternative<SubmitDelivery>(call) &&
+         std::holds_alternative<stage::Delivered>(stage);
+}
+
 }  // namespace
 
 Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& facts)
@@ -109,6 +131,78 @@ void Workflow::answered(const Now& now, const MarketAnswer& answer) {
 
 void Workflow::scheduled(const Now& now, const std::string& key, OrderId order) {
   record(now, OrderScheduled{key, order});
+}
+
+std::expected<void, std::string> Workflow::submit(const Now& now, const PlantState& plant,
+                                                  const OwnBid& wanted) {
+  const auto known = ledger_.bids().find(wanted.key);
+  if (known != ledger_.bids().end()) {
+    const Bid& bid = known->second.bid;
+    const bool same = bid.gate.from == wanted.from && bid.gate.session == wanted.session &&
+                      bid.segments == wanted.segments;
+    if (same) return {};
+    return std::unexpected{"another bid has the key " + wanted.key};
+  }
+  const auto gate = std::ranges::find_if(gates_, [&](const Gate& each) {
+    return each.from == wanted.from && each.session == wanted.session && each.closes > now.market;
+  });
+  if (gate == gates_.end()) return std::unexpected{"no gate that is open begins then"};
+  if (auto why = why_not(now, plant, wanted, *gate); !why.empty()) return std::unexpected{why};
+  const auto firm = plant.firm.points();
+  record(now, BidDecided{.bid = {wanted.key, *gate, wanted.segments},
+                         .forecast = {},
+                         .firm_curve = {firm.begin(), firm.end()},
+                         .firm_permille = options_.firm_permille,
+                         .committed = commitments(plant),
+                         .price_min = options_.price_min,
+                         .horizon = options_.horizon,
+                         .by_operator = true});
+  decide_at_.erase(bid_key(*gate));
+  return {};
+}
+
+/// Empty: it can be offered.
+std::string Workflow::why_not(const Now& now, const PlantState& plant, const OwnBid& wanted,
+                              const Gate& gate) const {
+  constexpr std::size_t kOwnSegmentsMax = 10;  // what markets take
+  if (wanted.key.starts_with("bid-")) return "a key that begins with bid- is the bidder's own";
+  if (const std::string standing = standing_for(gate); !standing.empty()) {
+    return standing + " is offered for this gate: withdraw it first";
+  }
+  if (is_sold(gate)) return std::string{no_bid::kSoldElsewhere};
+  if (wanted.segments.empty() || wanted.segments.size() > kOwnSegmentsMax)
+    return "1 to 10 segments";
+  Watts all{0};
+  Price before = -kPriceMax;
+  for (const BidSegment& segment : wanted.segments) {
+    if (segment.power <= Watts{0} || segment.power > limits::kGroupPowerMax) {
+      return "the power of a segment is above 0 and at most 10 GW";
+    }
+    if (segment.price < before || segment.price > kPriceMax) {
+      return "prices do not fall from segment to segment, within +-100000 per MWh";
+    }
+    all += segment.power;
+    before = segment.price;
+  }
+  Profile committed{now.market};
+  for (const Commitment& each : commitments(plant)) committed.add(each);
+  const Watts most = committed.largest_addition(gate.from, gate.until,
+                                                FirmCurve{plant.firm, options_.firm_permille});
+  if (all <= most) return {};
+  return std::to_string(all.count) + " W is more than the " + std::to_string(most.count) +
+         " W that are firm and free then";
+}
+
+std::expected<void, std::string> Workflow::withdraw(const Now& now, const std::string& key) {
+  const auto it = ledger_.bids().find(key);
+  if (it == ledger_.bids().end()) return std::unexpected{"no bid has the key " + key};
+  const BidLife& life = it->second;
+  const bool gone = std::holds_alternative<stage::Withdrawing>(life.stage) ||
+                    std::holds_alternative<stage::Withdrawn>(life.stage);
+  if (gone) return {};
+  if (life.bid.gate.closes <= now.market) return std::unexpected{"its gate has closed"};
+  if (record(now, WithdrawalAsked{key})) return {};
+  return std::unexpected{"it is " + std::string{name_of(life.stage)}};
 }
 
 void Workflow::advance(const Now& now, const PlantState& plant) {
@@ -215,7 +309,7 @@ void Workflow::on(const Now& now, const GatesFetched& answer) {
   for (const Gate& gate : gates_) {
     const std::string key = bid_key(gate);
     if (gate.session == Session::kDayAhead && !fetch_day_ahead_) fetch_day_ahead_.emplace();
-    if (ledger_.bids().contains(key)) continue;
+    if (ledger_.bids().contains(key) || !standing_for(gate).empty()) continue;
     const auto before = decide_at_.find(key);
     const bool known = before != decide_at_.end();
     Undecided& undecided = decide_at[key];
@@ -258,7 +352,8 @@ void Workflow::on(const Now& now, const AwardsFetched& answer) {
     if (it == ledger_.bids().end()) continue;
     const Stage& stage = it->second.stage;
     if (std::holds_alternative<stage::Decided>(stage) ||
-        std::holds_alternative<stage::Submitted>(stage)) {
+        std::holds_alternative<stage::Submitted>(stage) ||
+        std::holds_alternative<stage::Withdrawing>(stage)) {
       retry(now, key);
     }
   }
@@ -286,16 +381,15 @@ void Workflow::on(const Now& now, const CallFailed& answer) {
   } else if (std::holds_alternative<FetchAwards>(answer.call)) {
     on(now, AwardsFetched{});
   } else {
-    const auto* submit = std::get_if<SubmitBid>(&answer.call);
-    const std::string& key =
-        submit != nullptr ? submit->bid.key : std::get<SubmitDelivery>(answer.call).delivery.key;
+    const std::string& key = std::visit(BidKeyOfCall{}, answer.call);
     const auto it = ledger_.bids().find(key);
-    if (it == ledger_.bids().end()) return;
-    const Stage& stage = it->second.stage;
-    const bool waiting = submit != nullptr ? std::holds_alternative<stage::Decided>(stage)
-                                           : std::holds_alternative<stage::Delivered>(stage);
-    if (waiting) retry(now, key);
+    if (it != ledger_.bids().end() && waits_for(it->second.stage, answer.call)) retry(now, key);
   }
+}
+
+void Workflow::on(const Now& now, const WithdrawalAnswered& answer) {
+  (void)feed_.heard(now, std::nullopt);
+  record(now, WithdrawalKnown{answer.key, answer.withdrawn, answer.why});
 }
 
 // --- steps -----------------------------------------------------------------------------------
@@ -334,6 +428,16 @@ bool Workflow::is_sold(const Gate& gate) const {
     return other.session != gate.session && other.from < gate.until && gate.from < other.until &&
            promised(entry.second) > Watts{0};
   });
+}
+
+std::string Workflow::standing_for(const Gate& gate) const {
+  for (const auto& [key, life] : ledger_.bids()) {
+    const bool over = std::holds_alternative<stage::Refused>(life.stage) ||
+                      std::holds_alternative<stage::Withdrawn>(life.stage);
+    const Gate& other = life.bid.gate;
+    if (!over && other.from == gate.from && other.session == gate.session) return key;
+  }
+  return {};
 }
 
 bool Workflow::decides(const Now& now) const {
@@ -396,6 +500,9 @@ void Workflow::step_bid(const Now& now, const PlantState& plant, const BidLife& 
   } else if (std::holds_alternative<stage::Decided>(life.stage) &&
              now.market < life.bid.gate.closes) {
     send(now, timer, SubmitBid{life.bid});
+  } else if (std::holds_alternative<stage::Withdrawing>(life.stage) &&
+             now.market < life.bid.gate.closes) {
+    send(now, timer, WithdrawBid{life.bid.key});
   } else if (feed_.quiet(now)) {
     timer.due = feed_.quiet_until();
   } else {  // closed: acknowledged or not, the market knows what became of it

@@ -67,6 +67,14 @@ struct OrderWanted {
   MarketTime until{};
 };
 
+/// What an operator offers for the gate that begins then.
+struct OwnBid {
+  std::string key;
+  MarketTime from{};
+  Session session = Session::kRealTime;
+  std::vector<BidSegment> segments;
+};
+
 /// Carried out in field order.
 struct WorkflowEffects {
   std::vector<Fact> persist;
@@ -86,6 +94,13 @@ class Workflow {
 
   void answered(const Now& now, const MarketAnswer& answer);
   void scheduled(const Now& now, const std::string& key, OrderId order);
+
+  /// An operator's own bid, under a key of its own. The same again is the same. Error: why not, for
+  /// people; a bid beyond what is firm and free is refused.
+  [[nodiscard]] std::expected<void, std::string> submit(const Now& now, const PlantState& plant,
+                                                        const OwnBid& wanted);
+  /// Takes a bid back: gone once the market says so. Error: why not.
+  [[nodiscard]] std::expected<void, std::string> withdraw(const Now& now, const std::string& key);
 
   /// Fires what is due. Call at next_deadline() or later; earlier is a no-op.
   void advance(const Now& now, const PlantState& plant);
@@ -128,6 +143,7 @@ class Workflow {
   void on(const Now& now, const AwardsFetched& answer);
   void on(const Now& now, const Settled& answer);
   void on(const Now& now, const CallFailed& answer);
+  void on(const Now& now, const WithdrawalAnswered& answer);
 
   bool record(const Now& now, decltype(Fact::what) what);
   void reset_timer(const BidLife& life);
@@ -137,6 +153,10 @@ class Workflow {
   void fetch(const Now& now);
   void fetch_day_ahead(const Now& now);
   [[nodiscard]] bool is_sold(const Gate& gate) const;
+  /// The key of what is offered for it and not taken back or refused; empty: nothing is.
+  [[nodiscard]] std::string standing_for(const Gate& gate) const;
+  [[nodiscard]] std::string why_not(const Now& now, const PlantState& plant, const OwnBid& wanted,
+                                    const Gate& gate) const;
   void decide_gates(const Now& now, const PlantState& plant);
   [[nodiscard]] std::expected<BidDecided, std::string_view> decide_gate(const Now& now,
                                                                         const PlantState& plant,

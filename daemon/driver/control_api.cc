@@ -202,6 +202,11 @@ void ControlApi::events(const HttpRequest& request, const Respond& respond) cons
 void ControlApi::post(const HttpRequest& request, const Respond& respond) const {
   constexpr std::string_view kCancel = "/cancel";
   if (request.path == "/v1/orders") return send_order(request.body, respond);
+  if (request.path == "/v1/bids") return submit_bid(request.body, respond);
+  constexpr std::string_view kWithdraw = "/withdraw";
+  if (auto key = behind(request.path, "/v1/bids/"); key && key->ends_with(kWithdraw)) {
+    return change_bid(node::WithdrawBid{key->substr(0, key->size() - kWithdraw.size())}, respond);
+  }
   if (request.path == "/v1/drain") return drain(request.body, respond);
   if (request.path == "/v1/optout") return opt_out(request.body, respond);
   if (auto id = behind(request.path, "/v1/orders/"); id && id->ends_with(kCancel)) {
@@ -219,6 +224,30 @@ void ControlApi::send_order(const std::string& body, const Respond& respond) con
                         respond);
   }
   command({.what = std::move(order->command), .answer = {}}, respond);
+}
+
+void ControlApi::submit_bid(const std::string& body, const Respond& respond) const {
+  const auto bid = parse_bid_request(body);
+  if (!bid) return answer(respond, error_response(400, "bad_request", bid.error()));
+  change_bid(node::SubmitBid{*bid}, respond);
+}
+
+void ControlApi::change_bid(std::variant<node::SubmitBid, node::WithdrawBid> what,
+                            const Respond& respond) const {
+  const auto* own = std::get_if<node::SubmitBid>(&what);
+  const std::string key = own != nullptr ? own->bid.key : std::get<node::WithdrawBid>(what).key;
+  NodeQuestion question;
+  std::visit([&](auto& command) { question.what = std::move(command); }, what);
+  question.answer = [key, respond](NodeAnswer answered) {
+    respond([key, answered = std::move(answered)] {
+      if (answered.reply && answered.reply->refused.empty()) {
+        return found(bid_document(*answered.snapshot, key, {}), "no bid " + key);
+      }
+      return error_response(409, "refused",
+                            answered.reply ? answered.reply->refused : "the node did not answer");
+    });
+  };
+  ask(std::move(question), respond);
 }
 
 void ControlApi::drain(const std::string& body, const Respond& respond) const {

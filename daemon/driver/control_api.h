@@ -31,6 +31,9 @@ class ControlApi {
   void post(const HttpRequest& request, const Respond& respond) const;
   void get_root_only(const std::string& path, const Respond& respond) const;
   void get_bid(const std::string& key, const Respond& respond) const;
+  void submit_bid(const std::string& body, const Respond& respond) const;
+  void change_bid(std::variant<node::SubmitBid, node::WithdrawBid> what,
+                  const Respond& respond) const;
   void replay(const HttpRequest& request, const Respond& respond) const;
   void events(const HttpRequest& request, const Respond& respond) const;
   void send_order(const std::string& body, const Respond& respond) const;

@@ -52,6 +52,8 @@ const char* again_text(bidding::Again again) {
       return "same";
     case bidding::Again::kOther:
       return "other";
+    case bidding::Again::kAsked:
+      return "by an operator";
     case bidding::Again::kNotKnown:
       break;
   }

@@ -41,7 +41,7 @@ struct NodeAnswer {
 
 struct NodeQuestion {
   std::variant<AskSnapshot, AskTrace, AskFacts, AskDrain, AskOptOut, node::SendOrder,
-               node::CancelOrder>
+               node::CancelOrder, node::SubmitBid, node::WithdrawBid>
       what;
   std::function<void(NodeAnswer)> answer;  ///< called once, on the node's loop; must not block
 };

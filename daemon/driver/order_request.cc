@@ -1,6 +1,7 @@
 #include "daemon/driver/order_request.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <nlohmann/json.hpp>
@@ -103,6 +104,45 @@ std::expected<OrderRequest, std::string> parse_order_request(std::string_view bo
   if (const auto dry = json.find("dry_run"); dry != json.end()) {
     if (!dry->is_boolean()) return std::unexpected{"dry_run: true or false"};
     out.dry_run = dry->get<bool>();
+  }
+  return out;
+}
+
+std::expected<bidding::OwnBid, std::string> parse_bid_request(std::string_view body) {
+  const Json json = Json::parse(body, nullptr, false);
+  if (!json.is_object()) return std::unexpected{"the body is no JSON object"};
+  static constexpr std::array kKnown{"key", "from_ms", "session", "segments"};
+  for (const auto& [name, value] : json.items()) {
+    if (std::ranges::find(kKnown, name) == kKnown.end()) {
+      return std::unexpected{"unknown field '" + name + "'"};
+    }
+  }
+  bidding::OwnBid out;
+  out.key = text(json, "key").value_or("");
+  const auto printable = [](char c) { return c > ' ' && c <= '~' && c != ',' && c != '/'; };
+  if (out.key.empty() || out.key.size() > 64 || !std::ranges::all_of(out.key, printable)) {
+    return std::unexpected{"key: 1 to 64 printable characters without blank, ',' and '/'"};
+  }
+  const auto from = whole(json, "from_ms", 0, bidding::kTimeMax.time_since_epoch().count());
+  if (!from) return std::unexpected{"from_ms: when delivery begins, in milliseconds since 1970"};
+  out.from = MarketTime{Duration{*from}};
+  const std::string session = text(json, "session").value_or("real-time");
+  if (session != "real-time" && session != "day-ahead") {
+    return std::unexpected{"session: real-time or day-ahead"};
+  }
+  out.session = session == "day-ahead" ? bidding::Session::kDayAhead : bidding::Session::kRealTime;
+  const auto segments = json.find("segments");
+  if (segments == json.end() || !segments->is_array()) return std::unexpected{"segments: a list"};
+  for (const Json& each : *segments) {
+    const auto power = whole(each, "power_w", 1, limits::kGroupPowerMax.count);
+    const auto price = each.is_object() ? each.find("price") : each.end();
+    const bool priced = each.is_object() && price != each.end() && price->is_number() &&
+                        std::abs(price->get<double>()) <= 100'000.0;
+    if (!power || !priced || each.size() != 2) {
+      return std::unexpected{
+          "a segment is {\"power_w\": whole watts above 0, \"price\": within +-100000 per MWh}"};
+    }
+    out.segments.push_back({Watts{*power}, Price{std::llround(price->get<double>() * 1e6)}});
   }
   return out;
 }

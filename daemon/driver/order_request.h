@@ -1,4 +1,4 @@
-// The bodies of POST /v1/orders, /v1/optout and /v1/drain. Pure.
+// The bodies of POST /v1/orders, /v1/bids, /v1/optout and /v1/drain. Pure.
 #pragma once
 
 #include <expected>
@@ -17,6 +17,10 @@ struct OrderRequest {
 /// Error: one line for the operator. Unknown fields are errors: a mistyped `duration_s` must not
 /// become a default.
 [[nodiscard]] std::expected<OrderRequest, std::string> parse_order_request(std::string_view body);
+
+/// {"key", "from_ms", "session": "real-time"|"day-ahead", "segments": [{"power_w", "price"}]}; the
+/// price in the market's currency per MWh.
+[[nodiscard]] std::expected<bidding::OwnBid, std::string> parse_bid_request(std::string_view body);
 
 /// What node::OptOutAsked carries.
 struct OptOutRequest {

@@ -321,6 +321,12 @@ class Runtime::Impl {
           waiting_.emplace(asked_, std::move(question.answer));
           continue;
         }
+      } else if (const auto* bid = std::get_if<node::SubmitBid>(&question.what)) {
+        answer.reply = command(now, *bid);
+        shared.reset();
+      } else if (const auto* withdraw = std::get_if<node::WithdrawBid>(&question.what)) {
+        answer.reply = command(now, *withdraw);
+        shared.reset();
       } else if (const auto* drain = std::get_if<AskDrain>(&question.what)) {
         answer.reply = ask(now, node::DrainAsked{++requests_, drain->on});
         shared.reset();

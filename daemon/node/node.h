@@ -175,9 +175,15 @@ struct SendOrder {
 struct CancelOrder {
   OrderId order;
 };
+struct SubmitBid {
+  bidding::OwnBid bid;
+};
+struct WithdrawBid {
+  std::string key;
+};
 struct OperatorAsked {
   RequestId request = 0;
-  std::variant<SendOrder, CancelOrder> command;
+  std::variant<SendOrder, CancelOrder, SubmitBid, WithdrawBid> command;
 };
 struct SiteReported {  ///< leaf: the device thread's newest status
   device::SiteStatus status;

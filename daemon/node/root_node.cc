@@ -139,10 +139,23 @@ Reply RootNode::carry_out(const Now& now, const OperatorAsked& asked) {
     reply = cancel_order(now, cancel->order);
   } else if (!may_commit(now)) {
     reply.refused = "no standby root is there to hold the order, too";
+  } else if (const auto* order = std::get_if<SendOrder>(&asked.command)) {
+    reply = send_order(now, *order);
   } else {
-    reply = send_order(now, std::get<SendOrder>(asked.command));
+    reply.refused = change_bids(now, asked);
   }
   return reply;
+}
+
+/// What leaves because of it waits for the journal, as with every bid. Empty: done.
+std::string RootNode::change_bids(const Now& now, const OperatorAsked& asked) {
+  const auto* withdraw = std::get_if<WithdrawBid>(&asked.command);
+  const auto done = withdraw != nullptr ? workflow_.withdraw(now, withdraw->key)
+                                        : workflow_.submit(now, plant(now, true),
+                                                           std::get<SubmitBid>(asked.command).bid);
+  if (!done) return done.error();
+  run_workflow(now);
+  return {};
 }
 
 /// Empty: the order can be booked.
@@ -350,10 +363,10 @@ aggregation::PerMillion RootNode::shortfall_level() const {
   return calibrated(workflow_.bids(), options_.shortfall);
 }
 
-bidding::PlantState RootNode::plant(const Now& now) const {
+bidding::PlantState RootNode::plant(const Now& now, bool decides) const {
   const mesh::GroupSummary sum = group_.summary(now);
   bidding::PlantState plant;
-  if (workflow_.decides(now)) {
+  if (decides) {
     const auto children = group_.children().view(now);
     plant.firm =
         firm_of(children, group_.rates_of(children), shortfall_level(), Direction::kDischarge);
@@ -371,7 +384,7 @@ bidding::PlantState RootNode::plant(const Now& now) const {
 
 void RootNode::run_workflow(const Now& now) {
   if (!may_commit(now)) return;
-  workflow_.advance(now, plant(now));
+  workflow_.advance(now, plant(now, workflow_.decides(now)));
   bidding::WorkflowEffects work = workflow_.take_effects();
   for (const auto& wanted : work.orders) {
     const aggregation::Order order = orders_.add(now, {.id = kNoOrder,

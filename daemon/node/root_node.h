@@ -54,6 +54,7 @@ class RootNode final : public RoleNode {
   void on_operator(const Now& now, const OperatorAsked& asked);
   [[nodiscard]] Reply carry_out(const Now& now, const OperatorAsked& asked);
   [[nodiscard]] Reply send_order(const Now& now, const SendOrder& command);
+  [[nodiscard]] std::string change_bids(const Now& now, const OperatorAsked& asked);
   [[nodiscard]] Reply cancel_order(const Now& now, OrderId id);
   [[nodiscard]] std::string why_not(const Now& now, const SendOrder& command) const;
   [[nodiscard]] std::string why_not(const Scope& scope, const mesh::GroupSummary& sum) const;
@@ -80,7 +81,7 @@ class RootNode final : public RoleNode {
   void say_shortfall(Active& active, Watts asked, Watts shortfall);
   [[nodiscard]] Instant activated_at(OrderId order) const;
   [[nodiscard]] aggregation::PerMillion shortfall_level() const;
-  [[nodiscard]] bidding::PlantState plant(const Now& now) const;
+  [[nodiscard]] bidding::PlantState plant(const Now& now, bool decides) const;
   void run_workflow(const Now& now);
   void collect_children(const Now& now);
 

@@ -60,7 +60,8 @@ struct Maker {
                           .firm_permille = static_cast<std::int32_t>(rng.below(1001)),
                           .committed = commitments(),
                           .price_min = {whole()},
-                          .horizon = Duration{whole()}};
+                          .horizon = Duration{whole()},
+                          .by_operator = rng.below(2) == 0};
       case 2:
         return BidAcknowledged{text(), rng.below(2) == 0, text()};
       case 3:
@@ -79,8 +80,12 @@ struct Maker {
         return GatePassed{text(), gate(), text()};
       case 9:
         return Disagreement{text(), text(), whole(), whole()};
-      default:
+      case 10:
         return OwnersCredited{text(), OrderId{rng.next()}, {whole()}, {whole()}, {whole()}};
+      case 11:
+        return WithdrawalAsked{text()};
+      default:
+        return WithdrawalKnown{text(), rng.below(2) == 0, text()};
     }
   }
 };

@@ -95,6 +95,17 @@ struct FakeMarket {
     bids[c.bid.key] = c.bid;
     return BidAccepted{c.bid.key};
   }
+  MarketAnswer answer(MarketTime now, const WithdrawBid& c) {
+    const auto known = bids.find(c.key);
+    if (known != bids.end() && known->second.gate.closes <= now) {
+      return WithdrawalAnswered{c.key, false, "late"};
+    }
+    if (known != bids.end()) {
+      gates_bid.erase({known->second.gate.session, known->second.gate.from});
+      bids.erase(known);
+    }
+    return WithdrawalAnswered{c.key, true, {}};
+  }
   MarketAnswer answer(MarketTime now, const FetchAwards& c) const {
     AwardsFetched answer;
     for (const auto& key : c.keys) {

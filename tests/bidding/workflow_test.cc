@@ -374,6 +374,75 @@ TEST_CASE("what was settled is shared out, and what is disagreed on is a fact, o
   }
 }
 
+TEST_CASE("an operator offers what is firm and free, once, and takes it back",
+          "[bidding][workflow]") {
+  Bench bench;
+  bench.answer(GatesFetched{{kGate}});
+  const OwnBid own{"op-1", kGate.from, Session::kRealTime, {{Watts{40'000}, {50'000'000}}}};
+  const auto submit = [&](const OwnBid& bid) {
+    return bench.workflow.submit(bench.now(), bench.plant.state(bench.at), bid);
+  };
+  OwnBid greedy = own;
+  greedy.segments.front().power = Watts{90'001};  // 90 % of 100 kW
+  CHECK_THAT(submit(greedy).error(), Catch::Contains("90000 W"));
+  OwnBid stranger = own;
+  stranger.from += 1min;
+  CHECK_FALSE(submit(stranger).has_value());
+  OwnBid falling = own;
+  falling.segments.push_back({Watts{1}, {40'000'000}});
+  CHECK_FALSE(submit(falling).has_value());
+  OwnBid bidders = own;
+  bidders.key = bid_key(kGate);
+  CHECK_FALSE(submit(bidders).has_value());
+
+  REQUIRE(submit(own).has_value());
+  CHECK(count_of<BidDecided>(bench.workflow.take_effects().persist) == 1);
+  CHECK(submit(own).has_value());  // the same again
+  CHECK(bench.workflow.take_effects().persist.empty());
+  OwnBid other = own;
+  other.segments.front().power += Watts{1};
+  CHECK_FALSE(submit(other).has_value());  // its key is taken
+  other.key = "op-2";
+  CHECK_THAT(submit(other).error(), Catch::Contains("op-1"));
+
+  const auto sent = bench.advance_to(kStart + 16h + 53min);  // when the bidder would decide
+  CHECK(count_of<BidDecided>(sent.persist) == 0);
+  REQUIRE(count_of<SubmitBid>(sent.calls) == 1);
+  bench.answer(BidAccepted{"op-1"});
+  REQUIRE(bench.workflow.withdraw(bench.now(), "op-1").has_value());
+  CHECK(bench.state() == "withdrawing");
+  const auto back = bench.advance();
+  CHECK(count_of<WithdrawalAsked>(back.persist) == 1);
+  REQUIRE(count_of<WithdrawBid>(back.calls) == 1);
+
+  SECTION("the market lets it go, and another one can be made") {
+    bench.answer(WithdrawalAnswered{"op-1", true, {}});
+    CHECK(bench.state() == "withdrawn");
+    CHECK(submit(other).has_value());
+  }
+  SECTION("it was too late: what is won is delivered") {
+    bench.answer(WithdrawalAnswered{"op-1", false, "late"});
+    bench.at = kGate.closes;
+    bench.advance();
+    bench.answer(AwardsFetched{{{"op-1", kGate, Watts{40'000}, price_at(kGate.from)}}});
+    CHECK(bench.workflow.take_effects().orders.size() == 1);
+  }
+  SECTION("the answer is lost: it is asked again, and after the gate for its award") {
+    bench.answer(CallFailed{WithdrawBid{"op-1"}, "time-out", std::nullopt});
+    int asked = 0;
+    while (bench.at < kGate.closes) {
+      const int now = count_of<WithdrawBid>(bench.advance().calls);
+      asked += now;
+      if (now > 0) bench.answer(CallFailed{WithdrawBid{"op-1"}, "time-out", std::nullopt});
+      bench.at = std::max(bench.at + 1ms, bench.workflow.next_deadline());
+    }
+    CHECK(asked > 0);
+    CHECK(count_of<FetchAwards>(bench.advance_to(kGate.closes + 10min).calls) == 1);
+    bench.answer(AwardsFetched{{{"op-1", kGate, Watts{40'000}, price_at(kGate.from)}}});
+    CHECK(bench.workflow.take_effects().orders.size() == 1);
+  }
+}
+
 TEST_CASE("a dead market is asked at a bounded rate", "[bidding][workflow]") {
   const std::int64_t speed = GENERATE(1, 60, 1000);
   Bench bench;

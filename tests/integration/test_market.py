@@ -1,6 +1,7 @@
 """The root is killed around gates and resumes: no double bid, no forgotten award."""
 
 import subprocess
+import time
 import unittest
 
 from support import BIN, PlantCase, control, wait_until
@@ -27,6 +28,31 @@ class Market(PlantCase):
         settlement = self.state(plant)["settlements"][0]
         self.assertGreater(settlement["awarded_wh"], 0)
         self.assertGreater(settlement["delivered_wh"], 0.95 * settlement["awarded_wh"])
+
+    def test_an_operator_offers_power_and_takes_it_back(self):
+        plant = self.running_plant(market=True, leaves=4, aggregators=1)
+        gates = wait_until(lambda: plant.root.get("/v1/market/gates")["gates"], 60, "gates")
+        last = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(gates[-1]["from_ms"] / 1000))
+        offer = ("--yes", "bids", "submit", "--from", last, "--price", "1", "--key", "op-1")
+        refused = self.vppctl(plant.root, *offer, "--power", "900kW")
+        self.assertEqual(refused.returncode, 5, refused.stderr)
+        self.assertIn("firm and free", refused.stderr)
+        wait_until(lambda: self.vppctl(plant.root, *offer, "--power", "1kW").returncode == 0, 60,
+                   "an offer of 1 kW", every=0.5)
+
+        def held():
+            return [b for b in self.state(plant)["bids"] if b["key"] == "op-1"]
+        self.assertEqual(wait_until(held, 30, "the bid at the market")[0]["segments"][0]["power_w"], 1000)
+        again = self.vppctl(plant.root, *offer, "--power", "2kW")
+        self.assertEqual(again.returncode, 5)
+        self.assertIn("another bid has the key", again.stderr)
+        taken = self.vppctl(plant.root, "--yes", "bids", "withdraw", "op-1")
+        self.assertEqual(taken.returncode, 0, taken.stderr)
+
+        def withdrawn():
+            return plant.root.get("/v1/bids/op-1")["bid"]["state"] == "withdrawn"
+        wait_until(withdrawn, 30, "the bid withdrawn")
+        self.assertEqual(self.state(plant)["double_bids"], 0)
 
     def test_owners_are_paid_by_their_own_receipts_and_every_decision_comes_out_again(self):
         plant = self.running_plant(market=True, leaves=4, aggregators=2)

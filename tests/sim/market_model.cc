@@ -144,6 +144,12 @@ bidding::Award MarketModel::clear(const bidding::Bid& bid) const {
   return award;
 }
 
+/// Nobody takes a bid back in these worlds.
+bidding::MarketAnswer MarketModel::answer(WorldTime /*at*/, MarketTime /*market*/,
+                                          const bidding::WithdrawBid& call) {
+  return bidding::WithdrawalAnswered{call.key, false, "not in this market"};
+}
+
 bidding::MarketAnswer MarketModel::answer(WorldTime /*at*/, MarketTime market,
                                           const bidding::FetchAwards& call) {
   bidding::AwardsFetched out;

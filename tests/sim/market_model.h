@@ -69,6 +69,8 @@ class MarketModel {
                                              const bidding::FetchAwards& call);
   [[nodiscard]] bidding::MarketAnswer answer(WorldTime at, MarketTime market,
                                              const bidding::SubmitDelivery& call);
+  [[nodiscard]] bidding::MarketAnswer answer(WorldTime at, MarketTime market,
+                                             const bidding::WithdrawBid& call);
   [[nodiscard]] Duration interval() const;
   [[nodiscard]] bidding::Award clear(const bidding::Bid& bid) const;
 

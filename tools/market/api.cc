@@ -205,6 +205,18 @@ template <class T>
   return reply(status_of(result.outcome), json);
 }
 
+[[nodiscard]] Reply post_withdrawal(Market& market, const Setting& setting, std::string_view body) {
+  const auto json = bidding::parse_json_object(body);
+  if (!json) return refuse(400, "the body is " + json.error());
+  bidding::JsonReader reader;
+  const std::string key = reader.text(*json, "key");
+  if (!reader.error().empty()) return refuse(400, reader.error());
+  const Outcome outcome = market.withdraw(setting.now.market, key);
+  if (outcome == Outcome::kInvalid) return refuse(404, "no bid has this key");
+  if (outcome == Outcome::kLate) return refuse(410, "its gate has closed");
+  return reply(200, {{"key", key}});
+}
+
 [[nodiscard]] Reply post_delivery(Market& market, const Setting& setting, std::string_view body) {
   const auto delivery = read_body<bidding::Delivery>(body);
   if (!delivery) return refuse(400, delivery.error());
@@ -241,6 +253,7 @@ Reply answer(Market& market, const Setting& setting, const Request& request) {
   if (get && path == "/v1/settlements") return reply(200, settlements_json(market));
   if (get && path == "/v1/state") return get_state(market, setting);
   if (post && path == "/v1/bids") return post_bid(market, setting, request.body);
+  if (post && path == "/v1/withdrawals") return post_withdrawal(market, setting, request.body);
   if (post && path == "/v1/deliveries") return post_delivery(market, setting, request.body);
   if (!get && !post) return refuse(405, "GET and POST only");
   return refuse(404, "no such path");

@@ -124,6 +124,23 @@ BidResult Market::submit(MarketTime now, const bidding::Bid& bid) {
   return result;
 }
 
+Outcome Market::withdraw(MarketTime now, const std::string& key) {
+  advance(now);
+  const auto it = bids_.find(key);
+  if (it == bids_.end()) return Outcome::kInvalid;
+  BidEntry& entry = it->second;
+  if (entry.award) {
+    return entry.award->clearing == Price{} && entry.award->power == Watts{0} ? Outcome::kRepeated
+                                                                              : Outcome::kLate;
+  }
+  if (entry.bid.gate.closes <= now) return Outcome::kLate;
+  const auto open = open_.find(open_gate(entry.bid.gate));
+  if (open != open_.end()) std::erase(open->second, key);
+  entry.award = bidding::Award{key, entry.bid.gate, Watts{0}, Price{}};
+  lines_.push_back(journal::award_line(now, *entry.award));
+  return Outcome::kAccepted;
+}
+
 std::vector<bidding::Award> Market::awards(MarketTime now, const std::vector<std::string>& keys) {
   advance(now);
   std::vector<bidding::Award> awards;

@@ -111,6 +111,8 @@ class Market {
   [[nodiscard]] std::optional<Price> price_of(const bidding::Gate& gate) const;
 
   BidResult submit(MarketTime now, const bidding::Bid& bid);
+  /// While its gate is open; then it is as if it had lost. Unknown: kInvalid.
+  Outcome withdraw(MarketTime now, const std::string& key);
   [[nodiscard]] std::vector<bidding::Award> awards(MarketTime now,
                                                    const std::vector<std::string>& keys);
   DeliveryResult deliver(MarketTime now, const bidding::Delivery& delivery);

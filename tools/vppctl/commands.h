@@ -29,6 +29,9 @@ int fail(const Session& session, const Failure& failure);
 int show(const Session& session, const std::string& path,
          const std::function<void(const Document&)>& table);
 
+/// An idempotency key that nobody else has.
+[[nodiscard]] std::string fresh_key();
+
 int status(const Session& session);
 int tree(const Session& session);
 int nodes_list(const Session& session, const std::string& state);
@@ -65,6 +68,15 @@ int bids_show(const Session& session, const std::string& key, bool trace);
 /// `at`: "2018-06-01T17:15:00Z" in market time; empty: now. Exit 4 when a decision does not come
 /// out again.
 int bids_replay(const Session& session, const std::string& at);
+struct OwnBidArguments {
+  std::string from;  ///< market time, UTC
+  std::string power;
+  double price = 0;
+  std::string session = "real-time";
+  std::string key;  ///< empty: a fresh one
+};
+int bids_submit(const Session& session, const OwnBidArguments& arguments);
+int bids_withdraw(const Session& session, const std::string& key);
 /// Root: by order and program; above sites: by child; leaf: what its owner was paid.
 int settlement(const Session& session);
 int market_prices(const Session& session);

@@ -11,12 +11,13 @@
 #include "tools/vppctl/format.h"
 
 namespace vpp::ctl {
-namespace {
 
 std::string fresh_key() {
   std::random_device random;
   return fmt::format("op-{:08x}{:08x}", random(), random());
 }
+
+namespace {
 
 void print_would(std::ostream& out, const Document& would) {
   const auto& supersedes = member(would, "supersedes");

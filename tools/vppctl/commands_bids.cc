@@ -172,6 +172,42 @@ int bids_show(const Session& session, const std::string& key, bool trace) {
   });
 }
 
+int bids_submit(const Session& session, const OwnBidArguments& arguments) {
+  const auto from = parse_utc(arguments.from);
+  if (!from) return fail(session, {Exit::kUsage, "--from: " + from.error(), kTimeHint});
+  const auto power = parse_power(arguments.power);
+  if (!power) return fail(session, {Exit::kUsage, "--power: " + power.error(), "e.g. 200kW"});
+  const std::string key = arguments.key.empty() ? fresh_key() : arguments.key;
+  const std::string question = fmt::format("offer {} at {} per MWh from {} UTC?", kilowatts(*power),
+                                           arguments.price, utc(*from));
+  if (!confirmed(session, question)) return static_cast<int>(Exit::kRefused);
+  const Document body{{"key", key},
+                      {"from_ms", *from},
+                      {"session", arguments.session},
+                      {"segments", {{{"power_w", *power}, {"price", arguments.price}}}}};
+  const auto document = session.daemons.front().post("/v1/bids", body);
+  if (!document) return fail(session, document.error());
+  if (session.json) {
+    session.out << document->dump(2) << '\n';
+  } else {
+    session.out << fmt::format("{} is {}\n", key, plain(member(member(*document, "bid"), "state")));
+  }
+  return static_cast<int>(Exit::kOk);
+}
+
+int bids_withdraw(const Session& session, const std::string& key) {
+  if (!confirmed(session, "take " + key + " back?")) return static_cast<int>(Exit::kRefused);
+  const auto document =
+      session.daemons.front().post("/v1/bids/" + key + "/withdraw", Document::object());
+  if (!document) return fail(session, document.error());
+  if (session.json) {
+    session.out << document->dump(2) << '\n';
+  } else {
+    session.out << fmt::format("{} is {}\n", key, plain(member(member(*document, "bid"), "state")));
+  }
+  return static_cast<int>(Exit::kOk);
+}
+
 int bids_replay(const Session& session, const std::string& at) {
   std::string path = "/v1/bids/replay";
   if (!at.empty()) {

@@ -34,6 +34,7 @@ struct Options {
   bool yes = false;
   bool no_color = false;
 
+  OwnBidArguments own_bid;
   std::string at, state, node, id, key, file, fleet, directory = ".";
   bool trace = false;
   bool dry_run = false;
@@ -172,6 +173,21 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
        [](const Session& s, Options&) { return version(s); });
 }
 
+void add_own_bids(CLI::App& bids, Options& o, Chosen& chosen) {
+  CLI::App* submit =
+      leaf(bids, "submit", "offer power for one gate, beside what the bidder does", chosen,
+           [](const Session& s, Options& options) { return bids_submit(s, options.own_bid); });
+  submit->add_option("--from", o.own_bid.from, "begin of delivery: market time in UTC")->required();
+  submit->add_option("--power", o.own_bid.power, "e.g. 200kW")->required();
+  submit->add_option("--price", o.own_bid.price, "the least, per MWh")->required();
+  submit->add_option("--session", o.own_bid.session, "real-time (default) or day-ahead");
+  submit->add_option("--key", o.own_bid.key, "idempotency key: sent twice, offered once");
+  leaf(bids, "withdraw", "take a bid back while its gate is open", chosen,
+       [](const Session& s, Options& options) { return bids_withdraw(s, options.key); })
+      ->add_option("key", o.key, "key of the bid")
+      ->required();
+}
+
 void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
   CLI::App* dispatch = family(app, "dispatch", "move watts: prints what it would touch, then asks");
   CLI::App* send =
@@ -195,6 +211,7 @@ void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
        [](const Session& s, Options& options) { return orders_show(s, options.id); })
       ->add_option("id", o.id, "number of the order")
       ->required();
+  add_own_bids(*app.get_subcommand("bids"), o, chosen);
   CLI::App* out = leaf(app, "optout", "the owner wants no orders, at the leaf's own --socket",
                        chosen, [](const Session& s, Options& options) {
                          options.opt_out.out = true;
