@@ -132,18 +132,18 @@ class BaselineDays {
  private:
   void judge(local_days day, const BaselineCalendar& calendar, DayCount count) {
     DayVerdict& verdict = judged.back().verdict;
+    const bool has_event = calendar.events.contains(day);
+    if (!has_event && used == count.target) {
+      verdict = DayVerdict::kTooMany;
+      return;
+    }
     const auto it = meter_.days.find(day);
     MeasuredDay one{judged.size() - 1, {}, 0};
     verdict = it == meter_.days.end() ? DayVerdict::kGap : measure(it->second, one);
-    const bool is_whole = verdict == DayVerdict::kUsed;
-    if (calendar.events.contains(day)) {
-      verdict = DayVerdict::kEvent;
-      if (is_whole) with_event_.push_back(std::move(one));
-    } else if (is_whole && used == count.target) {
-      verdict = DayVerdict::kTooMany;
-    } else if (is_whole) {
-      take(one, DayVerdict::kUsed);
-    }
+    const bool is_usable = verdict == DayVerdict::kUsed;
+    if (has_event) verdict = DayVerdict::kEvent;
+    if (is_usable && has_event) with_event_.push_back(std::move(one));
+    if (is_usable && !has_event) take(one, DayVerdict::kUsed);
   }
 
   [[nodiscard]] DayVerdict measure(const MeterDay& day, MeasuredDay& one) const {
