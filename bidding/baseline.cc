@@ -14,11 +14,10 @@ namespace {
 
 using device::Int128;
 using std::chrono::local_days;
-using std::chrono::minutes;
 using Readings = std::span<const MeterReading>;
 
-constexpr minutes kWindowBegins{240};  ///< before the event
-constexpr minutes kWindowEnds{60};
+constexpr std::chrono::minutes kWindowBegins{240};  ///< before the event
+constexpr std::chrono::minutes kWindowEnds{60};
 constexpr std::chrono::days kLookbackMax{
     60};  ///< three hours of it stay below 2^62 joules, doubled
 
@@ -46,7 +45,7 @@ std::expected<EventTimes, EventUnfit> find_times(const Meter& meter, const Basel
   const Readings readings = day->second;
   const auto it = std::ranges::find(readings, event.from, &MeterReading::at);
   if (it == readings.end()) return std::unexpected{EventUnfit::kNoSuchTime};
-  const auto count_of = [&](minutes time) {
+  const auto count_of = [&](std::chrono::minutes time) {
     return static_cast<std::size_t>(time / meter.interval);
   };
   const auto begin = static_cast<std::size_t>(it - readings.begin());
@@ -62,7 +61,7 @@ std::expected<EventTimes, EventUnfit> find_times(const Meter& meter, const Basel
 
 /// Twice what the day drew then, so that the mean of an hour that came twice stays whole. Nothing
 /// if its clock left that time out. The day has no gap.
-std::optional<std::int64_t> doubled_at(const MeterDay& day, minutes at) {
+std::optional<std::int64_t> doubled_at(const MeterDay& day, std::chrono::minutes at) {
   std::int64_t sum = 0;
   int times = 0;
   for (const auto& reading : day) {
@@ -141,9 +140,12 @@ class BaselineDays {
     MeasuredDay one{judged.size() - 1, {}, 0};
     verdict = it == meter_.days.end() ? DayVerdict::kGap : measure(it->second, one);
     const bool is_usable = verdict == DayVerdict::kUsed;
-    if (has_event) verdict = DayVerdict::kEvent;
-    if (is_usable && has_event) with_event_.push_back(std::move(one));
-    if (is_usable && !has_event) take(one, DayVerdict::kUsed);
+    if (has_event) {
+      verdict = DayVerdict::kEvent;
+      if (is_usable) with_event_.push_back(std::move(one));
+    } else if (is_usable) {
+      take(one, DayVerdict::kUsed);
+    }
   }
 
   [[nodiscard]] DayVerdict measure(const MeterDay& day, MeasuredDay& one) const {
@@ -212,8 +214,8 @@ void check_meter(const Meter& meter) {
   VPP_CHECK(interval == 5 || interval == 15 || interval == 30 || interval == 60);
   for (const auto& [day, readings] : meter.days) {
     for (const auto& reading : readings) {
-      VPP_CHECK(reading.at >= minutes{0} && reading.at < std::chrono::days{1});
-      VPP_CHECK(reading.at % meter.interval == minutes{0});
+      VPP_CHECK(reading.at >= std::chrono::minutes{0} && reading.at < std::chrono::days{1});
+      VPP_CHECK(reading.at % meter.interval == std::chrono::minutes{0});
       VPP_CHECK(!reading.load || (*reading.load <= kMeterMax && *reading.load >= -kMeterMax));
     }
   }

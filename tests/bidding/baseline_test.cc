@@ -17,32 +17,32 @@
 using namespace std::chrono_literals;
 using namespace vpp;
 using namespace vpp::bidding;
-using std::chrono::days;
-using std::chrono::hours;
-using std::chrono::local_days;
-using std::chrono::minutes;
 
 namespace {
 
-constexpr local_days kWednesday{2017y / 7 / 12};
+using LocalDay = std::chrono::local_days;
+using Hours = std::chrono::hours;
+using Days = std::chrono::days;
+
+constexpr LocalDay kWednesday{2017y / 7 / 12};
 
 /// A day as most are, of the same load at every interval.
-MeterDay flat_day(std::int64_t joules, minutes interval = 60min) {
+MeterDay flat_day(std::int64_t joules, std::chrono::minutes interval = 60min) {
   MeterDay out;
-  for (minutes at{0}; at < 24h; at += interval) out.push_back({at, Joules{joules}});
+  for (std::chrono::minutes at{0}; at < 24h; at += interval) out.push_back({at, Joules{joules}});
   return out;
 }
 
 void set_hour(MeterDay& day, int hour, std::int64_t joules) {
   for (auto& reading : day) {
-    if (std::chrono::floor<hours>(reading.at) == hours{hour}) reading.load = Joules{joules};
+    if (std::chrono::floor<Hours>(reading.at) == Hours{hour}) reading.load = Joules{joules};
   }
 }
 
 /// Days before the event, and its own, each flat at that load.
-Meter flat_meter(local_days last, int count, std::int64_t joules) {
+Meter flat_meter(LocalDay last, int count, std::int64_t joules) {
   Meter out;
-  for (int i = 0; i <= count; ++i) out.days[last - days{i}] = flat_day(joules);
+  for (int i = 0; i <= count; ++i) out.days[last - Days{i}] = flat_day(joules);
   return out;
 }
 
@@ -53,21 +53,21 @@ Baseline baseline_of(const Meter& meter, const BaselineEvent& event,
   return *std::move(out);
 }
 
-std::vector<local_days> days_with(const Baseline& baseline, DayVerdict verdict) {
-  std::vector<local_days> out;
+std::vector<LocalDay> days_with(const Baseline& baseline, DayVerdict verdict) {
+  std::vector<LocalDay> out;
   for (const auto& [day, its] : baseline.days) {
     if (its == verdict) out.push_back(day);
   }
   return out;
 }
 
-std::vector<local_days> back_from(local_days day, std::initializer_list<int> counts) {
-  std::vector<local_days> out;
-  for (const int count : counts) out.push_back(day - days{count});
+std::vector<LocalDay> back_from(LocalDay day, std::initializer_list<int> counts) {
+  std::vector<LocalDay> out;
+  for (const int count : counts) out.push_back(day - Days{count});
   return out;
 }
 
-double value_of(const SameDayRatio& ratio) {
+double ratio_value(const SameDayRatio& ratio) {
   return static_cast<double>(ratio.numerator) / static_cast<double>(ratio.denominator);
 }
 
@@ -87,12 +87,12 @@ struct NaiveBaseline {
   const BaselineCalendar& calendar;
   BaselineRules rules;
 
-  [[nodiscard]] bool rests(local_days day) const {
+  [[nodiscard]] bool rests(LocalDay day) const {
     const std::chrono::weekday weekday{day};
     return weekday.iso_encoding() >= 6 || calendar.holidays.count(day) > 0;
   }
 
-  [[nodiscard]] std::optional<long double> load_at(local_days day, minutes at) const {
+  [[nodiscard]] std::optional<long double> load_at(LocalDay day, std::chrono::minutes at) const {
     long double sum = 0;
     int times = 0;
     for (const auto& reading : meter.days.at(day)) {
@@ -112,7 +112,7 @@ struct NaiveBaseline {
     return {day.begin() + begin, day.begin() + begin + length_h * per_hour};
   }
 
-  [[nodiscard]] bool is_usable(local_days day) const {
+  [[nodiscard]] bool is_usable(LocalDay day) const {
     if (meter.days.count(day) == 0 || meter.days.at(day).empty()) return false;
     for (const auto& reading : meter.days.at(day)) {
       if (!reading.load) return false;
@@ -127,7 +127,7 @@ struct NaiveBaseline {
 
   [[nodiscard]] MeterDay window() const { return readings(4, 3); }
 
-  [[nodiscard]] long double drawn_in_event(local_days day) const {
+  [[nodiscard]] long double drawn_in_event(LocalDay day) const {
     long double sum = 0;
     for (const auto& reading : readings(0, static_cast<int>(event.length.count()))) {
       sum += *load_at(day, reading.at);
@@ -135,11 +135,11 @@ struct NaiveBaseline {
     return sum;
   }
 
-  [[nodiscard]] std::vector<local_days> used() const {
+  [[nodiscard]] std::vector<LocalDay> used() const {
     const DayCount count = rests(event.day) ? rules.rest_days : rules.workdays;
-    std::vector<local_days> out, others;
+    std::vector<LocalDay> out, others;
     for (int back = 1; back <= rules.lookback.count(); ++back) {
-      const local_days day = event.day - days{back};
+      const LocalDay day = event.day - Days{back};
       if (rests(day) != rests(event.day) || !is_usable(day)) continue;
       (calendar.events.count(day) > 0 ? others : out).push_back(day);
     }
@@ -158,13 +158,14 @@ struct NaiveBaseline {
     return out;
   }
 
-  [[nodiscard]] long double mean_at(const std::vector<local_days>& from, minutes at) const {
+  [[nodiscard]] long double mean_at(const std::vector<LocalDay>& from,
+                                    std::chrono::minutes at) const {
     long double sum = 0;
-    for (const local_days day : from) sum += *load_at(day, at);
+    for (const LocalDay day : from) sum += *load_at(day, at);
     return sum / static_cast<long double>(from.size());
   }
 
-  [[nodiscard]] std::optional<long double> ratio(const std::vector<local_days>& from) const {
+  [[nodiscard]] std::optional<long double> ratio(const std::vector<LocalDay>& from) const {
     if (from.empty()) return std::nullopt;
     if (!rules.adjusts) return 1;
     if (window().empty()) return std::nullopt;
@@ -180,15 +181,16 @@ struct NaiveBaseline {
   }
 };
 
-MeterDay random_day(Rng& rng, minutes interval, std::int64_t least) {
+MeterDay random_day(Rng& rng, std::chrono::minutes interval, std::int64_t least) {
   MeterDay out;
   const std::uint64_t change = rng.below(12);  // a day of a clock change, now and then
-  for (minutes at{0}; at < 24h; at += interval) {
+  for (std::chrono::minutes at{0}; at < 24h; at += interval) {
     const auto load = [&] { return Joules{least + static_cast<std::int64_t>(rng.below(100'000))}; };
     const bool is_second = at >= 2h && at < 3h;
     if (change != 0 || !is_second) out.push_back({at, load()});
     if (change != 1 || at < 3h - interval || !is_second) continue;
-    for (minutes again{120}; again < 3h; again += interval) out.push_back({again, load()});
+    for (std::chrono::minutes again{120}; again < 3h; again += interval)
+      out.push_back({again, load()});
   }
   if (rng.below(10) == 0) out[rng.below(out.size())].load.reset();
   return out;
@@ -240,10 +242,10 @@ TEST_CASE("a baseline is the mean of ten days, adjusted by hours that are not ne
   set_hour(today, 17, 90'000);  // nor the last one counts
   set_hour(today, 18, 300);
   set_hour(today, 19, 1500);
-  set_hour(meter.days[kWednesday - days{1}], 18, 2000);  // one day of ten: 1100 on average
+  set_hour(meter.days[kWednesday - Days{1}], 18, 2000);  // one day of ten: 1100 on average
   const Baseline out = baseline_of(meter, {kWednesday, 18h, 2h});
   CHECK(out.used == 10);
-  CHECK(value_of(out.ratio.value()) == Approx(1.1));
+  CHECK(ratio_value(out.ratio.value()) == Approx(1.1));
   CHECK(out.ratio->drawn == Joules{3300});
   CHECK(out.ratio->expected == Joules{3000});
   CHECK_FALSE(out.ratio->is_held);
@@ -260,30 +262,29 @@ TEST_CASE("a baseline is the mean of ten days, adjusted by hours that are not ne
 TEST_CASE("a baseline's days are the newest of its type, without event and without gap",
           "[bidding][baseline]") {
   Meter meter = flat_meter(kWednesday, 60, 1000);
-  meter.days[local_days{2017y / 6 / 30}][3].load.reset();
-  meter.days.erase(local_days{2017y / 6 / 27});
-  const BaselineCalendar calendar{{local_days{2017y / 7 / 4}},
-                                  {local_days{2017y / 7 / 6}, kWednesday}};
+  meter.days[LocalDay{2017y / 6 / 30}][3].load.reset();
+  meter.days.erase(LocalDay{2017y / 6 / 27});
+  const BaselineCalendar calendar{{LocalDay{2017y / 7 / 4}}, {LocalDay{2017y / 7 / 6}, kWednesday}};
   const Baseline out = baseline_of(meter, {kWednesday, 18h, 1h}, calendar);
-  std::vector<local_days> expected;
-  for (const int day : {11, 10, 7, 5, 3}) expected.push_back(local_days{2017y / 7 / day});
-  for (const int day : {29, 28, 26, 23, 22}) expected.push_back(local_days{2017y / 6 / day});
+  std::vector<LocalDay> expected;
+  for (const int day : {11, 10, 7, 5, 3}) expected.push_back(LocalDay{2017y / 7 / day});
+  for (const int day : {29, 28, 26, 23, 22}) expected.push_back(LocalDay{2017y / 6 / day});
   CHECK(days_with(out, DayVerdict::kUsed) == expected);
-  CHECK(days_with(out, DayVerdict::kEvent) == std::vector{local_days{2017y / 7 / 6}});
+  CHECK(days_with(out, DayVerdict::kEvent) == std::vector{LocalDay{2017y / 7 / 6}});
   CHECK(days_with(out, DayVerdict::kGap) ==
-        std::vector{local_days{2017y / 6 / 30}, local_days{2017y / 6 / 27}});
+        std::vector{LocalDay{2017y / 6 / 30}, LocalDay{2017y / 6 / 27}});
   CHECK(out.days.size() == 45);
-  CHECK(out.days.back().day == kWednesday - days{45});
+  CHECK(out.days.back().day == kWednesday - Days{45});
   CHECK(out.days.back().verdict == DayVerdict::kOtherType);  // a Sunday
   CHECK(out.days[43].verdict == DayVerdict::kTooMany);
-  CHECK(is_rest_day(local_days{2017y / 7 / 4}, calendar));
-  CHECK_FALSE(is_rest_day(local_days{2017y / 7 / 3}, calendar));
+  CHECK(is_rest_day(LocalDay{2017y / 7 / 4}, calendar));
+  CHECK_FALSE(is_rest_day(LocalDay{2017y / 7 / 3}, calendar));
 
-  const BaselineEvent on_holiday{local_days{2017y / 7 / 4}, 18h, 1h};
+  const BaselineEvent on_holiday{LocalDay{2017y / 7 / 4}, 18h, 1h};
   const Baseline rest = baseline_of(meter, on_holiday, calendar);
   CHECK(rest.used == 10);
-  CHECK(days_with(rest, DayVerdict::kUsed).front() == local_days{2017y / 7 / 2});
-  CHECK(days_with(rest, DayVerdict::kUsed).back() == local_days{2017y / 6 / 3});
+  CHECK(days_with(rest, DayVerdict::kUsed).front() == LocalDay{2017y / 7 / 2});
+  CHECK(days_with(rest, DayVerdict::kUsed).back() == LocalDay{2017y / 6 / 3});
   const Baseline four = baseline_of(meter, on_holiday, calendar, {.rest_days = {4, 4}});
   CHECK(days_with(four, DayVerdict::kUsed) == back_from(on_holiday.day, {2, 3, 9, 10}));
 }
@@ -295,7 +296,7 @@ TEST_CASE("fewer days than ten count from five on, below it days with event fill
     BaselineCalendar calendar;
     int seen = 0;
     for (int back = 1; back <= 45; ++back) {
-      const local_days day = kWednesday - days{back};
+      const LocalDay day = kWednesday - Days{back};
       if (is_rest_day(day, calendar) || ++seen <= without_event) continue;
       calendar.events.insert(day);
       set_hour(meter.days[day], 18, 2000 + 10 * back);  // the oldest drew most
@@ -331,21 +332,21 @@ TEST_CASE("the ratio of the day is held to a fifth, either way", "[bidding][base
     for (const int hour : {14, 15, 16}) set_hour(meter.days[kWednesday], hour, drawn);
     return baseline_of(meter, {kWednesday, 18h, 1h}).ratio.value();
   };
-  CHECK(value_of(ratio(1200)) == Approx(1.2));
+  CHECK(ratio_value(ratio(1200)) == Approx(1.2));
   CHECK_FALSE(ratio(1200).is_held);
-  CHECK(value_of(ratio(1201)) == Approx(1.2));
+  CHECK(ratio_value(ratio(1201)) == Approx(1.2));
   CHECK(ratio(1201).is_held);
   CHECK_FALSE(ratio(800).is_held);
-  CHECK(value_of(ratio(799)) == Approx(0.8));
+  CHECK(ratio_value(ratio(799)) == Approx(0.8));
   CHECK(ratio(799).is_held);
-  CHECK(value_of(ratio(0)) == Approx(0.8));
+  CHECK(ratio_value(ratio(0)) == Approx(0.8));
 }
 
 TEST_CASE("without adjustment the ratio is one, whatever was drawn", "[bidding][baseline]") {
   Meter meter = flat_meter(kWednesday, 20, -1000);
   meter.days[kWednesday][15].load.reset();
   const Baseline out = baseline_of(meter, {kWednesday, 18h, 1h}, {}, {.adjusts = false});
-  CHECK(value_of(out.ratio.value()) == 1);
+  CHECK(ratio_value(out.ratio.value()) == 1);
   CHECK(out.intervals[0].adjusted == Joules{-1000});
   CHECK(out.intervals[0].delivered == Joules{0});
   set_hour(meter.days[kWednesday], 18, -1700);
@@ -397,7 +398,7 @@ TEST_CASE("quotients are rounded to the nearest, once", "[bidding][baseline]") {
     for (auto& [day, readings] : meter.days) {
       for (const int hour : {14, 15, 16}) set_hour(readings, hour, 100);
     }
-    set_hour(meter.days[kWednesday - days{1}], 18, one_day);
+    set_hour(meter.days[kWednesday - Days{1}], 18, one_day);
     set_hour(meter.days[kWednesday], 14, today);
     return baseline_of(meter, {kWednesday, 18h, 1h}).intervals[0];
   };
@@ -414,10 +415,10 @@ TEST_CASE("quotients are rounded to the nearest, once", "[bidding][baseline]") {
 TEST_CASE("sums of the largest meters do not overflow", "[bidding][baseline]") {
   Meter meter{5min, {}};
   for (int i = 0; i <= 60; ++i) {
-    meter.days[kWednesday - days{i}] = flat_day(kMeterMax.count, 5min);
+    meter.days[kWednesday - Days{i}] = flat_day(kMeterMax.count, 5min);
   }
   const Baseline out =
-      baseline_of(meter, {kWednesday, 18h, 6h}, {}, {.workdays = {60, 1}, .lookback = days{60}});
+      baseline_of(meter, {kWednesday, 18h, 6h}, {}, {.workdays = {60, 1}, .lookback = Days{60}});
   CHECK(out.used == 42);
   CHECK(out.intervals.size() == 72);
   CHECK(out.intervals[71].adjusted == kMeterMax);
@@ -428,8 +429,8 @@ TEST_CASE("sums of the largest meters do not overflow", "[bidding][baseline]") {
 
 TEST_CASE("on nights of a clock change the hours that passed count, at the times they had",
           "[bidding][baseline]") {
-  const local_days spring{2017y / 3 / 26};
-  Meter meter = flat_meter(spring + days{7}, 60, 1000);
+  const LocalDay spring{2017y / 3 / 26};
+  Meter meter = flat_meter(spring + Days{7}, 60, 1000);
   MeterDay& short_day = meter.days[spring];
   std::erase_if(short_day, [](const auto& reading) { return reading.at == 2h; });
   for (auto& [day, readings] : meter.days) {
@@ -444,12 +445,12 @@ TEST_CASE("on nights of a clock change the hours that passed count, at the times
   CHECK(out.ratio->drawn == Joules{600 + 900 + 1500});
   CHECK(baseline(meter, {spring, 2h, 1h}, {}).error() == EventUnfit::kNoSuchTime);
   // A week later the short day lacks what an event at 02:00 would need, and no other.
-  const Baseline later = baseline_of(meter, {spring + days{7}, 2h, 1h});
+  const Baseline later = baseline_of(meter, {spring + Days{7}, 2h, 1h});
   CHECK(days_with(later, DayVerdict::kNoTime) == std::vector{spring});
-  CHECK(days_with(baseline_of(meter, {spring + days{7}, 18h, 1h}), DayVerdict::kNoTime).empty());
+  CHECK(days_with(baseline_of(meter, {spring + Days{7}, 18h, 1h}), DayVerdict::kNoTime).empty());
 
-  const local_days autumn{2017y / 10 / 29};
-  meter = flat_meter(autumn + days{1}, 60, 1000);
+  const LocalDay autumn{2017y / 10 / 29};
+  meter = flat_meter(autumn + Days{1}, 60, 1000);
   MeterDay& long_day = meter.days[autumn];
   set_hour(long_day, 2, 1500);
   long_day.insert(long_day.begin() + 3, MeterReading{2h, Joules{2500}});
@@ -458,8 +459,8 @@ TEST_CASE("on nights of a clock change the hours that passed count, at the times
   CHECK(twice.intervals[1].at == 2h);
   CHECK(twice.intervals[1].metered == Joules{2500});
   CHECK(twice.intervals[1].baseline == Joules{1000});
-  BaselineCalendar calendar{{autumn + days{1}}, {}};  // a Monday, so that the long day counts
-  const BaselineEvent next{autumn + days{1}, 2h, 1h};
+  BaselineCalendar calendar{{autumn + Days{1}}, {}};  // a Monday, so that the long day counts
+  const BaselineEvent next{autumn + Days{1}, 2h, 1h};
   CHECK(baseline_of(meter, next, calendar).intervals[0].baseline == Joules{1100});
 }
 
@@ -471,7 +472,7 @@ TEST_CASE("an event that its day's clock and meter do not hold is an error",
     REQUIRE_FALSE(out.has_value());
     return out.error();
   };
-  CHECK(error({kWednesday + days{1}, 18h, 1h}) == EventUnfit::kNotMetered);
+  CHECK(error({kWednesday + Days{1}, 18h, 1h}) == EventUnfit::kNotMetered);
   CHECK(error({kWednesday, 18h + 15min, 1h}) == EventUnfit::kNoSuchTime);
   CHECK(error({kWednesday, 23h, 2h}) == EventUnfit::kPastMidnight);
   CHECK(baseline(meter, {kWednesday, 23h, 1h}, {}).has_value());
@@ -483,21 +484,21 @@ TEST_CASE("a baseline equals a naive second implementation on random meters",
   int with_ratio = 0;
   int filled = 0;
   for (int round = 0; round < 400; ++round) {
-    Meter meter{minutes{std::array{5, 15, 30, 60}[rng.below(4)]}, {}};
+    Meter meter{std::chrono::minutes{std::array{5, 15, 30, 60}[rng.below(4)]}, {}};
     const std::int64_t least = std::array{0, -20'000, -60'000}[rng.below(3)];
-    const local_days last = kWednesday + days{rng.below(7)};
+    const LocalDay last = kWednesday + Days{rng.below(7)};
     const std::uint64_t kept = 3 + rng.below(50);
     const std::uint64_t events = rng.below(10);
     BaselineCalendar calendar;
     for (std::uint64_t back = 0; back < kept; ++back) {
-      const local_days day = last - days{back};
+      const LocalDay day = last - Days{back};
       if (back == 0 || rng.below(15) > 0) {
         meter.days[day] = random_day(rng, meter.interval, least);
       }
       if (rng.below(10) < events) calendar.events.insert(day);
       if (rng.below(12) == 0) calendar.holidays.insert(day);
     }
-    const BaselineEvent event{last, hours{3 + rng.below(18)}, hours{1 + rng.below(3)}};
+    const BaselineEvent event{last, Hours{3 + rng.below(18)}, Hours{1 + rng.below(3)}};
     BaselineRules rules;
     if (rng.below(2) == 0) rules.rest_days.target = 4;
     rules.adjusts = rng.below(5) > 0;

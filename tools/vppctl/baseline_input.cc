@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include "config/units.h"
 #include "tools/vppctl/csv.h"
 #include "tools/vppctl/csv_series.h"
 
@@ -25,7 +26,7 @@ using std::chrono::minutes;
 
 constexpr std::array<std::string_view, 2> kMeterColumns{"time_local", "load_wh"};
 constexpr std::array<std::string_view, 1> kDayColumns{"day"};
-constexpr double kLoadMaxWh = static_cast<double>(bidding::kMeterMax.count / kJoulesPerWattHour);
+constexpr auto kLoadMaxWh = static_cast<double>(to_watt_hours(bidding::kMeterMax).count);
 
 struct MeterRow {
   local_days day;

@@ -17,14 +17,12 @@ namespace vpp::ctl {
 namespace {
 
 using namespace std::chrono_literals;
-using std::chrono::days;
-using std::chrono::local_days;
-using std::chrono::minutes;
 using Json = nlohmann::ordered_json;
 
-constexpr local_days kEventDay{2017y / 7 / 12};  // a Wednesday
+constexpr std::chrono::local_days kEventDay{2017y / 7 / 12};  // a Wednesday
 
-std::string row(local_days day, minutes at, const std::string& load) {
+std::string meter_row(std::chrono::local_days day, std::chrono::minutes at,
+                      const std::string& load) {
   const std::chrono::year_month_day date{day};
   char text[32];
   (void)std::snprintf(text, sizeof text, "%04d-%02u-%02u %02d:%02d,", static_cast<int>(date.year()),
@@ -34,13 +32,16 @@ std::string row(local_days day, minutes at, const std::string& load) {
 }
 
 /// Flat at 1000 Wh an hour, in quarters.
-std::string quarters(local_days last, int count) {
+std::string quarters(std::chrono::local_days last, int count) {
   std::string out = "time_local,load_wh\n";
   for (int back = count; back >= 0; --back) {
-    for (minutes at{0}; at < 24h; at += 15min) {
+    for (std::chrono::minutes at{0}; at < 24h; at += 15min) {
       const bool in_event = back == 0 && at >= 18h && at < 19h;
       const bool before = back == 0 && at >= 14h && at < 17h;
-      out += row(last - days{back}, at, in_event ? "50" : before ? "275" : "250");
+      out += meter_row(last - std::chrono::days{back}, at,
+                       in_event ? "50"
+                       : before ? "275"
+                                : "250");
     }
   }
   return out;
@@ -151,7 +152,7 @@ TEST_CASE("what is not known to be delivered is null, with the reason, and the e
 TEST_CASE("CAISO's number of rest days can be asked for") {
   BaselineArguments arguments = at_six();
   arguments.event = "2017-07-09 18:00";
-  const std::string meter = quarters(local_days{2017y / 7 / 9}, 45);
+  const std::string meter = quarters(std::chrono::local_days{2017y / 7 / 9}, 45);
   CHECK(Json::parse(run_on(meter, arguments).out)["days_used"] == 10);
   arguments.rest_days = 4;
   const Json four = Json::parse(run_on(meter, arguments).out);
@@ -161,16 +162,18 @@ TEST_CASE("CAISO's number of rest days can be asked for") {
 
 TEST_CASE("gaps of a meter are unknown and told, never zero") {
   std::string text = quarters(kEventDay, 20);
-  const std::string gone = row(kEventDay - days{1}, 3h, "250");
+  const std::string gone = meter_row(kEventDay - std::chrono::days{1}, 3h, "250");
   text.erase(text.find(gone), gone.size());
   const auto set = [&](const std::string& from, const std::string& to) {
     text.replace(text.find(from), from.size(), to);
   };
-  set(row(kEventDay - days{2}, 4h, "250"), row(kEventDay - days{2}, 4h, ""));
-  set(row(kEventDay - days{5}, 4h, "250"), row(kEventDay - days{5}, 4h, "nan"));
-  const std::string once = row(kEventDay - days{6}, 4h, "250");
-  set(once, once + row(kEventDay - days{6}, 4h, "251"));
-  const std::string same = row(kEventDay - days{7}, 4h, "250");
+  set(meter_row(kEventDay - std::chrono::days{2}, 4h, "250"),
+      meter_row(kEventDay - std::chrono::days{2}, 4h, ""));
+  set(meter_row(kEventDay - std::chrono::days{5}, 4h, "250"),
+      meter_row(kEventDay - std::chrono::days{5}, 4h, "nan"));
+  const std::string once = meter_row(kEventDay - std::chrono::days{6}, 4h, "250");
+  set(once, once + meter_row(kEventDay - std::chrono::days{6}, 4h, "251"));
+  const std::string same = meter_row(kEventDay - std::chrono::days{7}, 4h, "250");
   set(same, same + same);
   const testing::Result done = run_on(text, at_six());
   CHECK(done.code == 0);
@@ -187,26 +190,26 @@ TEST_CASE("gaps of a meter are unknown and told, never zero") {
 }
 
 TEST_CASE("a meter's days of a clock change have 23 and 25 hours, and lack nothing") {
-  const auto day_of = [](local_days day, int hours_left_out, int hours_twice) {
+  const auto day_of = [](std::chrono::local_days day, int hours_left_out, int hours_twice) {
     std::string out = "time_local,load_wh\n";
-    for (minutes at{0}; at < 24h; at += 15min) {
+    for (std::chrono::minutes at{0}; at < 24h; at += 15min) {
       if (at >= 2h && at < 2h + std::chrono::hours{hours_left_out}) continue;
-      out += row(day, at, "1");
+      out += meter_row(day, at, "1");
       if (at != 3h - 15min) continue;
-      for (minutes again{120}; hours_twice > 0 && again < 3h; again += 15min) {
-        out += row(day, again, "2");
+      for (std::chrono::minutes again{120}; hours_twice > 0 && again < 3h; again += 15min) {
+        out += meter_row(day, again, "2");
       }
     }
     return out;
   };
-  const local_days spring{2017y / 3 / 26};
+  const std::chrono::local_days spring{2017y / 3 / 26};
   std::string warnings;
   auto day = meter_of(day_of(spring, 1, 0), &warnings).days[spring];
   CHECK(warnings.empty());
   REQUIRE(day.size() == 92);
   CHECK(day[7].at == 1h + 45min);
   CHECK(day[8].at == 3h);
-  const local_days autumn{2017y / 10 / 29};
+  const std::chrono::local_days autumn{2017y / 10 / 29};
   day = meter_of(day_of(autumn, 0, 1), &warnings).days[autumn];
   CHECK(warnings.empty());
   REQUIRE(day.size() == 100);
@@ -250,9 +253,9 @@ TEST_CASE("unusable files and arguments of vppctl baseline are told with place, 
   CHECK(refusal(head + "2017-07-12 00:00,1\n2017-07-12 00:10,1\n")
             .find("readings every 10 minutes; hint: an interval is of 5, 15, 30 or 60") !=
         std::string::npos);
-  CHECK(refusal(head + row(kEventDay, 0h, "1") + row(kEventDay, 15min, "1") +
-                row(kEventDay, 30min, "1") + row(kEventDay, 37min, "1"))
-            .find(":5:1: no interval of 15 minutes begins then") != std::string::npos);
+  CHECK(refusal(head + meter_row(kEventDay, 0h, "1") + meter_row(kEventDay, 15min, "1") +
+                meter_row(kEventDay, 30min, "1") + meter_row(kEventDay, 37min, "1"))
+            .find(":5:1: no interval of 15 std::chrono::minutes begins then") != std::string::npos);
   CHECK(refusal(quarters(kEventDay, 1), at_six(), "day\n2017-02-30\n")
             .starts_with("events.csv:2:1: day '2017-02-30' is not on the calendar"));
 
