@@ -163,6 +163,27 @@ class Ctl(PlantCase):
             self.assertEqual(run(BIN / "vppctl", *score, "--latency", "10").returncode, 2)
 
 
+    def test_baseline_tells_what_was_delivered_in_an_event(self):
+        with tempfile.TemporaryDirectory() as directory:
+            meter = pathlib.Path(directory) / "meter.csv"
+            holidays = pathlib.Path(directory) / "holidays.csv"
+            meter.write_text("time_local,load_wh\n" + "".join(
+                f"2017-07-{day:02} {hour:02}:00,{100 if (day, hour) == (19, 18) else 1000}\n"
+                for day in range(1, 20) for hour in range(24)))
+            holidays.write_text("day\n2017-07-04\n")
+            baseline = ("baseline", "--meter", meter, "--holidays", holidays, "--event",
+                        "2017-07-19 18:00", "--event-hours", "1")
+            done = run(BIN / "vppctl", *baseline, "-o", "json")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            document = json.loads(done.stdout)
+            self.assertEqual((document["delivered_wh"], document["days_used"]), (900, 10))
+            self.assertIn("DELIVERED  900.0 Wh", run(BIN / "vppctl", *baseline).stdout)
+            few = run(BIN / "vppctl", *baseline[:-3], "2017-07-05 18:00", "--event-hours", "1")
+            self.assertEqual(few.returncode, 1, few.stderr)
+            self.assertIn("too few days count", few.stdout)
+            self.assertEqual(run(BIN / "vppctl", *baseline[:-1], "25").returncode, 2)
+
+
 class Watch(PlantCase):
     """vppctl tree --watch, while an aggregator dies."""
 

@@ -4,17 +4,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
-#include <cmath>
-#include <cstdint>
-#include <map>
 #include <optional>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
 #include "tools/vppctl/csv.h"
+#include "tools/vppctl/csv_series.h"
 
 namespace vpp::ctl {
 namespace {
@@ -30,26 +26,6 @@ constexpr double kSeriesMax = 1e12;  ///< a continent's load in watts
 constexpr int kGapMaxDays = 400;     ///< more is a mistyped year
 constexpr std::size_t kSeriesCountMax = 20;
 
-/// What is unknown, by cause: how often, and the first line.
-class Notes {
- public:
-  void add(const std::string& cause, std::size_t line) {
-    const auto [it, is_new] = notes_.try_emplace(cause, 0, line);
-    ++it->second.first;
-  }
-  [[nodiscard]] std::vector<std::string> lines(const std::string& file) const {
-    std::vector<std::string> out;
-    for (const auto& [cause, note] : notes_) {
-      out.push_back(fmt::format("{}:{}: {}{}", file, note.second, cause,
-                                note.first > 1 ? fmt::format(" ({} such)", note.first) : ""));
-    }
-    return out;
-  }
-
- private:
-  std::map<std::string, std::pair<std::size_t, std::size_t>> notes_;
-};
-
 struct Stamp {
   local_days day;
   std::size_t hour = 0;
@@ -62,84 +38,23 @@ struct HourRow {
   std::vector<double> values;  ///< the price, then the series
 };
 
-/// Digits of a fixed place; nothing: others stand there.
-std::optional<int> digits(std::string_view text, std::size_t from, std::size_t count) {
-  int out = 0;
-  if (text.size() < from + count) return std::nullopt;
-  for (const char c : text.substr(from, count)) {
-    if (c < '0' || c > '9') return std::nullopt;
-    out = out * 10 + (c - '0');
-  }
-  return out;
-}
-
-std::optional<Stamp> take_time(const CsvRow& row, std::size_t place, CsvErrors& errors) {
-  const auto& cell = row.cells[place];
-  const std::string_view text = cell.text;
-  const auto refuse = [&](const std::string& cause, const std::string& hint) {
-    errors.add(row.line, cell.column, cause, hint);
-    return std::nullopt;
-  };
-  const auto year = digits(text, 0, 4);
-  const auto month = digits(text, 5, 2);
-  const auto day = digits(text, 8, 2);
-  const auto hour = digits(text, 11, 2);
-  const auto minute = digits(text, 14, 2);
-  const bool has_seconds = text.size() == 19 && text[16] == ':';
-  const auto second = has_seconds ? digits(text, 17, 2) : std::optional{0};
-  const bool is_form = (text.size() == 16 || has_seconds) && text[4] == '-' && text[7] == '-' &&
-                       (text[10] == ' ' || text[10] == 'T') && text[13] == ':';
-  if (!is_form || !year || !month || !day || !hour || !minute || !second) {
-    return refuse(fmt::format("time '{}' is not of the form 2016-12-27 00:00:00", text),
-                  "the market's local time, without an offset");
-  }
-  const std::chrono::year_month_day date{std::chrono::year{*year},
-                                         std::chrono::month{static_cast<unsigned>(*month)},
-                                         std::chrono::day{static_cast<unsigned>(*day)}};
-  if (!date.ok() || *hour > 23 || *minute > 59 || *second > 59 || *year < 1970 || *year > 2099) {
-    return refuse(fmt::format("time '{}' is not on the calendar", text), "1970 to 2099");
-  }
-  if (*minute != 0 || *second != 0) {
-    return refuse(fmt::format("time '{}' is not a full hour", text),
-                  "the forecast is of hourly prices: take means over each hour");
-  }
-  return Stamp{local_days{date}, static_cast<std::size_t>(*hour)};
-}
-
-/// Unknown if empty, not finite or absurd; nothing, with an error, if it is no number.
-std::optional<double> take_value(const CsvRow& row, std::size_t place, const std::string& name,
-                                 double max, Notes& notes, CsvErrors& errors) {
-  const auto& cell = row.cells[place];
-  std::string_view text = cell.text;
-  if (text.starts_with('+')) text.remove_prefix(1);
-  std::string lower{text};
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  if (lower.empty() || lower == "na" || lower == "n/a" || lower == "null") {
-    notes.add(name + " is missing: unknown", row.line);
-    return kUnknown;
-  }
-  double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, number);
-  if (parsed.ptr != end || parsed.ec == std::errc::invalid_argument) {
-    errors.add(row.line, cell.column, fmt::format("{} '{}' is not a number", name, cell.text),
-               "digits, with a point for decimals; leave unknown values empty");
+std::optional<Stamp> take_hour(const CsvRow& row, std::size_t place, CsvErrors& errors) {
+  const auto time = take_local_time(row, place, errors);
+  if (!time) return std::nullopt;
+  if (time->at % std::chrono::hours{1} != std::chrono::seconds{0}) {
+    errors.add(row.line, row.cells[place].column,
+               fmt::format("time '{}' is not a full hour", row.cells[place].text),
+               "the forecast is of hourly prices: take means over each hour");
     return std::nullopt;
   }
-  if (!std::isfinite(number) || parsed.ec != std::errc{} || std::abs(number) > max) {
-    notes.add(fmt::format("{} is not finite or beyond {:g}: unknown", name, max), row.line);
-    return kUnknown;
-  }
-  return number;
+  return Stamp{time->day, static_cast<std::size_t>(time->at / std::chrono::hours{1})};
 }
 
 std::vector<HourRow> read_rows(const CsvTable& table, const std::vector<std::size_t>& places,
-                               Notes& notes, CsvErrors& errors) {
+                               SeriesNotes& notes, CsvErrors& errors) {
   std::vector<HourRow> out;
   for (const auto& row : table.rows) {
-    const auto at = take_time(row, table.places[0], errors);
+    const auto at = take_hour(row, table.places[0], errors);
     HourRow hour{at.value_or(Stamp{}), row.line, {}};
     for (const std::size_t place : places) {
       const bool is_price = place == table.places[1];
@@ -161,13 +76,8 @@ std::vector<HourRow> read_rows(const CsvTable& table, const std::vector<std::siz
   return out;
 }
 
-/// The night of a Sunday in spring or autumn: an hour from 1 to 3.
-bool may_change_clocks(const Stamp& at) {
-  const std::chrono::year_month_day date{at.day};
-  const auto month = static_cast<unsigned>(date.month());
-  const bool season = (month >= 3 && month <= 4) || (month >= 9 && month <= 11);
-  return season && std::chrono::weekday{at.day} == std::chrono::Sunday && at.hour >= 1 &&
-         at.hour <= 3;
+bool is_change_hour(const Stamp& at) {
+  return may_change_clocks(at.day, std::chrono::hours{at.hour});
 }
 
 double& value_of(MarketDay& day, std::size_t series, std::size_t hour) {
@@ -177,7 +87,7 @@ double& value_of(MarketDay& day, std::size_t series, std::size_t hour) {
 /// Rows of one day, of one or more for each hour.
 class DayFiller {
  public:
-  DayFiller(BacktestInput& input, Notes& notes) : input_{input}, notes_{notes} {}
+  DayFiller(BacktestInput& input, SeriesNotes& notes) : input_{input}, notes_{notes} {}
 
   void fill(std::size_t index, std::span<const HourRow> rows) {
     MarketDay& day = input_.market.days[index];
@@ -189,7 +99,7 @@ class DayFiller {
       if (!again) {
         for (std::size_t i = 0; i < row.values.size(); ++i) value_of(day, i, hour) = row.values[i];
         input_.hours.push_back({index, hour, row.values[0]});
-      } else if (rows.size() == kDayHours + 1 && may_change_clocks(row.at)) {
+      } else if (rows.size() == kDayHours + 1 && is_change_hour(row.at)) {
         for (std::size_t i = 0; i < row.values.size(); ++i) {
           value_of(day, i, hour) = (value_of(day, i, hour) + row.values[i]) / 2;
         }
@@ -201,7 +111,7 @@ class DayFiller {
     const auto missing = std::ranges::find(count, std::size_t{0});
     if (missing == count.end()) return;
     const auto hour = static_cast<std::size_t>(missing - count.begin());
-    if (rows.size() + 1 == kDayHours && may_change_clocks({rows.front().at.day, hour})) {
+    if (rows.size() + 1 == kDayHours && is_change_hour({rows.front().at.day, hour})) {
       for (std::size_t i = 0; i < rows.front().values.size(); ++i) {
         value_of(day, i, hour) = (value_of(day, i, hour - 1) + value_of(day, i, hour + 1)) / 2;
       }
@@ -227,11 +137,11 @@ class DayFiller {
   }
 
   BacktestInput& input_;
-  Notes& notes_;
+  SeriesNotes& notes_;
 };
 
 void fill_days(const std::vector<HourRow>& rows, std::size_t series, BacktestInput& input,
-               Notes& notes) {
+               SeriesNotes& notes) {
   input.market.first = rows.front().at.day;
   MarketDay blank;
   blank.exogenous.assign(series, bidding::unknown_day());
@@ -255,7 +165,7 @@ void fill_days(const std::vector<HourRow>& rows, std::size_t series, BacktestInp
 std::expected<BacktestInput, std::vector<std::string>> read_backtest_input(
     const std::string& file) {
   CsvErrors errors{file};
-  Notes notes;
+  SeriesNotes notes;
   BacktestInput out;
   const auto text = read_file(file, errors);
   const CsvTable table = text ? parse_csv(*text, {kColumns, {}}, errors) : CsvTable{};

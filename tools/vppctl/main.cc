@@ -12,6 +12,7 @@
 #include "config/version.h"
 #include "tools/vppctl/backtest_bids.h"
 #include "tools/vppctl/backtest_command.h"
+#include "tools/vppctl/baseline_command.h"
 #include "tools/vppctl/certs_command.h"
 #include "tools/vppctl/commands.h"
 #include "tools/vppctl/doctor.h"
@@ -50,6 +51,7 @@ struct Options {
   PlanArguments plan;
   ScoreArguments score;
   std::string score_latency = "0s";
+  BaselineArguments baseline;
   BacktestForecastArguments backtest_forecast;
   BacktestBidsArguments backtest_bids;
 };
@@ -302,6 +304,25 @@ void add_offline(CLI::App& app, Options& o, Chosen& chosen) {
   score->add_option("--latency", o.score_latency, "of the lag, what is free, e.g. 10s");
 }
 
+void add_baseline(CLI::App& app, Options& o, Chosen& chosen) {
+  CLI::App* sub = leaf(app, "baseline", "what was delivered in an event, by the days before it",
+                       chosen, [](const Session& s, Options& options) {
+                         options.baseline.json = s.json;
+                         return run_baseline(options.baseline, s.out, s.err);
+                       });
+  BaselineArguments& b = o.baseline;
+  sub->add_option("--meter", b.meter, "CSV: time_local,load_wh; taken from the grid is positive")
+      ->required();
+  sub->add_option("--event", b.event, "its begin, local time: '2017-07-12 18:00'")->required();
+  sub->add_option("--event-hours", b.event_hours, "how long it was")->required();
+  sub->add_option("--events", b.events, "CSV: day; days with an event, which are left out");
+  sub->add_option("--holidays", b.holidays, "CSV: day; they count as Sundays do");
+  sub->add_option("--rest-days", b.rest_days,
+                  "how many count where the event is on a Saturday, Sunday or holiday; default 10, "
+                  "CAISO 4");
+  sub->add_flag("--unadjusted", b.unadjusted, "without the ratio of the same day");
+}
+
 void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
   CLI::App* backtest = family(app, "backtest", "how good it would have been, on files");
   CLI::App* forecast = leaf(*backtest, "forecast", "the day-ahead price forecast, day by day",
@@ -370,6 +391,7 @@ int main(int argc, char** argv) {
       "  vppctl dispatch send --power 200kW --duration 30m --dry-run\n"
       "  vppctl plan --fleet fleet.csv --request request.csv --step 1h --without region=north\n"
       "  vppctl score --signal signal.csv --response response.csv\n"
+      "  vppctl baseline --meter meter.csv --event '2017-07-12 18:00' --event-hours 2\n"
       "  vppctl backtest forecast --prices prices.csv --test-hours 17472\n"
       "Exit codes: 0 ok, 1 failure, 2 usage, 3 daemon unreachable, 4 degraded,\n"
       "  5 refused or not confirmed, 6 time-out");
@@ -385,6 +407,7 @@ int main(int argc, char** argv) {
     add_acting(app, o, chosen);
     add_offline(app, o, chosen);
     add_plan(app, o, chosen);
+    add_baseline(app, o, chosen);
     add_backtest(app, o, chosen);
     app.parse(argc, argv);
     return run(o, chosen);
