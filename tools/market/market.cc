@@ -44,7 +44,9 @@ constexpr Duration kDayAheadTold = std::chrono::hours{49};
 }  // namespace
 
 Market::Market(MarketOptions options, PriceSource prices)
-    : options_{std::move(options)}, prices_{std::move(prices)} {}
+    : options_{std::move(options)},
+      prices_{std::move(prices)},
+      bands_{options_.day_ahead ? options_.day_ahead->zone : bidding::Zone{}} {}
 
 void Market::advance(MarketTime now) {
   while (!open_.empty() && std::get<0>(open_.begin()->first) <= now) {
@@ -150,9 +152,21 @@ DeliveryResult Market::deliver(MarketTime now, const bidding::Delivery& delivery
   return result;
 }
 
+BandsResult Market::tell_bands(MarketTime now, MarketTime begin,
+                               const bidding::BandPrices& prices) {
+  BandsResult result = bands_.tell(now, begin, prices);
+  if (result.outcome == Outcome::kAccepted) {
+    lines_.push_back(journal::bands_line(now, begin, prices));
+  }
+  return result;
+}
+
 bool Market::restore(const std::string& line) {
   const auto event = journal::read(line);
   if (!event) return false;
+  if (const auto* bands = std::get_if<journal::BandsEvent>(&*event)) {
+    bands_.restore(bands->begin, bands->prices);
+  }
   if (const auto* bid = std::get_if<journal::BidEvent>(&*event)) {
     if (bid->outcome == Outcome::kAccepted) {
       auto& keys = open_[open_gate(bid->bid.gate)];
