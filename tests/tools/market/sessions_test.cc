@@ -76,10 +76,11 @@ TEST_CASE("the hours of tomorrow can be bid for until noon of today, local time"
   CHECK(morning.front().closes == kMidnight + 11h);
   CHECK(morning.back().until == kMidnight + 47h);
   CHECK(gates_of(market, kMidnight + 10h, Session::kRealTime).size() == 48);
-  // The day after tomorrow's are told as soon as they are within reach.
+  // From then on, those of the day after.
   const auto afternoon = gates_of(market, kMidnight + 11h, Session::kDayAhead);
-  REQUIRE_FALSE(afternoon.empty());
+  REQUIRE(afternoon.size() == 24);
   CHECK(afternoon.front().from == kMidnight + 47h);
+  CHECK(afternoon.back().until == kMidnight + 71h);
 }
 
 TEST_CASE("day-ahead prices are told once cleared, real-time ones as their interval begins",
