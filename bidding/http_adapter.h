@@ -1,8 +1,8 @@
 // The HTTP client of the loadable module, for those who want no more of it than to post JSON.
 #pragma once
 
-#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <expected>
 #include <optional>
 #include <string>
@@ -12,7 +12,7 @@ namespace vpp::bidding {
 struct HttpResponse {
   long status = 0;
   std::string body;
-  std::optional<std::chrono::milliseconds> retry_after = {};  ///< as the server asks
+  std::optional<std::int64_t> retry_after_s = {};  ///< how long it wants to be left alone
 };
 
 /// One server. Not thread-safe; one thread calls it, and that thread may wait.

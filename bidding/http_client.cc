@@ -72,9 +72,7 @@ class HttpClient::Impl {
     curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
     curl_off_t wait_s = 0;  // libcurl reads seconds and dates
     curl_easy_getinfo(easy_, CURLINFO_RETRY_AFTER, &wait_s);
-    if (wait_s > 0) {
-      response.retry_after = std::chrono::seconds{std::min<curl_off_t>(wait_s, kRetryAfterMaxS)};
-    }
+    if (wait_s > 0) response.retry_after_s = wait_s;
     return response;
   }
 

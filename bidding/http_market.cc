@@ -2,12 +2,19 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <exception>
+#include <set>
 #include <string_view>
 #include <utility>
+#include <variant>
+#include <vector>
 
+#include "bidding/bid_formats.h"
+#include "bidding/format_json.h"
 #include "bidding/http_client.h"
 #include "bidding/market_json.h"
 
@@ -51,8 +58,14 @@ using Result = std::expected<T, Failure>;
   return why.empty() ? status : status + ": " + why;
 }
 
+[[nodiscard]] std::optional<Duration> wait_of(const HttpResponse& response) {
+  constexpr std::int64_t kMostS = 86'400;  // beyond any sense, and no overflow
+  if (!response.retry_after_s) return std::nullopt;
+  return std::chrono::seconds{std::clamp<std::int64_t>(*response.retry_after_s, 0, kMostS)};
+}
+
 [[nodiscard]] Failure failure_of(const HttpResponse& response) {
-  return {explain(response), response.retry_after};
+  return {explain(response), wait_of(response)};
 }
 
 /// What the market's clock showed, where it says so.
@@ -82,7 +95,8 @@ using Result = std::expected<T, Failure>;
 
 class HttpMarket final : public MarketAdapter {
  public:
-  explicit HttpMarket(const std::string& url) : http_{url} {}
+  HttpMarket(const std::string& url, const MarketConfig& config)
+      : http_{url}, format_{config.format}, cost_{config.price_min} {}
 
   MarketAnswer call(const MarketCall& call) override {
     try {
@@ -117,6 +131,9 @@ class HttpMarket final : public MarketAdapter {
   }
 
   Result<MarketAnswer> carry_out(const FetchGates&) {
+    if (format_ == BidFormat::kAemo) {
+      if (const auto told = tell_bands(); !told) return std::unexpected{told.error()};
+    }
     return read<GatesFetched>(get("/v1/gates"), [](JsonReader& reader, const Json& body) {
       return GatesFetched{reader.list<Gate>(body, "gates"), told_at(reader, body)};
     });
@@ -134,13 +151,15 @@ class HttpMarket final : public MarketAdapter {
   }
 
   Result<MarketAnswer> carry_out(const SubmitBid& c) {
-    const auto response = http_.post("/v1/bids", to_json_value(c.bid).dump());
+    const auto shape = shape_of(c.bid);
+    if (!shape) return std::unexpected{shape.error()};
+    if (!shape->why_not.empty()) return BidRefused{c.bid.key, shape->why_not, true, {}, {}};
+    const auto response = http_.post("/v1/bids", shape->json.dump());
     if (!response) return std::unexpected{Failure{response.error()}};
     if (is_success(response->status)) return BidAccepted{c.bid.key};
     const bool passing =
         response->status >= 500 || response->status == kTooManyRequests || response->status < 400;
-    BidRefused refused{c.bid.key, explain(*response), !passing, std::nullopt,
-                       response->retry_after};
+    BidRefused refused{c.bid.key, explain(*response), !passing, std::nullopt, wait_of(*response)};
     if (response->status == kConflict) {
       const auto json = parse_json_object(response->body);
       JsonReader reader;
@@ -176,6 +195,73 @@ class HttpMarket final : public MarketAdapter {
     });
   }
 
+  struct Shape {
+    Json json;
+    std::string why_not;  ///< the bid has no such shape; empty: it has
+  };
+  template <class Made>
+  static Shape shape_from(const std::expected<Made, std::string>& made) {
+    return made ? Shape{to_json_value(*made), {}} : Shape{{}, made.error()};
+  }
+
+  /// As the market wants it.
+  Result<Shape> shape_of(const Bid& bid) {
+    if (format_ == BidFormat::kOwn) return Shape{to_json_value(bid), {}};
+    if (format_ == BidFormat::kCaiso) return shape_from(to_curve(bid, {}));
+    const auto days = band_days("?at_ms=" + to_text(bid.gate.from));
+    if (!days) return std::unexpected{days.error()};
+    if (!days->front().prices) {
+      return Shape{{}, "no prices hold for the trading day, and it is too late to tell them"};
+    }
+    return shape_from(to_bands(bid, *days->front().prices, {}, "bid for what is firm"));
+  }
+
+  struct BandDay {
+    MarketTime begin{};
+    MarketTime due{};
+    bool told = false;
+    std::optional<BandPrices> prices;  ///< that hold
+  };
+
+  /// At least one.
+  Result<std::vector<BandDay>> band_days(const std::string& query) {
+    const auto json = get("/v1/bands" + query);
+    if (!json) return std::unexpected{json.error()};
+    JsonReader reader;
+    std::vector<BandDay> days;
+    for (const Json& value : reader.array(*json, "days")) {
+      BandDay& day = days.emplace_back();
+      day = {reader.time(value, "trading_day_ms"), reader.time(value, "due_ms"),
+             reader.yes_or_no(value, "told"), std::nullopt};
+      if (value.contains("prices") && !value["prices"].is_null()) {
+        day.prices = read_band_prices(reader, value["prices"]);
+      }
+    }
+    if (days.empty()) reader.fail("days has none");
+    if (!reader.error().empty()) {
+      return std::unexpected{Failure{"the answer is not as agreed: " + reader.error()}};
+    }
+    return days;
+  }
+
+  /// For each day that has none, and where the market may still take them: it knows whether.
+  Result<std::monostate> tell_bands() {
+    const auto days = band_days("");
+    if (!days) return std::unexpected{days.error()};
+    for (const BandDay& day : *days) {
+      if (day.told || late_.contains(day.begin)) continue;
+      Json body = to_json_value(band_prices_around(cost_, {}));
+      body["trading_day_ms"] = day.begin.time_since_epoch().count();
+      const auto response = http_.post("/v1/bands", body.dump());
+      if (!response) return std::unexpected{Failure{response.error()}};
+      if (response->status == kGone) late_.insert(day.begin);
+      if (response->status >= 500 || response->status == kTooManyRequests) {
+        return std::unexpected{failure_of(*response)};
+      }
+    }
+    return std::monostate{};
+  }
+
   Result<Json> get(const std::string& path) {
     const auto response = http_.get(path);
     if (!response) return std::unexpected{Failure{response.error()}};
@@ -201,27 +287,31 @@ class HttpMarket final : public MarketAdapter {
   }
 
   HttpClient http_;
+  BidFormat format_;
+  Price cost_;
+  std::set<MarketTime> late_;  // trading days whose prices the market no longer takes
 };
 
 }  // namespace
 
 std::expected<std::unique_ptr<MarketAdapter>, std::string> make_http_market(
-    const std::string& url) {
+    const MarketConfig& config) {
+  const std::string& url = config.url;
   if (!url.starts_with("http://") && !url.starts_with("https://")) {
     return std::unexpected{"a market's URL begins with http:// or https://"};
   }
   std::string base = url;
   while (base.ends_with('/')) base.pop_back();
-  return std::make_unique<HttpMarket>(base);
+  return std::make_unique<HttpMarket>(base, config);
 }
 
 }  // namespace vpp::bidding
 
 extern "C" [[gnu::visibility("default")]] vpp::bidding::MarketAdapter* vpp_make_market(
-    const char* url, char* error, std::size_t n) {
+    const vpp::MarketConfig& config, char* error, std::size_t n) {
   std::string why;
   try {
-    auto market = vpp::bidding::make_http_market(url);
+    auto market = vpp::bidding::make_http_market(config);
     if (market) return market->release();
     why = market.error();
   } catch (const std::exception& exception) {

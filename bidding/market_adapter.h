@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "bidding/market.h"
+#include "config/role_config.h"
 
 namespace vpp::bidding {
 
@@ -21,7 +22,7 @@ class MarketAdapter {
 
 /// What a loadable adapter exports as kMakeMarketSymbol. Null: `error` holds why, in at most `n`
 /// bytes with its end. The caller deletes the adapter.
-using MakeMarket = MarketAdapter*(const char* url, char* error, std::size_t n);
+using MakeMarket = MarketAdapter*(const MarketConfig& config, char* error, std::size_t n);
 inline constexpr const char* kMakeMarketSymbol = "vpp_make_market";
 
 }  // namespace vpp::bidding

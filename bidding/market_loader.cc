@@ -25,12 +25,12 @@ std::expected<Make*, std::string> load(const std::string& module, const char* sy
 }  // namespace
 
 std::expected<std::unique_ptr<MarketAdapter>, std::string> load_market(const std::string& module,
-                                                                       const std::string& url) {
+                                                                       const MarketConfig& config) {
   const auto make = load<MakeMarket>(module, kMakeMarketSymbol);
   if (!make) return std::unexpected{make.error()};
   std::array<char, 256> why{};
-  std::unique_ptr<MarketAdapter> adapter{(*make)(url.c_str(), why.data(), why.size())};
-  if (adapter == nullptr) return std::unexpected{url + ": " + why.data()};
+  std::unique_ptr<MarketAdapter> adapter{(*make)(config, why.data(), why.size())};
+  if (adapter == nullptr) return std::unexpected{config.url + ": " + why.data()};
   return adapter;
 }
 

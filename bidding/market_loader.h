@@ -7,12 +7,13 @@
 
 #include "bidding/http_adapter.h"
 #include "bidding/market_adapter.h"
+#include "config/role_config.h"
 
 namespace vpp::bidding {
 
 /// `module`: path of the shared object, which stays loaded. Error: for people, one line.
 [[nodiscard]] std::expected<std::unique_ptr<MarketAdapter>, std::string> load_market(
-    const std::string& module, const std::string& url);
+    const std::string& module, const MarketConfig& config);
 
 [[nodiscard]] std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(
     const std::string& module, const std::string& base_url, long timeout_ms);

@@ -27,7 +27,19 @@ bool is_host(std::string_view host) {
          std::ranges::all_of(host.substr(1, host.size() - 2), is_ip6_char);
 }
 
+constexpr std::array<std::string_view, 3> kBidFormats{"own", "caiso", "aemo"};
+
 }  // namespace
+
+std::string_view to_string(BidFormat format) {
+  return kBidFormats.at(static_cast<std::size_t>(format));
+}
+
+std::optional<BidFormat> parse_bid_format(std::string_view name) {
+  const auto* const found = std::ranges::find(kBidFormats, name);
+  if (found == kBidFormats.end()) return std::nullopt;
+  return static_cast<BidFormat>(found - kBidFormats.begin());
+}
 
 std::string_view to_string(LogLevel level) {
   return kLogLevels.at(static_cast<std::size_t>(level));

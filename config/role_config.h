@@ -188,12 +188,19 @@ struct CapacityConfig {
   friend bool operator==(const CapacityConfig&, const CapacityConfig&) = default;
 };
 
+/// How bids are written for the market: in segments, as a curve of ten steps, in ten bands.
+enum class BidFormat : std::uint8_t { kOwn, kCaiso, kAemo };
+
+[[nodiscard]] std::string_view to_string(BidFormat format);
+[[nodiscard]] std::optional<BidFormat> parse_bid_format(std::string_view name);
+
 /// [market]: where the root bids.
 struct MarketConfig {
   std::string url;                           ///< "http://host:port" or "https://..."
   Price price_min{0};                        ///< never bid below
   std::int32_t firm_permille = 1000;         ///< share of the firm capacity that is offered
   std::int32_t owner_share_permille = 1000;  ///< of what is earned after penalties
+  BidFormat format = BidFormat::kOwn;
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 

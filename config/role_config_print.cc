@@ -218,6 +218,7 @@ void print(Printer& out, const RootConfig& root) {
   out.raw("price_min", decimal(root.market->price_min.count, 1'000'000));
   out.pct("firm_pct", root.market->firm_permille);
   out.pct("owner_share_pct", root.market->owner_share_permille);
+  out.text("format", to_string(root.market->format));
 }
 
 }  // namespace

@@ -225,6 +225,15 @@ void read(TomlSection section, MarketConfig& into) {
   section.take_scaled("price_min", 1'000'000, into.price_min.count);
   section.take_pct("firm_pct", into.firm_permille);
   section.take_pct("owner_share_pct", into.owner_share_permille);
+  constexpr std::string_view kFormats = "\"own\", \"caiso\" or \"aemo\"";
+  std::string format;
+  if (const toml::node* node = section.take("format", format, kFormats)) {
+    if (const auto known = parse_bid_format(format)) {
+      into.format = *known;
+    } else {
+      section.wrong("format", *node, "is unknown: '" + format + "'", kFormats);
+    }
+  }
   section.finish();
 }
 

@@ -137,7 +137,7 @@ class Runtime::Impl {
   std::expected<void, std::string> open_market() {
     const auto* root = std::get_if<RootConfig>(&options_.config.of_role);
     if (root == nullptr || !root->market) return {};
-    auto adapter = bidding::load_market(market_module(), root->market->url);
+    auto adapter = bidding::load_market(market_module(), *root->market);
     if (!adapter) return std::unexpected{adapter.error()};
     market_.emplace(*std::move(adapter), [this] { transport_->wake(); });
     market_vitals_.emplace();

@@ -219,7 +219,7 @@ TEST_CASE("a good market with two sessions gets one bid for an interval, and one
 
 TEST_CASE("whatever a market does wrong, the bidder does nothing twice and forgets no award",
           "[bidding][faults]") {
-  Rng rng{GENERATE(range(1U, 16U))};
+  Rng rng{GENERATE(range(1U, 11U))};
   FaultyWorld world{kStart + 10h};
   world.market.rng = rng.fork();
   const bool restarts = rng.below(2) == 0;

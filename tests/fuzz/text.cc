@@ -98,7 +98,7 @@ void market_answer(fuzz::FuzzInput input) {
   const bidding::MarketCall& call = calls[input.below(std::size(calls))];
   bidding::answer_of_all.status = kStatus[input.below(std::size(kStatus))];
   bidding::answer_of_all.body = input.rest();
-  static const auto market = bidding::make_http_market("http://localhost");
+  static const auto market = bidding::make_http_market({.url = "http://localhost"});
   const bidding::MarketAnswer answer = (*market)->call(call);
   if (const auto* failed = std::get_if<bidding::CallFailed>(&answer)) one_line(failed->why);
   if (const auto* refused = std::get_if<bidding::BidRefused>(&answer)) one_line(refused->why);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -12,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "bidding/format_json.h"
 #include "bidding/market_json.h"
 
 namespace vpp::market {
@@ -195,9 +197,70 @@ template <class T>
   return value;
 }
 
+/// A bid in the market's shape, as one of ours; or the reply that refuses it.
+[[nodiscard]] std::expected<bidding::Bid, Reply> read_bid(const Market& market,
+                                                          std::string_view body) {
+  const auto json = bidding::parse_json_object(body);
+  if (!json) return std::unexpected{refuse(400, "the body is " + json.error())};
+  bidding::JsonReader reader;
+  bidding::Bid bid;
+  std::string fault;
+  if (market.options().format == Format::kCurve) {
+    const auto curve = bidding::read_curve(reader, *json);
+    fault = fault_of(curve, bidding::ShapeRules{});
+    bid = bid_of(curve);
+  } else if (market.options().format == Format::kBands) {
+    const auto volumes = bidding::read_band_volumes(reader, *json);
+    fault = fault_of(volumes, bidding::ShapeRules{});
+    const bool sane = bidding::is_sane(volumes.gate.from);
+    const auto prices =
+        sane ? market.bands().in_force(market.bands().day_at(volumes.gate.from)) : std::nullopt;
+    if (fault.empty() && !prices) fault = "no prices hold for that trading day";
+    if (prices) bid = bid_of(volumes, *prices);
+  } else {
+    reader.read(*json, bid);
+  }
+  if (!reader.error().empty()) return std::unexpected{refuse(400, reader.error())};
+  if (!fault.empty()) return std::unexpected{refuse(422, fault)};
+  return bid;
+}
+
+[[nodiscard]] Json bands_json(const BandBook& bands, std::chrono::local_days day) {
+  const auto told = bands.told(day);
+  const auto holds = bands.in_force(day);
+  return {{"trading_day_ms", to_ms(bands.begin_of(day))},
+          {"due_ms", to_ms(bands.due_of(day))},
+          {"told", told.has_value()},
+          {"prices", holds ? to_json_value(*holds) : Json{}}};
+}
+
+/// Of the day in which at_ms lies, or now, and of the day after.
+[[nodiscard]] Reply get_bands(const Market& market, const Setting& setting, const Query& query) {
+  const auto at = query.contains("at_ms") ? time_in(query, "at_ms") : setting.now.market;
+  if (!at) return refuse(400, "at_ms is UTC milliseconds");
+  const BandBook& bands = market.bands();
+  const auto day = bands.day_at(*at);
+  return reply(200, {{"market_ms", to_ms(setting.now.market)},
+                     {"days", Json::array({bands_json(bands, day),
+                                           bands_json(bands, day + std::chrono::days{1})})}});
+}
+
+[[nodiscard]] Reply post_bands(Market& market, const Setting& setting, std::string_view body) {
+  const auto json = bidding::parse_json_object(body);
+  if (!json) return refuse(400, "the body is " + json.error());
+  bidding::JsonReader reader;
+  const MarketTime begin = reader.time(*json, "trading_day_ms");
+  const auto prices = bidding::read_band_prices(reader, *json);
+  if (!reader.error().empty()) return refuse(400, reader.error());
+  const BandsResult result = market.tell_bands(setting.now.market, begin, prices);
+  Json answer = Json::object();
+  if (!result.why.empty()) answer["error"] = result.why;
+  return reply(status_of(result.outcome), answer);
+}
+
 [[nodiscard]] Reply post_bid(Market& market, const Setting& setting, std::string_view body) {
-  const auto bid = read_body<bidding::Bid>(body);
-  if (!bid) return refuse(400, bid.error());
+  const auto bid = read_bid(market, body);
+  if (!bid) return bid.error();
   const BidResult result = market.submit(setting.now.market, *bid);
   Json json{{"key", bid->key}};
   if (!result.why.empty()) json["error"] = result.why;
@@ -252,6 +315,8 @@ Reply answer(Market& market, const Setting& setting, const Request& request) {
   if (get && path == "/v1/awards") return get_awards(market, setting, query);
   if (get && path == "/v1/settlements") return reply(200, settlements_json(market));
   if (get && path == "/v1/state") return get_state(market, setting);
+  if (get && path == "/v1/bands") return get_bands(market, setting, query);
+  if (post && path == "/v1/bands") return post_bands(market, setting, request.body);
   if (post && path == "/v1/bids") return post_bid(market, setting, request.body);
   if (post && path == "/v1/withdrawals") return post_withdrawal(market, setting, request.body);
   if (post && path == "/v1/deliveries") return post_delivery(market, setting, request.body);

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "bidding/format_json.h"
 #include "bidding/market_json.h"
 
 namespace vpp::market::journal {
@@ -48,6 +49,10 @@ template <class T>
                     read_outcome(reader, json)};
   }
   if (event == "award") return read_part<bidding::Award>(reader, json, "award");
+  if (event == "bands") {
+    return BandsEvent{reader.time(json, "trading_day_ms"),
+                      bidding::read_band_prices(reader, reader.object(json, "prices"))};
+  }
   if (event == "settlement") return read_part<bidding::Settlement>(reader, json, "settlement");
   if (event != "delivery") reader.fail("no such event");
   return DeliveryEvent{};
@@ -82,6 +87,13 @@ std::string delivery_line(MarketTime at, const bidding::Delivery& delivery, Outc
 std::string settlement_line(MarketTime at, const bidding::Settlement& settlement) {
   Json json = head("settlement", at);
   json["settlement"] = to_json_value(settlement);
+  return line_of(json);
+}
+
+std::string bands_line(MarketTime at, MarketTime begin, const bidding::BandPrices& prices) {
+  Json json = head("bands", at);
+  json["trading_day_ms"] = begin.time_since_epoch().count();
+  json["prices"] = to_json_value(prices);
   return line_of(json);
 }
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <variant>
 
+#include "bidding/bid_formats.h"
 #include "bidding/market.h"
 #include "tools/market/market.h"
 
@@ -18,6 +19,8 @@ namespace vpp::market::journal {
 [[nodiscard]] std::string delivery_line(MarketTime at, const bidding::Delivery& delivery,
                                         Outcome outcome);
 [[nodiscard]] std::string settlement_line(MarketTime at, const bidding::Settlement& settlement);
+[[nodiscard]] std::string bands_line(MarketTime at, MarketTime begin,
+                                     const bidding::BandPrices& prices);
 
 struct BidEvent {
   bidding::Bid bid;
@@ -25,7 +28,12 @@ struct BidEvent {
   Outcome outcome = Outcome::kInvalid;
 };
 struct DeliveryEvent {};  ///< what came of it is in its settlement
-using Event = std::variant<BidEvent, bidding::Award, DeliveryEvent, bidding::Settlement>;
+struct BandsEvent {
+  MarketTime begin{};  ///< of the trading day
+  bidding::BandPrices prices;
+};
+using Event =
+    std::variant<BidEvent, bidding::Award, DeliveryEvent, bidding::Settlement, BandsEvent>;
 
 /// Nothing: no line of ours.
 [[nodiscard]] std::optional<Event> read(std::string_view line);

@@ -37,6 +37,7 @@ struct Settings {
   std::string zone;
   std::string day_ahead_prices;
   std::vector<std::string> faults;
+  Format format = Format::kSegments;
   std::string anchor_utc;
   std::string anchor_market;
   Duration interval = std::chrono::minutes{15};
@@ -139,7 +140,8 @@ struct MarketTimeline {
                         settings.penalty_permille,
                         {},
                         Watts{settings.demand_w},
-                        read_day_ahead(settings)};
+                        read_day_ahead(settings),
+                        settings.format};
   if (settings.rivals.empty()) return options;
   std::ifstream file{settings.rivals};
   if (!file) throw Refusal{"--rivals " + settings.rivals + ": cannot be read"};
@@ -209,6 +211,9 @@ void add_options(CLI::App& app, Settings& settings) {
                "local time at which its bids close, e.g. 12h");
   app.add_option("--day-ahead-prices", settings.day_ahead_prices,
                  "CSV as --prices; without it the means of those");
+  app.add_option("--format", settings.format, "of bids: own, caiso (a curve) or aemo (bands)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
+          {"own", Format::kSegments}, {"caiso", Format::kCurve}, {"aemo", Format::kBands}}));
   app.add_option("--fault", settings.faults, "NAME=NUMBER, also again and again: see the manual")
       ->allow_extra_args(false);
 }

@@ -16,8 +16,8 @@ namespace {
 __extension__ typedef __int128 Wide;
 
 constexpr std::int64_t kJoulesPerMegawattHour = 3'600'000'000;
-/// Tomorrow to its end, from any time of today.
-constexpr Duration kDayAheadTold = std::chrono::hours{49};
+/// From the closing for one day to the end of the next one, whose clocks may go back.
+constexpr Duration kDayAheadTold = std::chrono::hours{24 + 24 + 25};
 
 [[nodiscard]] Amount worth(Joules energy, Price price) {
   return {static_cast<std::int64_t>(static_cast<Wide>(energy.count) * price.count /
@@ -44,7 +44,9 @@ constexpr Duration kDayAheadTold = std::chrono::hours{49};
 }  // namespace
 
 Market::Market(MarketOptions options, PriceSource prices)
-    : options_{std::move(options)}, prices_{std::move(prices)} {}
+    : options_{std::move(options)},
+      prices_{std::move(prices)},
+      bands_{options_.day_ahead ? options_.day_ahead->zone : bidding::Zone{}} {}
 
 void Market::advance(MarketTime now) {
   while (!open_.empty() && std::get<0>(open_.begin()->first) <= now) {
@@ -61,7 +63,12 @@ std::vector<bidding::Gate> Market::gates(MarketTime now) const {
        from += options_.interval) {
     gates.push_back({from, from + options_.interval, from - options_.gate_lead});
   }
-  std::ranges::copy(day_ahead_gates(now, now + kDayAheadTold), std::back_inserter(gates));
+  // Of the next day that is still open, all hours.
+  auto ahead = day_ahead_gates(now, now + kDayAheadTold);
+  std::erase_if(ahead, [&](const bidding::Gate& gate) { return gate.closes <= now; });
+  const MarketTime closes = ahead.empty() ? now : ahead.front().closes;
+  std::ranges::copy_if(ahead, std::back_inserter(gates),
+                       [&](const bidding::Gate& gate) { return gate.closes == closes; });
   std::erase_if(gates,
                 [&](const bidding::Gate& gate) { return gate.closes <= now || !price_of(gate); });
   return gates;
@@ -167,9 +174,21 @@ DeliveryResult Market::deliver(MarketTime now, const bidding::Delivery& delivery
   return result;
 }
 
+BandsResult Market::tell_bands(MarketTime now, MarketTime begin,
+                               const bidding::BandPrices& prices) {
+  BandsResult result = bands_.tell(now, begin, prices);
+  if (result.outcome == Outcome::kAccepted) {
+    lines_.push_back(journal::bands_line(now, begin, prices));
+  }
+  return result;
+}
+
 bool Market::restore(const std::string& line) {
   const auto event = journal::read(line);
   if (!event) return false;
+  if (const auto* bands = std::get_if<journal::BandsEvent>(&*event)) {
+    bands_.restore(bands->begin, bands->prices);
+  }
   if (const auto* bid = std::get_if<journal::BidEvent>(&*event)) {
     if (bid->outcome == Outcome::kAccepted) {
       auto& keys = open_[open_gate(bid->bid.gate)];

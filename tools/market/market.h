@@ -24,7 +24,9 @@
 #include "bidding/market.h"
 #include "config/time.h"
 #include "config/units.h"
+#include "tools/market/bands.h"
 #include "tools/market/clearing.h"
+#include "tools/market/outcome.h"
 
 namespace vpp::market {
 
@@ -41,6 +43,9 @@ struct DayAhead {
   std::optional<bidding::PriceSeries> prices;  ///< nothing: the means of the real-time ones
 };
 
+/// How a bid is written: in segments, as a curve of ten steps, or in ten bands.
+enum class Format : std::uint8_t { kSegments, kCurve, kBands };
+
 struct MarketOptions {
   Duration interval = std::chrono::minutes{15};
   Duration gate_lead = std::chrono::minutes{5};
@@ -49,20 +54,14 @@ struct MarketOptions {
   std::vector<Offer> rivals;  ///< in every interval; empty: price taker
   Watts demand;               ///< with rivals
   std::optional<DayAhead> day_ahead;
+  Format format =
+      Format::kSegments;  ///< of bands, trading days are in the day-ahead session's zone
 };
 
 inline constexpr std::size_t kBidsMax = 100'000;
 inline constexpr std::size_t kSegmentsMax = 10;  ///< as real price-quantity curves
 inline constexpr std::size_t kKeyBytesMax = 64;
 inline constexpr std::int64_t kPricesPerAnswer = 3'000;  ///< 8 days of 5-minute intervals
-
-enum class Outcome : std::uint8_t {
-  kAccepted,
-  kRepeated,  ///< the same again: the same answer
-  kConflict,  ///< the same key with another content; the earlier one stands
-  kLate,      ///< after the gate
-  kInvalid,
-};
 
 struct BidEntry {
   bidding::Bid bid;
@@ -117,6 +116,8 @@ class Market {
                                                    const std::vector<std::string>& keys);
   DeliveryResult deliver(MarketTime now, const bidding::Delivery& delivery);
 
+  BandsResult tell_bands(MarketTime now, MarketTime begin, const bidding::BandPrices& prices);
+
   /// Restores one line of an earlier journal. False: it is none of ours.
   bool restore(const std::string& line);
   /// What happened since the last call, as JSON lines.
@@ -125,6 +126,7 @@ class Market {
   [[nodiscard]] const std::map<std::string, BidEntry>& bids() const { return bids_; }
   [[nodiscard]] const Counters& counters() const { return counters_; }
   [[nodiscard]] const MarketOptions& options() const { return options_; }
+  [[nodiscard]] const BandBook& bands() const { return bands_; }
   [[nodiscard]] bool synthetic() const;
 
  private:
@@ -146,6 +148,7 @@ class Market {
 
   MarketOptions options_;
   PriceSource prices_;
+  BandBook bands_;
   std::map<std::string, BidEntry> bids_;
   std::map<OpenGate, std::vector<std::string>> open_;
   Counters counters_;

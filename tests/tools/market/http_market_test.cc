@@ -29,8 +29,10 @@ using namespace vpp::bidding;
 
 namespace {
 
-std::unique_ptr<MarketAdapter> adapter_for(const std::string& url) {
-  auto adapter = load_market(VPP_MARKET_MODULE, url);
+std::unique_ptr<MarketAdapter> adapter_for(const std::string& url,
+                                           BidFormat format = BidFormat::kOwn) {
+  auto adapter =
+      load_market(VPP_MARKET_MODULE, {.url = url, .price_min = Price{5'000'000}, .format = format});
   REQUIRE(adapter.has_value());
   return *std::move(adapter);
 }
@@ -203,6 +205,31 @@ TEST_CASE("a bid goes through the real market to its settlement", "[market][proc
   CHECK(WEXITSTATUS(status) == 0);
 }
 
+TEST_CASE("a bid goes through a market that takes other shapes", "[market][process][formats]") {
+  const auto [name, format] = GENERATE(
+      table<std::string, BidFormat>({{"caiso", BidFormat::kCaiso}, {"aemo", BidFormat::kAemo}}));
+  auto arguments = kFast;
+  arguments.insert(arguments.end(), {"--format", name});
+  const Process process{arguments};
+  REQUIRE_FALSE(process.url.empty());
+  const auto market = adapter_for(process.url, format);
+  Bid bid = bid_for(*market);
+  bid.segments = {{Watts{5'400}, Price{0}}, {Watts{2'000}, Price{90'000'000'000}}};
+  CHECK(std::holds_alternative<BidAccepted>(market->call(SubmitBid{bid})));
+  CHECK(std::holds_alternative<BidAccepted>(market->call(SubmitBid{bid})));
+  const auto awards = ask_until<AwardsFetched>(
+      *market, FetchAwards{{bid.key}}, [](const auto& answer) { return !answer.awards.empty(); });
+  CHECK(awards.awards[0].power == Watts{5'000});  // whole kilowatts, and nothing that dear
+  bid.key = "small";
+  bid.segments = {{Watts{900}, Price{0}}};
+  const auto refused = std::get<BidRefused>(market->call(SubmitBid{bid}));
+  CHECK(refused.final);
+  CHECK_THAT(refused.why, Catch::Contains("no whole step"));
+  // A bid in another shape than the market's is no bid.
+  const auto plain = adapter_for(process.url)->call(SubmitBid{bid});
+  CHECK(std::get<BidRefused>(plain).final);
+}
+
 TEST_CASE("a market killed and started again stands by what it took", "[market][process]") {
   const std::string journal =
       (std::filesystem::temp_directory_path() / ("market-" + std::to_string(::getpid()))).string();
@@ -340,7 +367,10 @@ TEST_CASE("nobody there is told as such", "[market][adapter]") {
 }
 
 TEST_CASE("what is no adapter or no URL is refused with its reason", "[market][adapter]") {
-  CHECK_THAT(load_market("/nowhere.so", "http://x").error(), Catch::Contains("/nowhere.so"));
-  CHECK_THAT(load_market(VPP_MARKET_MODULE, "ftp://x").error(), Catch::Contains("http://"));
-  CHECK_THAT(load_market("libdl.so.2", "http://x").error(), Catch::Contains("no market adapter"));
+  CHECK_THAT(load_market("/nowhere.so", {.url = "http://x"}).error(),
+             Catch::Contains("/nowhere.so"));
+  CHECK_THAT(load_market(VPP_MARKET_MODULE, {.url = "ftp://x"}).error(),
+             Catch::Contains("http://"));
+  CHECK_THAT(load_market("libdl.so.2", {.url = "http://x"}).error(),
+             Catch::Contains("no market adapter"));
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "bidding/format_json.h"
 #include "bidding/market_json.h"
 #include "tools/market/faults.h"
 
@@ -75,10 +76,11 @@ TEST_CASE("the hours of tomorrow can be bid for until noon of today, local time"
   CHECK(morning.front().closes == kMidnight + 11h);
   CHECK(morning.back().until == kMidnight + 47h);
   CHECK(gates_of(market, kMidnight + 10h, Session::kRealTime).size() == 48);
-  // The day after tomorrow's are told as soon as they are within reach.
+  // From then on, those of the day after.
   const auto afternoon = gates_of(market, kMidnight + 11h, Session::kDayAhead);
-  REQUIRE_FALSE(afternoon.empty());
+  REQUIRE(afternoon.size() == 24);
   CHECK(afternoon.front().from == kMidnight + 47h);
+  CHECK(afternoon.back().until == kMidnight + 71h);
 }
 
 TEST_CASE("day-ahead prices are told once cleared, real-time ones as their interval begins",
@@ -197,4 +199,67 @@ TEST_CASE("each fault does what its name says, and the books stay right", "[mark
     CHECK(awards[2]["power_w"] == 500);
     CHECK(bench.market.awards(bench.now, {"k"}).at(0).power == Watts{1000});
   }
+}
+
+TEST_CASE("ten prices hold for a trading day, told by 12:30 of the day before; the first stand",
+          "[market][formats]") {
+  BandBook book{bidding::Zone{10h}};
+  const MarketTime four = kMidnight + 18h;  // 04:00 on the market's clock
+  const auto some = bidding::band_prices_around(Price{1'000'000}, {});
+  const auto other = bidding::band_prices_around(Price{2'000'000}, {});
+  const MarketTime now = four - 26h;
+  CHECK(book.tell(now, four + 1h, some).outcome == Outcome::kInvalid);
+  CHECK(book.tell(now, four + 24h * 30, some).outcome == Outcome::kInvalid);
+  CHECK(book.tell(now, four, some).outcome == Outcome::kAccepted);
+  CHECK(book.tell(now, four, some).outcome == Outcome::kRepeated);
+  CHECK(book.tell(now, four, other).outcome == Outcome::kConflict);
+  const auto day = book.day_at(four);
+  CHECK(book.in_force(day) == some);
+  CHECK_FALSE(book.in_force(day - std::chrono::days{1}));
+  // The next day's are due 15 and a half hours before it; without, those of the day before hold.
+  CHECK(book.due_of(day + std::chrono::days{1}) == four + 24h - 15h - 30min);
+  CHECK(book.tell(four + 24h - 15h - 30min, four + 24h, other).outcome == Outcome::kLate);
+  CHECK(book.in_force(day + std::chrono::days{1}) == some);
+  CHECK(book.tell(four + 24h - 15h - 31min, four + 24h, other).outcome == Outcome::kAccepted);
+  CHECK(book.in_force(day + std::chrono::days{1}) == other);
+  bidding::BandPrices equal = some;
+  equal.load[1] = equal.load[0];
+  CHECK(book.tell(now, four + 48h, equal).why == "prices rise from band to band");
+}
+
+TEST_CASE("while no day has prices, those of the present day can be told at any time",
+          "[market][formats]") {
+  const auto prices = bidding::band_prices_around(Price{0}, {});
+  BandBook book{bidding::Zone{}};
+  const MarketTime now = kMidnight + 20h;
+  CHECK(book.tell(now, kMidnight + 28h, prices).outcome == Outcome::kLate);
+  CHECK(book.tell(now, kMidnight + 4h, prices).outcome == Outcome::kAccepted);
+  CHECK(book.in_force(book.day_at(now + 48h)) == prices);
+}
+
+TEST_CASE("a market of bands takes volumes once prices hold, and knows them after a restart",
+          "[market][formats][journal]") {
+  MarketOptions options = two_sessions();
+  options.format = Format::kBands;
+  Market market{options, rising_prices()};
+  const MarketTime now = kMidnight + 11h;
+  const auto ask = [&](Market& at, std::string_view path, const Json& body) {
+    return answer(at, {{Instant{}, now, 60}, "AUD"}, {"POST", path, body.dump()});
+  };
+  const Gate gate = gates_of(market, now, Session::kRealTime).front();
+  bidding::BandVolumes volumes{"k", gate, {}, {}, "a first bid"};
+  volumes.generation[1] = Watts{3'000};
+  CHECK(ask(market, "/v1/bids", to_json_value(volumes)).status == 422);
+  Json bands = to_json_value(bidding::band_prices_around(Price{7}, {}));
+  bands["trading_day_ms"] = (kMidnight + 3h).time_since_epoch().count();  // zone of +1 h
+  CHECK(ask(market, "/v1/bands", bands).status == 201);
+  CHECK(ask(market, "/v1/bids", to_json_value(volumes)).status == 201);
+  volumes.reason.clear();
+  CHECK_THAT(ask(market, "/v1/bids", to_json_value(volumes)).json, Catch::Contains("a reason"));
+
+  Market again{options, rising_prices()};
+  for (const std::string& line : market.take_lines()) REQUIRE(again.restore(line));
+  CHECK(ask(again, "/v1/bands", bands).status == 200);
+  CHECK(again.bids().at("k").bid.segments ==
+        std::vector<bidding::BidSegment>{{Watts{3'000}, Price{7}}});
 }
