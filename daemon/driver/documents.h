@@ -40,6 +40,7 @@ namespace vpp::driver {
                                                       const std::vector<bidding::Fact>& trace);
 [[nodiscard]] std::string prices_document(const Snapshot& snapshot);
 [[nodiscard]] std::string gates_document(const Snapshot& snapshot);
+[[nodiscard]] std::string openadr_document(const Snapshot& snapshot);
 [[nodiscard]] std::string error_document(std::string_view code, std::string_view what,
                                          std::string_view hint);
 
