@@ -59,6 +59,7 @@ int bids_list(const Session& session);
 int bids_show(const Session& session, const std::string& key, bool trace);
 int market_prices(const Session& session);
 int market_gates(const Session& session);
+int openadr(const Session& session);
 
 struct EventArguments {
   bool follow = false;

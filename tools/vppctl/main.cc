@@ -148,6 +148,8 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
        [](const Session& s, Options&) { return market_prices(s); });
   leaf(*market, "gates", "gates to come", chosen,
        [](const Session& s, Options&) { return market_gates(s); });
+  leaf(app, "openadr", "the OpenADR server: its programs and events, and what became of each",
+       chosen, [](const Session& s, Options&) { return openadr(s); });
   CLI::App* config = family(app, "config", "the daemon's config");
   leaf(*config, "show", "effective values", chosen,
        [](const Session& s, Options&) { return config_show(s); });
