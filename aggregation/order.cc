@@ -8,9 +8,14 @@
 namespace vpp::aggregation {
 namespace {
 
+int rank_of(OrderSource source) {
+  if (source == OrderSource::kOperator) return 0;
+  return source == OrderSource::kOpenAdr ? 1 : 2;
+}
+
 /// Which of two orders that are both in their window is in force.
 bool beats(const Order& a, const Order& b) {
-  if (a.source != b.source) return a.source == OrderSource::kOperator;
+  if (a.source != b.source) return rank_of(a.source) < rank_of(b.source);
   return a.id > b.id;
 }
 

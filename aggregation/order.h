@@ -1,7 +1,8 @@
 // Orders at the root: what the plant was told to do, by whom, when. Pure.
 //
 // At any market time, of orders whose scopes overlap at most one is in force: the newest accepted
-// one whose window holds it, an operator's before a market's. Orders for disjoint scopes (two
+// one whose window holds it, an operator's before one of an OpenADR event, that one before a
+// market's. Orders for disjoint scopes (two
 // programs, or two regions) are in force side by side. A superseded or cancelled order never comes
 // back.
 //
@@ -26,7 +27,8 @@
 
 namespace vpp::aggregation {
 
-enum class OrderSource : std::uint8_t { kOperator, kMarket };
+/// As stored: new ones come last. Precedence is another matter: see above.
+enum class OrderSource : std::uint8_t { kOperator, kMarket, kOpenAdr };
 enum class OrderState : std::uint8_t { kScheduled, kActive, kDone, kCancelled, kSuperseded };
 
 /// It can still be in force.

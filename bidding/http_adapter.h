@@ -12,6 +12,7 @@ namespace vpp::bidding {
 struct HttpResponse {
   long status = 0;
   std::string body;
+  std::optional<std::int64_t> date_s = {};         ///< the server's clock, seconds since 1970
   std::optional<std::int64_t> retry_after_s = {};  ///< how long it wants to be left alone
 };
 

@@ -8,6 +8,7 @@
 #include "bidding/http_adapter.h"
 #include "bidding/market_adapter.h"
 #include "config/role_config.h"
+#include "bidding/openadr_adapter.h"
 
 namespace vpp::bidding {
 
@@ -17,5 +18,8 @@ namespace vpp::bidding {
 
 [[nodiscard]] std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(
     const std::string& module, const std::string& base_url, long timeout_ms);
+
+[[nodiscard]] std::expected<std::unique_ptr<openadr::VtnAdapter>, std::string> load_vtn(
+    const std::string& module, const openadr::VtnOptions& options);
 
 }  // namespace vpp::bidding

@@ -19,6 +19,7 @@
 #include "config/ids.h"
 #include "config/limits.h"
 #include "config/link_profile.h"
+#include "config/scope.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -204,6 +205,33 @@ struct MarketConfig {
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 
+/// [[openadr.obey]]: how one type of payload of an event is obeyed.
+struct OpenAdrRuleConfig {
+  std::string payload;  ///< "SIMPLE", "DISPATCH_SETPOINT", ...
+  std::string program{kDefaultProgram};
+  std::string group;                ///< "key=value"; empty: all sites of the program
+  bool positive_is_export = false;  ///< what a positive set point means; else import
+  std::vector<Watts> levels;        ///< SIMPLE: of 1, 2, 3; export > 0
+  std::optional<Watts> power;       ///< ALERT_...: what is ordered; nothing: it is told
+  Price per_tonne;                  ///< GHG: of a tonne of CO2; >= 0
+  friend bool operator==(const OpenAdrRuleConfig&, const OpenAdrRuleConfig&) = default;
+};
+
+/// [openadr]: the OpenADR 3 server whose events the root obeys.
+struct OpenAdrConfig {
+  std::string url;                    ///< "https://host/path" up to and with the version's part
+  std::string version = "3.1";        ///< or "3.0"
+  std::string ven_name;               ///< as the server knows it
+  std::string client_id;              ///< empty: without a token
+  std::string client_secret_file;     ///< its first line; needed with client_id
+  std::string ca_file;                ///< who signs the server; empty: whom the system trusts
+  std::vector<std::string> programs;  ///< names; empty: all that it shows
+  std::vector<std::string> targets;   ///< of programs and events that are asked for
+  std::chrono::seconds poll{60};
+  std::vector<OpenAdrRuleConfig> rules;  ///< the first of a payload counts
+  friend bool operator==(const OpenAdrConfig&, const OpenAdrConfig&) = default;
+};
+
 /// [etcd]: what decides which root leads.
 struct EtcdConfig {
   std::vector<std::string> endpoints;    ///< "http://host:port" or "https://..."; one at a time
@@ -239,9 +267,10 @@ struct RootConfig {
   CapacityConfig capacity;
   std::optional<ValuesConfig> values;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
-  std::optional<EtcdConfig> etcd;      ///< nothing: lease = "static", the only root
-  std::vector<Endpoint> peers;         ///< every other root
-  std::int64_t journal_copies = 1;     ///< standbys that must hold what is acknowledged
+  std::optional<OpenAdrConfig> openadr;
+  std::optional<EtcdConfig> etcd;   ///< nothing: lease = "static", the only root
+  std::vector<Endpoint> peers;      ///< every other root
+  std::int64_t journal_copies = 1;  ///< standbys that must hold what is acknowledged
   friend bool operator==(const RootConfig&, const RootConfig&) = default;
 };
 

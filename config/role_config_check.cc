@@ -51,6 +51,8 @@ class Checker {
   void tariff(const LeafConfig& leaf);
   void capacity(const CapacityConfig& capacity);
   void market(const MarketConfig& market);
+  void openadr(const OpenAdrConfig& openadr);
+  void rule(const std::string& key, const OpenAdrRuleConfig& rule);
   void time(const TimeConfig& time);
 
   std::vector<ConfigProblem> problems_;
@@ -343,6 +345,63 @@ void Checker::market(const MarketConfig& market) {
   percentage("market.owner_share_pct", market.owner_share_permille, 0);
 }
 
+void Checker::openadr(const OpenAdrConfig& openadr) {
+  url("openadr.url", openadr.url);
+  if (openadr.version != "3.1" && openadr.version != "3.0") {
+    add("openadr.version", "is not known: '" + openadr.version + "'", "\"3.1\" or \"3.0\"");
+  }
+  if (openadr.ven_name.empty() || openadr.ven_name.size() > 128) {
+    add("openadr.ven_name", "is not a name", "1 to 128 bytes");
+  }
+  if (openadr.client_id.empty() != openadr.client_secret_file.empty()) {
+    add("openadr.client_id", "goes together with client_secret_file", "give both, or none");
+  }
+  within("openadr.poll_s", openadr.poll.count(), 1, 3'600, " s");
+  constexpr std::size_t kRulesMost = 64;
+  if (openadr.rules.size() > kRulesMost) {
+    add("openadr.obey", "has too many entries", "at most 64");
+  }
+  for (std::size_t i = 0; i < openadr.rules.size(); ++i) {
+    rule("openadr.obey[" + std::to_string(i) + "].", openadr.rules[i]);
+  }
+}
+
+void Checker::rule(const std::string& key, const OpenAdrRuleConfig& rule) {
+  static constexpr std::array<std::string_view, 9> kKnown{"SIMPLE",
+                                                          "DISPATCH_SETPOINT",
+                                                          "DISPATCH_SETPOINT_RELATIVE",
+                                                          "CONTROL_SETPOINT",
+                                                          "CHARGE_STATE_SETPOINT",
+                                                          "PRICE",
+                                                          "EXPORT_PRICE",
+                                                          "GHG",
+                                                          "IMPORT_CAPACITY_LIMIT"};
+  const bool known = std::ranges::find(kKnown, rule.payload) != kKnown.end() ||
+                     rule.payload == "EXPORT_CAPACITY_LIMIT" || rule.payload.starts_with("ALERT_");
+  if (!known) {
+    add(key + "payload", "cannot be obeyed: '" + rule.payload + "'",
+        "see docs/openadr.md for those that can");
+  }
+  if (!is_program_name(rule.program)) {
+    add(key + "program", "is no name of a program: '" + rule.program + "'", "as in [[programs]]");
+  }
+  if (!rule.group.empty() && !is_group(rule.group)) {
+    add(key + "group", "is no group: '" + rule.group + "'", "\"key=value\"");
+  }
+  const bool beyond = std::ranges::any_of(rule.levels, [](Watts level) {
+    return level > limits::kGroupPowerMax || level < -limits::kGroupPowerMax;
+  });
+  if (beyond) add(key + "level_1_w", "is beyond any fleet", "at most 10 GW, for every level");
+  if (rule.payload == "SIMPLE" && rule.levels.empty()) {
+    add(key + "level_1_w", "is missing", "the watts of level 1; discharge > 0");
+  }
+  if (rule.power) {
+    within(key + "power_w", rule.power->count, -limits::kGroupPowerMax.count,
+           limits::kGroupPowerMax.count, " W");
+  }
+  price(key + "price_per_tonne", rule.per_tonne, Price{0});
+}
+
 void Checker::time(const TimeConfig& time) {
   within("time.speed", time.speed, 1, limits::kMarketSpeedMax, "");
   const auto in_range = [](std::int64_t ms) { return ms >= 0 && ms < kTimeMaxMs; };
@@ -405,6 +464,7 @@ void Checker::role(const RootConfig& root) {
   capacity(root.capacity);
   values(root.values);
   if (root.market) market(*root.market);
+  if (root.openadr) openadr(*root.openadr);
   if (root.etcd) etcd(*root.etcd);
   if (!root.etcd && !root.peers.empty()) {
     add("peers", "names other roots, but nothing decides which one leads",

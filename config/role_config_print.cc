@@ -193,15 +193,44 @@ void print(Printer& out, const AggregatorConfig& group) {
   out.text("program", group.peak->program);
 }
 
+std::string toml_list(const std::vector<std::string>& texts) {
+  std::string list;
+  for (const std::string& text : texts) list += (list.empty() ? "" : ", ") + vpp::toml_string(text);
+  return "[" + list + "]";
+}
+
+void print(Printer& out, const OpenAdrConfig& openadr) {
+  out.section("[openadr]");
+  out.text("url", openadr.url);
+  out.text("version", openadr.version);
+  out.text("ven_name", openadr.ven_name);
+  if (!openadr.client_id.empty()) out.text("client_id", openadr.client_id);
+  if (!openadr.client_secret_file.empty()) {
+    out.text("client_secret_file", openadr.client_secret_file);
+  }
+  if (!openadr.ca_file.empty()) out.text("ca_file", openadr.ca_file);
+  if (!openadr.programs.empty()) out.raw("programs", toml_list(openadr.programs));
+  if (!openadr.targets.empty()) out.raw("targets", toml_list(openadr.targets));
+  out.whole("poll_s", openadr.poll.count());
+  for (const OpenAdrRuleConfig& rule : openadr.rules) {
+    out.section("[[openadr.obey]]");
+    out.text("payload", rule.payload);
+    out.text("program", rule.program);
+    if (!rule.group.empty()) out.text("group", rule.group);
+    out.text("positive", rule.positive_is_export ? "export" : "import");
+    for (std::size_t i = 0; i < rule.levels.size(); ++i) {
+      out.whole("level_" + std::to_string(i + 1) + "_w", rule.levels[i].count);
+    }
+    if (rule.power) out.whole("power_w", rule.power->count);
+    if (rule.per_tonne != Price{0}) print_price(out, "price_per_tonne", rule.per_tonne);
+  }
+}
+
 void print(Printer& out, const RootConfig& root) {
   print(out, root.listen);
   if (root.etcd) {
     out.section("[etcd]");
-    std::string list;
-    for (const std::string& endpoint : root.etcd->endpoints) {
-      list += (list.empty() ? "" : ", ") + vpp::toml_string(endpoint);
-    }
-    out.raw("endpoints", "[" + list + "]");
+    out.raw("endpoints", toml_list(root.etcd->endpoints));
     out.text("key", root.etcd->key);
   }
   print(out, "[[peers]]", root.peers);
@@ -212,13 +241,15 @@ void print(Printer& out, const RootConfig& root) {
   out.section("[capacity]");
   out.pct("confidence_pct", root.capacity.confidence_permille);
   print(out, root.values);
-  if (!root.market) return;
-  out.section("[market]");
-  out.text("url", root.market->url);
-  out.raw("price_min", decimal(root.market->price_min.count, 1'000'000));
-  out.pct("firm_pct", root.market->firm_permille);
-  out.pct("owner_share_pct", root.market->owner_share_permille);
-  out.text("format", to_string(root.market->format));
+  if (root.market) {
+    out.section("[market]");
+    out.text("url", root.market->url);
+    out.raw("price_min", decimal(root.market->price_min.count, 1'000'000));
+    out.pct("firm_pct", root.market->firm_permille);
+    out.pct("owner_share_pct", root.market->owner_share_permille);
+    out.text("format", to_string(root.market->format));
+  }
+  if (root.openadr) print(out, *root.openadr);
 }
 
 }  // namespace

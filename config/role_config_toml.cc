@@ -237,6 +237,47 @@ void read(TomlSection section, MarketConfig& into) {
   section.finish();
 }
 
+void read_rule(TomlSection section, OpenAdrRuleConfig& into) {
+  section.take_required("payload", into.payload, "\"DISPATCH_SETPOINT\"");
+  section.take("program", into.program);
+  section.take("group", into.group);
+  std::string positive = into.positive_is_export ? "export" : "import";
+  const toml::node* node = section.take("positive", positive);
+  if (node != nullptr && positive != "export" && positive != "import") {
+    section.wrong("positive", *node, "is neither", "\"import\" or \"export\"");
+  }
+  into.positive_is_export = positive == "export";
+  for (const char* key : {"level_1_w", "level_2_w", "level_3_w"}) {
+    if (section.find(key) == nullptr) break;  // a later one is then unknown
+    section.take_watts(key, into.levels.emplace_back());
+  }
+  if (section.find("power_w") != nullptr) section.take_watts("power_w", into.power.emplace());
+  section.take_price("price_per_tonne", into.per_tonne);
+  section.finish();
+}
+
+void read(TomlSection section, OpenAdrConfig& into) {
+  section.take_required("url", into.url, "\"https://host/openadr3/3.1.0\"");
+  section.take("version", into.version);
+  section.take_required("ven_name", into.ven_name, "the name that the server knows");
+  section.take("client_id", into.client_id);
+  section.take("client_secret_file", into.client_secret_file);
+  section.take("ca_file", into.ca_file);
+  if (section.find("programs") != nullptr) {
+    section.take_texts("programs", into.programs, "[\"peak-day\"]");
+  }
+  if (section.find("targets") != nullptr) {
+    section.take_texts("targets", into.targets, "[\"group-1\"]");
+  }
+  std::int64_t poll_s = into.poll.count();
+  section.take_whole("poll_s", poll_s);
+  into.poll = std::chrono::seconds{poll_s};
+  for (TomlSection& rule : section.take_sections("obey")) {
+    read_rule(std::move(rule), into.rules.emplace_back());
+  }
+  section.finish();
+}
+
 void read(TomlSection section, EtcdConfig& into) {
   section.take_texts("endpoints", into.endpoints, "[\"http://127.0.0.1:2379\"]");
   section.take("key", into.key);
@@ -505,6 +546,10 @@ RoleConfig FileReader::read_all() {
   read_section("dispatch", need({Role::kRoot}, Need::kOptional), root.dispatch);
   read_section("capacity", need({Role::kRoot}, Need::kOptional), root.capacity);
   if (read_section("market", need({Role::kRoot}, Need::kOptional), market)) root.market = market;
+  OpenAdrConfig openadr;
+  if (read_section("openadr", need({Role::kRoot}, Need::kOptional), openadr)) {
+    root.openadr = openadr;
+  }
   read_lease(role, root);
   top_.finish();
 

@@ -56,13 +56,14 @@ const std::map<std::string_view, Document>& root_documents() {
                                                          {"/v1/market", market_document},
                                                          {"/v1/market/prices", prices_document},
                                                          {"/v1/market/position", position_document},
-                                                         {"/v1/market/gates", gates_document}};
+                                                         {"/v1/market/gates", gates_document},
+                                                         {"/v1/openadr", openadr_document}};
   return kAll;
 }
 
 bool is_root_path(const std::string& path) {
   return path.starts_with("/v1/orders") || path.starts_with("/v1/bids") ||
-         path.starts_with("/v1/market");
+         path.starts_with("/v1/market") || path.starts_with("/v1/openadr");
 }
 
 HttpResponse health_response(const Snapshot& snapshot) {

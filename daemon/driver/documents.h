@@ -47,6 +47,7 @@ namespace vpp::driver {
 [[nodiscard]] std::string market_document(const Snapshot& snapshot);
 /// What was offered, sold and delivered of each interval that is not forgotten.
 [[nodiscard]] std::string position_document(const Snapshot& snapshot);
+[[nodiscard]] std::string openadr_document(const Snapshot& snapshot);
 [[nodiscard]] std::string error_document(std::string_view code, std::string_view what,
                                          std::string_view hint);
 

@@ -144,9 +144,13 @@ void check_site(const Snapshot& snapshot, std::vector<HealthCode>& codes) {
   }
 }
 
-void check_driver(const Vitals& vitals, std::vector<HealthCode>& codes) {
+void check_driver(const Vitals& vitals, const std::optional<bidding::openadr::VenView>& openadr,
+                  std::vector<HealthCode>& codes) {
   if (vitals.market && !vitals.market->problem.empty()) {
     codes.push_back({"VPP_MARKET_UNREACHABLE", Severity::kError, vitals.market->problem});
+  }
+  if (openadr && !openadr->problem.empty()) {
+    codes.push_back({"VPP_OPENADR_UNREACHABLE", Severity::kWarning, openadr->problem});
   }
   if (!vitals.store_problem.empty()) {
     codes.push_back({"VPP_STORE_FULL", Severity::kError, vitals.store_problem});
@@ -194,7 +198,7 @@ std::vector<HealthCode> health_of(const Snapshot& snapshot) {
   check_tree(snapshot.status, codes);
   check_order(snapshot.status, codes);
   check_site(snapshot, codes);
-  check_driver(snapshot.vitals, codes);
+  check_driver(snapshot.vitals, snapshot.status.openadr, codes);
   check_machine(snapshot.vitals, codes);
   std::ranges::stable_sort(codes, std::greater{}, &HealthCode::severity);
   return codes;

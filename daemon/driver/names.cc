@@ -31,7 +31,15 @@ std::string_view to_string(aggregation::OrderState state) {
 }
 
 std::string_view to_string(aggregation::OrderSource source) {
-  return source == aggregation::OrderSource::kOperator ? "operator" : "market";
+  switch (source) {
+    case aggregation::OrderSource::kOperator:
+      return "operator";
+    case aggregation::OrderSource::kMarket:
+      return "market";
+    case aggregation::OrderSource::kOpenAdr:
+      return "openadr";
+  }
+  return "";
 }
 
 std::string_view to_string(Service service) {

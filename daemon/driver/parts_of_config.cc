@@ -1,6 +1,8 @@
 #include "daemon/driver/parts_of_config.h"
 
 #include <algorithm>
+#include <fstream>
+#include <utility>
 
 #include "daemon/driver/record_json.h"
 #include "device/sunspec_modbus.h"
@@ -70,6 +72,34 @@ std::optional<node::ValueHomeOptions> follower_of(const LeafConfig& leaf) {
   return out;
 }
 
+bidding::openadr::Rule rule_of(const OpenAdrRuleConfig& config) {
+  bidding::openadr::Rule out{.payload = config.payload, .scope = {config.program, config.group}};
+  out.positive = config.positive_is_export ? bidding::openadr::Positive::kExport
+                                           : bidding::openadr::Positive::kImport;
+  if (config.payload == "SIMPLE") {
+    out.levels = {Watts{0}};
+    out.levels.insert(out.levels.end(), config.levels.begin(), config.levels.end());
+  } else if (config.power) {
+    out.levels = {*config.power};
+  }
+  out.per_tonne = config.per_tonne;
+  return out;
+}
+
+bidding::openadr::Version version_of(const OpenAdrConfig& config) {
+  return config.version == "3.0" ? bidding::openadr::Version::k30 : bidding::openadr::Version::k31;
+}
+
+bidding::openadr::VenOptions ven_options(const OpenAdrConfig& config, bool real_time) {
+  bidding::openadr::VenOptions out{.ven_name = config.ven_name, .version = version_of(config)};
+  out.credentials = !config.client_id.empty();
+  out.programs = config.programs;
+  for (const OpenAdrRuleConfig& rule : config.rules) out.rules.push_back(rule_of(rule));
+  out.poll = config.poll;
+  out.compare_clock = real_time;
+  return out;
+}
+
 }  // namespace
 
 node::NodeOptions node_options(const RoleConfig& config, const Identity& identity) {
@@ -94,6 +124,7 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
     out.values = head_of(root->values);
     out.cut_off_hold = root->dispatch.cut_off_hold;
     out.shortfall = {(1000 - root->capacity.confidence_permille) * 1000};
+    if (root->openadr) out.openadr = ven_options(*root->openadr, !config.time);
   }
   if (const auto* leaf = std::get_if<LeafConfig>(&config.of_role)) {
     out.subscriptions = subscriptions_of(*leaf, config.time);
@@ -146,6 +177,22 @@ std::unique_ptr<device::SiteDriver> make_driver(const LeafConfig& leaf) {
 
 fs::path control_socket(const RoleConfig& config) {
   return fs::path{config.run_dir} / "control.sock";
+}
+
+std::expected<bidding::openadr::VtnOptions, std::string> vtn_options(const OpenAdrConfig& config) {
+  bidding::openadr::VtnOptions out{.url = config.url,
+                                   .version = version_of(config),
+                                   .client_id = config.client_id,
+                                   .client_secret = {},
+                                   .ca_file = config.ca_file,
+                                   .targets = config.targets};
+  if (config.client_secret_file.empty()) return out;
+  std::ifstream file{config.client_secret_file};
+  if (!std::getline(file, out.client_secret) || out.client_secret.empty()) {
+    return std::unexpected{"openadr.client_secret_file: " + config.client_secret_file +
+                           " cannot be read, or its first line is empty"};
+  }
+  return out;
 }
 
 std::string market_module() {

@@ -1,10 +1,12 @@
 // From the role config to what the parts of a vppd want to be told.
 #pragma once
 
+#include <expected>
 #include <filesystem>
 #include <memory>
 #include <string>
 
+#include "bidding/openadr_adapter.h"
 #include "config/role_config.h"
 #include "daemon/driver/identity.h"
 #include "daemon/node/node.h"
@@ -18,6 +20,10 @@ namespace vpp::driver {
 [[nodiscard]] device::SiteLimits site_limits(const LeafConfig& leaf);
 [[nodiscard]] std::unique_ptr<device::SiteDriver> make_driver(const LeafConfig& leaf);
 [[nodiscard]] std::filesystem::path control_socket(const RoleConfig& config);
+
+/// Reads the secret. Error: of the file, one line.
+[[nodiscard]] std::expected<bidding::openadr::VtnOptions, std::string> vtn_options(
+    const OpenAdrConfig& config);
 
 /// The loadable HTTP market: beside the program, or where packages put it.
 [[nodiscard]] std::string market_module();

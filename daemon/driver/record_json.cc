@@ -244,7 +244,7 @@ aggregation::Order order_of(const Json& document) {
   return {
       .id = {whole<std::uint64_t>(document, "id")},
       .key = document.at("key").get<std::string>(),
-      .source = enumerator(document, "source", aggregation::OrderSource::kMarket),
+      .source = enumerator(document, "source", aggregation::OrderSource::kOpenAdr),
       .scope = scope_of(document),
       .service = scoped ? enumerator(document, "service", Service::kFrequency) : Service::kEnergy,
       .power = {whole<std::int64_t>(document, "power_w")},

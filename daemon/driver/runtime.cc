@@ -89,6 +89,7 @@ class Runtime::Impl {
     if (!recovered) return std::unexpected{recovered.error()};
     if (auto opened = open_transport(*identity); !opened) return opened;
     if (auto opened = open_market(); !opened) return opened;
+    if (auto opened = open_openadr(); !opened) return opened;
     if (auto opened = open_etcd(); !opened) return opened;
     if (auto opened = open_http(); !opened) return opened;
     cert_not_before_ms_ = identity->cert.not_before_ms;
@@ -142,6 +143,17 @@ class Runtime::Impl {
     market_.emplace(*std::move(adapter), [this] { transport_->wake(); });
     market_vitals_.emplace();
     firm_permille_ = root->market->firm_permille;
+    return {};
+  }
+
+  std::expected<void, std::string> open_openadr() {
+    const auto* root = std::get_if<RootConfig>(&options_.config.of_role);
+    if (root == nullptr || !root->openadr) return {};
+    const auto options = vtn_options(*root->openadr);
+    if (!options) return std::unexpected{options.error()};
+    auto vtn = bidding::load_vtn(market_module(), *options);
+    if (!vtn) return std::unexpected{vtn.error()};
+    vtn_.emplace(*std::move(vtn), [this] { transport_->wake(); });
     return {};
   }
 
@@ -223,6 +235,9 @@ class Runtime::Impl {
     for (mesh::TransportEvent& event : events_) step(now, to_event(std::move(event)));
     take_device(now);
     take_market(now);
+    if (vtn_) {
+      for (auto& answer : vtn_->take_answers()) step(now, node::OpenAdrAnswered{std::move(answer)});
+    }
     if (etcd_) {
       for (auto& answer : etcd_->take_answers()) step(now, std::move(answer));
     }
@@ -432,6 +447,9 @@ class Runtime::Impl {
     for (bidding::MarketCall& call : effects.market) {
       if (market_) market_->call(std::move(call), effects.market_until);
     }
+    for (bidding::openadr::Call& call : effects.openadr) {
+      if (vtn_) vtn_->call(std::move(call), effects.market_until);
+    }
     for (node::Reply& reply : effects.replies) hand_out(now, std::move(reply));
     for (const node::Notice& each : effects.notices) {
       sink_.take(now, Clock::utc_ms(), each);
@@ -528,6 +546,7 @@ class Runtime::Impl {
           "revert timer ends the set point");
     }
     if (market_ && !market_->stop()) left_behind_ = true;
+    if (vtn_ && !vtn_->stop()) left_behind_ = true;
     // The key is given back, so that nobody has to wait for it.
     if (etcd_ && !etcd_->stop(true)) left_behind_ = true;
     http_.reset();
@@ -552,6 +571,7 @@ class Runtime::Impl {
   std::optional<ControlApi> api_;
   std::optional<DeviceLoop> device_;
   std::optional<MarketThread> market_;
+  std::optional<VtnThread> vtn_;
   std::optional<CallThread<node::LeaseAsk, node::LeaseAnswered>> etcd_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Signals> signals_;

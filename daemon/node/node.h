@@ -16,6 +16,7 @@
 #include "aggregation/feeder_cap.h"
 #include "aggregation/order.h"
 #include "aggregation/response.h"
+#include "bidding/openadr_ven.h"
 #include "bidding/workflow.h"
 #include "config/ids.h"
 #include "config/limits.h"
@@ -81,6 +82,7 @@ struct NodeOptions {
   std::optional<ValueHeadOptions> values;   ///< aggregator and root: makes value signals
   std::optional<ValueHomeOptions> follows;  ///< leaf: its owner follows them
   RootOptions root;
+  std::optional<bidding::openadr::VenOptions> openadr;  ///< root: it obeys a server's events
   /// Root: how long those below go on with what they were told when they hear nothing newer.
   Duration cut_off_hold = limits::kCutOffHold;
   /// Root: part of its promises that may be broken.
@@ -191,6 +193,9 @@ struct SiteReported {  ///< leaf: the device thread's newest status
 struct MarketAnswered {
   bidding::MarketAnswer answer;
 };
+struct OpenAdrAnswered {
+  bidding::openadr::Answer answer;
+};
 /// Take no children, and ask those there are to go elsewhere; `on` false: be as ever. Answered by a
 /// Reply; kept over a restart. Only an aggregator has somewhere to send them.
 struct DrainAsked {
@@ -208,9 +213,10 @@ struct StopAsked {};
 
 /// On a root, LinkOpened, LinkLost and FromParent are of its links to other roots, and FromChild is
 /// also what other roots say on theirs. LeaseAnswered answers Effects::lease (root_lease.h).
-using Event = std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened,
-                           mesh::LinkLost, mesh::FromParent, SiteReported, MarketAnswered,
-                           OperatorAsked, DrainAsked, OptOutAsked, StopAsked, LeaseAnswered>;
+using Event =
+    std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened, mesh::LinkLost,
+                 mesh::FromParent, SiteReported, MarketAnswered, OperatorAsked, DrainAsked,
+                 OptOutAsked, StopAsked, LeaseAnswered, OpenAdrAnswered>;
 
 // --- effects ---------------------------------------------------------------------------------
 
@@ -250,7 +256,8 @@ struct Effects {
   std::vector<mesh::ConnectionId> drop;
   std::vector<LeaseAsk> lease;  ///< root: for etcd, in order; answered by LeaseAnswered
   std::vector<bidding::MarketCall> market;
-  Instant market_until = kNever;  ///< a call of this batch must not begin later
+  std::vector<bidding::openadr::Call> openadr;
+  Instant market_until = kNever;  ///< a call of this batch, of either, must not begin later
   std::vector<Reply> replies;
   std::vector<Notice> notices;
   bool plant_heard = false;  ///< leaf: a beacon of a tree with a root came
@@ -359,6 +366,7 @@ struct NodeStatus {
   std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200
   std::vector<bidding::Gate> gates;         ///< root
   bidding::MarketHealth market;             ///< root
+  std::optional<bidding::openadr::VenView> openadr;  ///< root that obeys a server's events
   std::optional<RootStatus> root;           ///< root
 };
 

@@ -52,7 +52,8 @@ RootNode::RootNode(const NodeOptions& options, Rng rng, const Now& now, const Re
       group_{children_options(options), options.dispatch, rng.fork()},
       values_{options.self, options.values},
       orders_{{}},
-      workflow_{options.bidding, {}} {
+      workflow_{options.bidding, {}},
+      openadr_rng_{rng.fork()} {
   group_.children().set_upstream(now, {}, journal_.promised(), options_.root.peers);
   look_at_lease(now);
   collect(now);
@@ -78,6 +79,7 @@ void RootNode::step(const Now& now, const Event& event) {
     workflow_.answered(now, e->answer);
     run_workflow(now);
   }
+  if (const auto* e = std::get_if<OpenAdrAnswered>(&event)) openadr_answered(now, e->answer);
   if (const auto* e = std::get_if<OperatorAsked>(&event)) on_operator(now, *e);
   if (const auto* e = std::get_if<OptOutAsked>(&event)) {
     refuse(e->request, "owners opt out at the leaf beside their battery");
@@ -97,8 +99,12 @@ void RootNode::advance(const Now& now) {
   look_at_lease(now);
   peers_.advance(now.protocol);
   group_.children().advance(now);
-  if (term_) values_.advance(now);
+  if (term_) {
+    tell_values(now);
+    values_.advance(now);
+  }
   if (journal_.serves()) {
+    run_openadr(now);
     if (tick_due_ <= now.protocol ||
         protocol_time_of(now, orders_.next_change(now)) <= now.protocol) {
       tick(now);
@@ -114,6 +120,7 @@ Instant RootNode::next_deadline(const Now& now) const {
   if (!journal_.serves()) return due;
   due = std::min({due, tick_due_, protocol_time_of(now, orders_.next_change(now)),
                   journal_.next_silence(now.protocol)});
+  if (openadr_) due = std::min(due, openadr_->next_deadline(now));
   if (may_commit(now)) due = std::min(due, protocol_time_of(now, workflow_.next_deadline()));
   return due;
 }
@@ -231,6 +238,8 @@ Reply RootNode::cancel_order(const Now& now, OrderId id) {
 
 void RootNode::tick(const Now& now) {
   tick_due_ = now.protocol + limits::kControlTick;
+  measure_for_openadr(now);
+  look_at_events(now);
   std::vector<aggregation::Order> changed;
   std::map<Scope, std::optional<aggregation::Order>> next;
   for (const auto& [scope, active] : active_) next[scope].reset();
@@ -337,7 +346,8 @@ mesh::Dispatch RootNode::form(const Now& now, const Scope& scope,
     // A dispatch is of one service: what follows of the other one comes when it begins.
     if (order.service != (active ? active->service : Service::kEnergy)) continue;
     if (out.ahead.size() < limits::kStepsAheadMax) {
-      out.ahead.push_back({order.id, order.power, order.from, order.until});
+      const Watts power = within_limits(order, order.power, order.from);
+      out.ahead.push_back({order.id, power, order.from, order.until});
     }
   }
   if (!out.share && !out.ahead.empty()) out.until = out.ahead.back().until;
@@ -346,8 +356,12 @@ mesh::Dispatch RootNode::form(const Now& now, const Scope& scope,
 
 Watts RootNode::power_of(const Now& now, const aggregation::Order& order) const {
   const bool ramps = order.ramp > Duration{0} && order.service == Service::kEnergy;
-  if (!ramps) return order.power;
-  return aggregation::power_at(order, aggregation::neighbours_of(order, orders_.all()), now.market);
+  Watts power = order.power;
+  if (ramps) {
+    const auto neighbours = aggregation::neighbours_of(order, orders_.all());
+    power = aggregation::power_at(order, neighbours, now.market);
+  }
+  return within_limits(order, power, now.market);
 }
 
 void RootNode::say_shortfall(Active& active, Watts asked, Watts shortfall) {
@@ -375,7 +389,7 @@ bidding::PlantState RootNode::plant(const Now& now, bool decides) const {
   plant.sites_enrolled = sum.coverage.enrolled;
   for (const auto& receipt : sum.receipts) plant.delivered[receipt.order] = receipt.delivered;
   for (const auto& [id, order] : orders_.all()) {
-    const bool ours = order.source == aggregation::OrderSource::kOperator;
+    const bool ours = order.source != aggregation::OrderSource::kMarket;
     if (!aggregation::is_open(order.state) || !ours || order.power <= Watts{0}) continue;
     plant.committed.push_back({.power = order.power, .from = order.from, .until = order.until});
   }
@@ -468,6 +482,7 @@ NodeStatus RootNode::status(const Now& now) const {
   }
   out.gates = workflow_.gates();
   out.market = workflow_.health(now);
+  if (openadr_) out.openadr = openadr_->view(now);
   return out;
 }
 

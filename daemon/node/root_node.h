@@ -85,6 +85,16 @@ class RootNode final : public RoleNode {
   void run_workflow(const Now& now);
   void collect_children(const Now& now);
 
+  // What the events of an OpenADR server ask for: root_node_openadr.cc.
+  void openadr_answered(const Now& now, const bidding::openadr::Answer& answer);
+  void run_openadr(const Now& now);
+  void look_at_events(const Now& now);
+  void book_event(const Now& now, const bidding::openadr::Booking& booking);
+  void measure_for_openadr(const Now& now);
+  void tell_values(const Now& now);
+  [[nodiscard]] Watts within_limits(const aggregation::Order& order, Watts power,
+                                    MarketTime at) const;
+
   // Terms, other roots and the journal: root_node_term.cc.
   void look_at_lease(const Now& now);
   void begin_term(const Now& now, std::uint64_t term);
@@ -123,6 +133,9 @@ class RootNode final : public RoleNode {
   Instant tick_due_{};
   bool told_not_copied_ = false;
   bool told_trouble_ = false;
+  Rng openadr_rng_;
+  std::optional<bidding::openadr::Ven> openadr_;  ///< while it serves
+  std::set<std::string> told_not_booked_;
 };
 
 }  // namespace vpp::node

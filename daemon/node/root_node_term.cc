@@ -66,12 +66,14 @@ void RootNode::end_term(const Now& now) {
   }
   orders_ = aggregation::OrderBook{};
   workflow_ = bidding::Workflow{options_.bidding, {}};
+  openadr_.reset();
 }
 
 void RootNode::take_over() {
   auto [orders, facts] = journal_.content();
   orders_ = aggregation::OrderBook{std::move(orders)};
   workflow_ = bidding::Workflow{options_.bidding, facts};
+  if (options_.openadr) openadr_.emplace(*options_.openadr, openadr_rng_.fork());
   tick_due_ = {};
   if (options_.root.lease == LeaseKind::kEtcd) {
     notice(Severity::kInfo, "VPP_TAKEN_OVER",
@@ -155,7 +157,9 @@ void RootNode::let_go(const Now& now) {
     held_.pop_front();
   }
   if (journal_.serves() && journal_.committed() >= journal_.held().length) tell_owner_rates();
-  if (!effects_.market.empty()) effects_.market_until = lease_.leads_until();
+  if (!effects_.market.empty() || !effects_.openadr.empty()) {
+    effects_.market_until = lease_.leads_until();
+  }
   const std::size_t waiting = booked_.size();
   std::erase_if(booked_, [&](const auto& b) { return b.second <= journal_.committed(); });
   if (booked_.size() < waiting) tick(now);

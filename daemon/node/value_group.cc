@@ -76,6 +76,10 @@ mesh::PlannedLoad ValueGroup::answer_to_outer() const {
   return out;
 }
 
+void ValueGroup::set_base(std::vector<Price> base) {
+  if (head_) head_->set_base(std::move(base));
+}
+
 Instant ValueGroup::next_deadline(const Now& now) const {
   return head_ ? std::min(gather_.next_deadline(), head_->next_deadline(now))
                : gather_.next_deadline();

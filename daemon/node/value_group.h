@@ -25,6 +25,8 @@ class ValueGroup {
   void attached(const Now& now, const std::map<NodeId, mesh::Session>& children);
   void answered(const Now& now, NodeId child, const mesh::PlannedLoad& load, std::uint32_t sites);
   void advance(const Now& now);
+  /// See value_head.h; without a head it means nothing.
+  void set_base(std::vector<Price> base);
   [[nodiscard]] Instant next_deadline(const Now& now) const;
 
   struct Effects {

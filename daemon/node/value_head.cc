@@ -37,6 +37,8 @@ mesh::ValueSignal ValueHead::signal_of(const Now& now, const device::ValueSignal
   round_ = std::max(round_ + 1, clock);
   due_ = now.protocol + options_.interval;
   ++rounds_;
+  std::vector<Price> values = made.values;
+  for (std::size_t t = 0; t < std::min(values.size(), base_.size()); ++t) values[t] += base_[t];
   const MarketTime end = made.from + options_.slot * static_cast<std::int64_t>(options_.slots);
   return {.head = self_,
           .round = round_,
@@ -45,7 +47,13 @@ mesh::ValueSignal ValueHead::signal_of(const Now& now, const device::ValueSignal
           .until = std::min(made.until, end),
           .wait = patience(),
           .per_kw = made.per_kw,
-          .values = made.values};
+          .values = std::move(values)};
+}
+
+void ValueHead::set_base(std::vector<Price> base) {
+  if (base == base_) return;
+  base_ = std::move(base);
+  from_.reset();
 }
 
 mesh::ValueSignal ValueHead::begin(const Now& now, MarketTime from) {

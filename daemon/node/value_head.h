@@ -11,6 +11,7 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "aggregation/value_coordinator.h"
 #include "daemon/node/values.h"
@@ -26,6 +27,9 @@ class ValueHead {
 
   /// The next signal, if it is time for one.
   [[nodiscard]] std::optional<mesh::ValueSignal> next(const Now& now);
+  /// What is added to the price of each slot of the present horizon, from outside; a change begins
+  /// it anew.
+  void set_base(std::vector<Price> base);
   /// A sum of answers to the newest signal.
   void answered(const Now& now, const mesh::PlannedLoad& sum);
   /// Earliest time at which next() has one.
@@ -45,6 +49,7 @@ class ValueHead {
   ValueHeadOptions options_;
   aggregation::ValueCoordinator coordinator_;
   std::optional<MarketTime> from_;  ///< of the present horizon
+  std::vector<Price> base_;
   std::uint64_t round_ = 0;
   std::size_t rounds_ = 0;
   bool settled_ = false;

@@ -189,12 +189,19 @@ TEST_CASE("orders for disjoint programs and groups are in force side by side",
 const std::vector<Scope> kScopes{
     {}, {"energy", "a=1"}, {"energy", "a=2"}, {"energy", "b=1"}, {"emergency", ""}};
 
+const std::vector<OrderSource> kPrecedence{OrderSource::kOperator, OrderSource::kOpenAdr,
+                                           OrderSource::kMarket};
+
+auto place_of(OrderSource source) {
+  return std::ranges::find(kPrecedence, source) - kPrecedence.begin();
+}
+
 OrderBook random_book(Rng& rng) {
   OrderBook book;
   for (std::uint64_t i = rng.below(8); i > 0; --i) {
     const std::chrono::minutes from{rng.below(70)};
     const std::chrono::minutes until = from + std::chrono::minutes{1 + rng.below(30)};
-    const auto source = rng.below(2) == 0 ? OrderSource::kOperator : OrderSource::kMarket;
+    const OrderSource source = kPrecedence[rng.below(kPrecedence.size())];
     const Scope& scope = kScopes[rng.below(kScopes.size())];
     const auto booked = book.add(at(0min), for_scope(order("", source, from, until), scope));
     if (rng.below(6) == 0) book.cancel(at(0min), booked.id);
@@ -219,7 +226,7 @@ TEST_CASE("no two orders in force may ask the same site, and none is passed over
         const auto goes_before = [&](OrderId other) {
           const Order& by = open_before.at(other);
           const bool first =
-              by.source != each.source ? by.source == OrderSource::kOperator : other > id;
+              by.source != each.source ? place_of(by.source) < place_of(each.source) : other > id;
           return first && overlap(by.scope, each.scope);
         };
         const bool beaten = std::ranges::any_of(active, goes_before);

@@ -153,6 +153,39 @@ inline std::optional<PeakConfig> random_peak(Rng& rng) {
   return PeakConfig{random_watts(rng), "peak-" + std::to_string(rng.below(9))};
 }
 
+inline OpenAdrRuleConfig random_rule(Rng& rng) {
+  static const std::vector<std::string> kPayloads{"SIMPLE", "PRICE", "GHG", "CONTROL_SETPOINT",
+                                                  "ALERT_GRID_EMERGENCY"};
+  OpenAdrRuleConfig out;
+  out.payload = kPayloads[rng.below(kPayloads.size())];
+  if (rng.below(2) == 0) out.program = "p" + std::to_string(rng.below(9));
+  if (rng.below(2) == 0) out.group = "region=r" + std::to_string(rng.below(9));
+  out.positive_is_export = rng.below(2) == 0;
+  const std::uint64_t levels = rng.below(4);
+  for (std::uint64_t i = 0; i < levels; ++i) out.levels.push_back(random_watts(rng));
+  if (out.payload == "SIMPLE" && out.levels.empty()) out.levels.push_back(random_watts(rng));
+  if (rng.below(2) == 0) out.power = random_watts(rng);
+  if (rng.below(2) == 0) out.per_tonne = random_price(rng, 0);
+  return out;
+}
+
+inline OpenAdrConfig random_openadr(Rng& rng) {
+  OpenAdrConfig out;
+  out.url = "http://127.0.0.1:" + std::to_string(random_port(rng)) + "/openadr3/3.1.0";
+  if (rng.below(2) == 0) out.version = "3.0";
+  out.ven_name = random_text(rng, 40);
+  if (rng.below(2) == 0) {
+    out.client_id = random_text(rng, 40);
+    out.client_secret_file = "/" + random_text(rng, 40);
+  }
+  if (rng.below(2) == 0) out.ca_file = "/" + random_text(rng, 40);
+  for (std::uint64_t i = rng.below(3); i > 0; --i) out.programs.push_back(random_text(rng, 40));
+  for (std::uint64_t i = rng.below(3); i > 0; --i) out.targets.push_back(random_text(rng, 40));
+  out.poll = std::chrono::seconds{1 + rng.below(3'600)};
+  for (std::uint64_t i = rng.below(4); i > 0; --i) out.rules.push_back(random_rule(rng));
+  return out;
+}
+
 inline RootConfig random_root(Rng& rng) {
   RootConfig root;
   root.listen = random_listen(rng);
@@ -166,6 +199,7 @@ inline RootConfig random_root(Rng& rng) {
     root.market->format = static_cast<BidFormat>(rng.below(3));
   }
   if (rng.below(2) == 0) return root;
+  if (rng.below(2) == 0) root.openadr = random_openadr(rng);
   root.etcd = EtcdConfig{{}, "/" + random_text(rng, 30)};
   for (std::uint64_t i = 1 + rng.below(3); i > 0; --i) {
     root.etcd->endpoints.push_back("http://127.0.0.1:" + std::to_string(random_port(rng)));

@@ -39,7 +39,7 @@ inline mesh::UplinkRecord random_uplink(Rng& rng) {
 inline aggregation::Order random_order(Rng& rng) {
   return {.id = {rng.below(50) + 1},
           .key = random_text(rng),
-          .source = static_cast<aggregation::OrderSource>(rng.below(2)),
+          .source = static_cast<aggregation::OrderSource>(rng.below(3)),
           .scope = {random_text(rng), random_text(rng)},
           .service = static_cast<Service>(rng.below(2)),
           .power = {static_cast<std::int64_t>(rng.below(20'000)) - 10'000},

@@ -83,6 +83,7 @@ int market_prices(const Session& session);
 int market_gates(const Session& session);
 int market_position(const Session& session);
 int market_health(const Session& session);
+int openadr(const Session& session);
 
 struct EventArguments {
   bool follow = false;

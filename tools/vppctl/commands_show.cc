@@ -561,6 +561,58 @@ int market_health(const Session& session) {
               [&](const Document& document) { print_market(session, document); });
 }
 
+int openadr(const Session& session) {
+  return show(session, "/v1/openadr", [&](const Document& document) {
+    if (member(document, "configured") != true) {
+      session.out << "no OpenADR server: the config has no [openadr]\n";
+      return;
+    }
+    session.out << fmt::format(
+        "server   {}{}\n", plain(member(document, "state")),
+        member(document, "problem") == "" ? "" : ": " + plain(member(document, "problem")));
+    session.out << fmt::format("ven      {}, resource {}\n", plain(member(document, "ven_id")),
+                               plain(member(document, "resource_id")));
+    session.out << fmt::format("listed   {} (UTC)\n", utc(member(document, "listed_ms")));
+    session.out << fmt::format("reports  {} sent, {} refused\n",
+                               plain(member(document, "reports_sent")),
+                               plain(member(document, "reports_refused")));
+    for (const auto& each : member(document, "programs")) {
+      session.out << fmt::format("program  {} ({})\n", plain(member(each, "name")),
+                                 plain(member(each, "id")));
+    }
+    for (const auto& each : member(document, "unreadable")) {
+      session.out << fmt::format("unread   {}\n", plain(each));
+    }
+    Table table{
+        {"EVENT", "STATE", "PRIORITY", "FROM (UTC)", "UNTIL (UTC)", "ASKS", "ORDERS", "REPORTS"}};
+    for (const auto& event : member(document, "events")) {
+      std::string asks;
+      for (const auto& kind : member(event, "payloads")) {
+        asks += (asks.empty() ? "" : " ") + plain(kind);
+      }
+      std::string orders;
+      for (const auto& order : member(event, "orders")) {
+        orders += (orders.empty() ? "" : " ") + plain(member(order, "id")) + ":" +
+                  plain(member(order, "state"));
+      }
+      table.row({plain(member(event, "id")), plain(member(event, "state")),
+                 plain(member(event, "priority")), utc(member(event, "from_ms")),
+                 utc(member(event, "until_ms")), asks, orders.empty() ? "-" : orders,
+                 plain(member(event, "reports_sent"))});
+    }
+    table.print(session.out);
+    for (const auto& event : member(document, "events")) {
+      const std::string id = plain(member(event, "id"));
+      if (member(event, "why") != "") {
+        session.out << fmt::format("{} is not obeyed: {}\n", id, plain(member(event, "why")));
+      }
+      for (const auto& [kind, why] : member(event, "not_obeyed").items()) {
+        session.out << fmt::format("{}: {} is not obeyed: {}\n", id, kind, plain(why));
+      }
+    }
+  });
+}
+
 int config_show(const Session& session) {
   return show(session, "/v1/config", [&](const Document& document) {
     session.out << "# " << plain(member(document, "file")) << '\n'

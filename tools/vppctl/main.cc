@@ -161,6 +161,8 @@ void add_looking(CLI::App& app, Options& o, Chosen& chosen) {
        [](const Session& s, Options&) { return market_gates(s); });
   leaf(*market, "position", "what was offered, sold and delivered, by interval", chosen,
        [](const Session& s, Options&) { return market_position(s); });
+  leaf(app, "openadr", "the OpenADR server: its programs and events, and what became of each",
+       chosen, [](const Session& s, Options&) { return openadr(s); });
   CLI::App* config = family(app, "config", "the daemon's config");
   leaf(*config, "show", "effective values", chosen,
        [](const Session& s, Options&) { return config_show(s); });
