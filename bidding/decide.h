@@ -21,6 +21,7 @@ struct DecideInput {
   Duration horizon;  ///< market time from the gate on; slots as long as the gate's
   const PriceSeries* prices = nullptr;
   std::vector<Commitment> committed;
+  const ForecastKnown* foreseen = nullptr;  ///< the newest; where it does not reach: naively
 };
 
 /// "bid-<begin of delivery in ms>": the same gate gives the same key, even with a lost journal.

@@ -20,6 +20,7 @@ constexpr const char* kDeliveryMeasured = "delivery_measured";
 constexpr const char* kSettlementKnown = "settlement_known";
 constexpr const char* kBidAdopted = "bid_adopted";
 constexpr const char* kGatePassed = "gate_passed";
+constexpr const char* kForecastKnown = "forecast_known";
 
 [[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
   Json list = Json::array();
@@ -43,7 +44,9 @@ struct Writer {
             {"firm_permille", fact.firm_permille},
             {"committed", commitments_to_json(fact.committed)},
             {"price_min_micro_per_mwh", fact.price_min.count},
-            {"horizon_ms", fact.horizon.count()}};
+            {"horizon_ms", fact.horizon.count()},
+            {"model", fact.model},
+            {"foreseen_by", to_string(fact.foreseen)}};
   }
   Json operator()(const BidAcknowledged& fact) const {
     return {{"kind", kBidAcknowledged},
@@ -70,6 +73,14 @@ struct Writer {
   }
   Json operator()(const BidAdopted& fact) const {
     return {{"kind", kBidAdopted}, {"bid", to_json_value(fact.bid)}};
+  }
+  Json operator()(const ForecastKnown& fact) const {
+    return {{"kind", kForecastKnown},
+            {"task", to_string(fact.task)},
+            {"model", fact.model},
+            {"worker", fact.worker},
+            {"from_ms", fact.from.time_since_epoch().count()},
+            {"hours", to_json_list(fact.hours)}};
   }
   Json operator()(const GatePassed& fact) const {
     return {{"kind", kGatePassed},
@@ -103,6 +114,9 @@ struct Writer {
   }
   fact.price_min = {reader.whole(value, "price_min_micro_per_mwh")};
   fact.horizon = Duration{reader.whole(value, "horizon_ms")};
+  if (!value.contains("model")) return fact;
+  fact.model = reader.text(value, "model");
+  fact.foreseen = reader.task(value, "foreseen_by");
   return fact;
 }
 
@@ -139,6 +153,13 @@ struct Writer {
   if (kind == kBidAdopted) {
     BidAdopted fact;
     reader.read(reader.object(value, "bid"), fact.bid);
+    return fact;
+  }
+  if (kind == kForecastKnown) {
+    ForecastKnown fact{reader.task(value, "task"), reader.text(value, "model"),
+                       reader.text(value, "worker"), reader.time(value, "from_ms"),
+                       reader.list<ForecastHour>(value, "hours")};
+    if (const auto sound = check({fact.model, fact.hours}); !sound) reader.fail(sound.error());
     return fact;
   }
   if (kind == kGatePassed) {

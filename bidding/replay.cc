@@ -12,12 +12,12 @@ namespace vpp::bidding {
 namespace {
 
 [[nodiscard]] DecisionAgain decided_again(const Fact& fact, const BidDecided& was,
-                                          const PriceSeries& prices) {
+                                          const Ledger& ledger) {
   DecisionAgain out{fact.at, was, Again::kNotKnown, {}};
   const auto firm = aggregation::DurationCurve::from_wire(aggregation::kGridId, was.firm_curve);
   if (was.firm_permille == 0 || fact.at == MarketTime{} || !firm) return out;
-  const DecideInput input{fact.at,     was.bid.gate, was.price_min,
-                          was.horizon, &prices,      was.committed};
+  const DecideInput input{fact.at,          was.bid.gate,  was.price_min,    was.horizon,
+                          &ledger.prices(), was.committed, ledger.foreseen()};
   auto is = decide(input, FirmCurve{*firm, was.firm_permille});
   out.again = is && *is == was ? Again::kSame : Again::kOther;
   if (out.again == Again::kOther && is) out.is = *std::move(is);
@@ -35,7 +35,7 @@ Replay replay(const std::vector<Fact>& facts, MarketTime at) {
     const auto* decided = as<BidDecided>(fact);
     const bool news = ledger.apply(fact).has_value();
     if (news && decided != nullptr) {
-      out.decisions.push_back(decided_again(fact, *decided, ledger.prices()));
+      out.decisions.push_back(decided_again(fact, *decided, ledger));
     }
   }
   out.prices = ledger.prices();

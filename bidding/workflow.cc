@@ -15,7 +15,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::days;
 
-constexpr auto kHistory = days{8};  ///< what the forecast needs: seven days, and a day of slack
 constexpr auto kForgetEvery = 1h;
 
 // Patience with the market, in protocol time.
@@ -83,7 +82,7 @@ constexpr std::string_view kNotLookedAt = "it closed before the bidder could loo
 }  // namespace
 
 Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& facts)
-    : options_{options} {
+    : options_{options}, ledger_{prices_kept(options)} {
   for (const Fact& fact : facts) {
     const bool lost = planted(Bug::kBidForgotten) && as<PricesKnown>(fact) == nullptr;
     if (!lost) (void)ledger_.apply(fact);
@@ -97,6 +96,10 @@ void Workflow::answered(const Now& now, const MarketAnswer& answer) {
 
 void Workflow::scheduled(const Now& now, const std::string& key, OrderId order) {
   record(now, OrderScheduled{key, order});
+}
+
+void Workflow::foreseen(const Now& now, ForecastKnown forecast) {
+  record(now, std::move(forecast));
 }
 
 void Workflow::advance(const Now& now, const PlantState& plant) {
@@ -149,7 +152,8 @@ std::optional<std::vector<Fact>> Workflow::trace(const std::string& key) const {
 void Workflow::on(const Now& now, const PricesFetched& answer) {
   std::vector<PricePoint> recent;
   std::ranges::copy_if(answer.prices, std::back_inserter(recent), [&](const PricePoint& point) {
-    return point.until > now.market - kPricesKept && point.from <= now.market + kGatesAhead;
+    return point.until > now.market - prices_kept(options_) &&
+           point.from <= now.market + kGatesAhead;
   });
   bool news = false;
   for (auto at = recent.begin(); at != recent.end();) {
@@ -257,7 +261,8 @@ void Workflow::fetch(const Now& now) {
     if (end > now.market) {
       fetch_prices_.due = end;
     } else {
-      send(now, fetch_prices_, FetchPrices{std::max(end, now.market - kHistory), now.market});
+      send(now, fetch_prices_,
+           FetchPrices{std::max(end, now.market - options_.history), now.market});
     }
   }
   if (fetch_gates_.due <= now.market) send(now, fetch_gates_, FetchGates{});
@@ -274,7 +279,8 @@ void Workflow::decide_gates(const Now& now, const PlantState& plant) {
     if (at == decide_at_.end() || at->second.due > now.market) continue;
     const DecideInput input{now.market,         gate,
                             options_.price_min, options_.horizon,
-                            &ledger_.prices(),  commitments(plant)};
+                            &ledger_.prices(),  commitments(plant),
+                            ledger_.foreseen()};
     const auto decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
     if (decided && record(now, *decided)) {
       decide_at_.erase(at);

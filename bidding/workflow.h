@@ -8,10 +8,13 @@
 //
 // Time       gates, deliveries and settlements live in market time; patience with the market is
 //            protocol time, stretched by Now::speed, so that a fast market is not asked too often.
-// Bounded    forgets prices after 15 days, finished bids after 2, any bid after 7 days; keeps at
+// Bounded    forgets prices after 15 days, or after the history that it is to keep, finished bids
+// after 2, any bid after 7 days; keeps at
 //            most kGatesMax gates.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -39,8 +42,14 @@ struct WorkflowOptions {
   Duration decide_before = std::chrono::minutes{2};   ///< market time before a gate closes
   Duration settle_after = std::chrono::minutes{3};    ///< market time after delivery ended
   Duration receipts_wait = std::chrono::minutes{10};  ///< market time more, while none is known
+  std::chrono::days history{8};  ///< of prices: seven of the naive forecast, and one of slack
   Duration horizon = std::chrono::hours{24};  ///< market time from a gate on: what competes with it
 };
+
+/// Of prices; a bidder that asks for a long history keeps it.
+[[nodiscard]] constexpr std::chrono::days prices_kept(const WorkflowOptions& options) {
+  return std::max(kPricesKept, options.history + std::chrono::days{1});
+}
 
 /// What the plant can do and did, as the root knows it now.
 struct PlantState {
@@ -78,6 +87,8 @@ class Workflow {
 
   void answered(const Now& now, const MarketAnswer& answer);
   void scheduled(const Now& now, const std::string& key, OrderId order);
+  /// A worker's forecast is there.
+  void foreseen(const Now& now, ForecastKnown forecast);
 
   /// Fires what is due. Call at next_deadline() or later; earlier is a no-op.
   void advance(const Now& now, const PlantState& plant);
@@ -93,6 +104,8 @@ class Workflow {
 
   [[nodiscard]] std::vector<BidView> bids() const;
   [[nodiscard]] const std::map<MarketTime, PricePoint>& prices() const;
+  /// The newest; null: none.
+  [[nodiscard]] const ForecastKnown* forecast() const { return ledger_.foreseen(); }
   [[nodiscard]] const std::vector<Gate>& gates() const;
   /// The facts behind one bid, oldest first; the first holds the forecast and the curve.
   [[nodiscard]] std::optional<std::vector<Fact>> trace(const std::string& key) const;

@@ -48,6 +48,15 @@ struct Maker {
     for (auto n = rng.below(4); n > 0; --n) all.push_back({Watts{whole()}, time(), time()});
     return all;
   }
+  ForecastKnown foreseen() {
+    ForecastKnown known{{rng.next()}, text(), text(), time(), {}};
+    for (auto n = 1 + rng.below(kForecastHours); n > 0; --n) {
+      ForecastHour& hour = known.hours.emplace_back();
+      hour.price = Price{static_cast<std::int64_t>(rng.below(2'000)) - 1'000};
+      if (rng.below(2) == 0) hour.quantiles.assign(kForecastQuantiles, hour.price);
+    }
+    return known;
+  }
   Fact fact() { return {what(), time()}; }
   decltype(Fact::what) what() {
     switch (rng.below(std::variant_size_v<decltype(Fact::what)>)) {
@@ -60,7 +69,9 @@ struct Maker {
                           .firm_permille = static_cast<std::int32_t>(rng.below(1001)),
                           .committed = commitments(),
                           .price_min = {whole()},
-                          .horizon = Duration{whole()}};
+                          .horizon = Duration{whole()},
+                          .model = text(),
+                          .foreseen = {rng.next()}};
       case 2:
         return BidAcknowledged{text(), rng.below(2) == 0, text()};
       case 3:
@@ -75,6 +86,8 @@ struct Maker {
             {text(), Joules{whole()}, Joules{whole()}, Amount{whole()}, Amount{whole()}}};
       case 7:
         return BidAdopted{bid()};
+      case 8:
+        return foreseen();
       default:
         return GatePassed{text(), gate(), text()};
     }
