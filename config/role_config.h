@@ -196,6 +196,21 @@ struct MarketConfig {
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 
+/// [forecast]: how the prices that bids rest on are foreseen.
+struct ForecastConfig {
+  std::string model = "naive";      ///< "naive": by the bidder itself; see docs/workers.md
+  std::int64_t history_days = 365;  ///< of known prices, that the model learns from
+  bool external = false;            ///< worker = "external": by processes beside vppd
+  friend bool operator==(const ForecastConfig&, const ForecastConfig&) = default;
+};
+
+/// [workers]: processes that take tasks.
+struct WorkersConfig {
+  std::string listen;              ///< "ipc:///path" or "tcp://127.0.0.1:port"
+  std::chrono::seconds lease{15};  ///< how long one may be silent
+  friend bool operator==(const WorkersConfig&, const WorkersConfig&) = default;
+};
+
 /// [etcd]: what decides which root leads.
 struct EtcdConfig {
   std::vector<std::string> endpoints;    ///< "http://host:port" or "https://..."; one at a time
@@ -231,9 +246,11 @@ struct RootConfig {
   CapacityConfig capacity;
   std::optional<ValuesConfig> values;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
-  std::optional<EtcdConfig> etcd;      ///< nothing: lease = "static", the only root
-  std::vector<Endpoint> peers;         ///< every other root
-  std::int64_t journal_copies = 1;     ///< standbys that must hold what is acknowledged
+  ForecastConfig forecast;
+  std::optional<WorkersConfig> workers;  ///< nothing: no process beside vppd takes tasks
+  std::optional<EtcdConfig> etcd;        ///< nothing: lease = "static", the only root
+  std::vector<Endpoint> peers;           ///< every other root
+  std::int64_t journal_copies = 1;       ///< standbys that must hold what is acknowledged
   friend bool operator==(const RootConfig&, const RootConfig&) = default;
 };
 

@@ -164,6 +164,11 @@ inline RootConfig random_root(Rng& rng) {
     root.market = MarketConfig{"http://127.0.0.1:" + std::to_string(random_port(rng)), Price{price},
                                random_permille(rng, 1)};
   }
+  if (rng.below(2) == 0)
+    root.workers = WorkersConfig{"ipc:///run/w", std::chrono::seconds{1 + rng.below(600)}};
+  root.forecast.history_days = 8 + static_cast<std::int64_t>(rng.below(1'493));
+  root.forecast.external = root.workers && rng.below(2) == 0;
+  root.forecast.model = root.forecast.external ? random_text(rng, 20) + "x" : "lear";
   if (rng.below(2) == 0) return root;
   root.etcd = EtcdConfig{{}, "/" + random_text(rng, 30)};
   for (std::uint64_t i = 1 + rng.below(3); i > 0; --i) {
