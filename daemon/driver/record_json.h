@@ -23,7 +23,9 @@ enum class RecordKind : std::uint8_t {
   kAccounts,
   kOptOuts,
   kLearnedLoad,
-  kValueAccount
+  kValueAccount,
+  kTask,
+  kTaskGone
 };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);

@@ -35,6 +35,7 @@
 #include "daemon/driver/sink.h"
 #include "daemon/driver/store.h"
 #include "daemon/driver/supervisor.h"
+#include "daemon/driver/worker_hub.h"
 #include "daemon/node/node.h"
 #include "mesh/zmq_transport.h"
 
@@ -79,9 +80,9 @@ class Runtime::Impl {
     const RoleConfig& config = options_.config;
     auto identity = load_identity(config.identity, role_, config.region, Clock::utc_ms());
     if (!identity) return std::unexpected{identity.error()};
-    auto store =
-        Store::open({.dir = config.state_dir,
-                     .map_bytes = role_ == Role::kRoot ? kStoreBytesRoot : kStoreBytesNode});
+    auto store = Store::open({.dir = config.state_dir,
+                              .map_bytes = role_ == Role::kRoot ? kStoreBytesRoot : kStoreBytesNode,
+                              .prices_kept = prices_kept(bidding_options(config))});
     if (!store) return std::unexpected{store.error()};
     store_ = *std::move(store);
     if (auto compacted = store_->compact(); !compacted) return compacted;
@@ -89,6 +90,7 @@ class Runtime::Impl {
     if (!recovered) return std::unexpected{recovered.error()};
     if (auto opened = open_transport(*identity); !opened) return opened;
     if (auto opened = open_market(); !opened) return opened;
+    if (auto opened = open_workers(); !opened) return opened;
     if (auto opened = open_etcd(); !opened) return opened;
     if (auto opened = open_http(); !opened) return opened;
     cert_not_before_ms_ = identity->cert.not_before_ms;
@@ -142,6 +144,15 @@ class Runtime::Impl {
     market_.emplace(*std::move(adapter), [this] { transport_->wake(); });
     market_vitals_.emplace();
     firm_permille_ = root->market->firm_permille;
+    return {};
+  }
+
+  std::expected<void, std::string> open_workers() {
+    const auto* root = std::get_if<RootConfig>(&options_.config.of_role);
+    if (root == nullptr || !forecasts_by_workers(*root)) return {};
+    auto hub = WorkerHub::open(*root, [this] { transport_->wake(); });
+    if (!hub) return std::unexpected{hub.error()};
+    workers_ = *std::move(hub);
     return {};
   }
 
@@ -223,6 +234,9 @@ class Runtime::Impl {
     for (mesh::TransportEvent& event : events_) step(now, to_event(std::move(event)));
     take_device(now);
     take_market(now);
+    if (workers_) {
+      for (auto& said : workers_->take()) step(now, std::move(said));
+    }
     if (etcd_) {
       for (auto& answer : etcd_->take_answers()) step(now, std::move(answer));
     }
@@ -328,6 +342,9 @@ class Runtime::Impl {
         answer.reply = ask(now, node::OptOutAsked{++requests_, opt->what.out, opt->what.program,
                                                   opt->what.duration});
         shared.reset();
+      } else if (const auto* retry = std::get_if<AskRetry>(&question.what)) {
+        answer.reply = ask(now, node::TaskRetryAsked{++requests_, retry->task});
+        shared.reset();
       } else if (const auto* trace = std::get_if<AskTrace>(&question.what)) {
         answer.facts = node_->trace(trace->bid_key);
       } else if (std::holds_alternative<AskFacts>(question.what)) {
@@ -426,6 +443,9 @@ class Runtime::Impl {
     for (bidding::MarketCall& call : effects.market) {
       if (market_) market_->call(std::move(call), effects.market_until);
     }
+    for (node::TellWorker& each : effects.workers) {
+      if (workers_) workers_->tell(std::move(each));
+    }
     for (node::Reply& reply : effects.replies) hand_out(now, std::move(reply));
     for (const node::Notice& each : effects.notices) {
       sink_.take(now, Clock::utc_ms(), each);
@@ -522,6 +542,7 @@ class Runtime::Impl {
           "revert timer ends the set point");
     }
     if (market_ && !market_->stop()) left_behind_ = true;
+    if (workers_ && !workers_->stop()) left_behind_ = true;
     // The key is given back, so that nobody has to wait for it.
     if (etcd_ && !etcd_->stop(true)) left_behind_ = true;
     http_.reset();
@@ -546,6 +567,7 @@ class Runtime::Impl {
   std::optional<ControlApi> api_;
   std::optional<DeviceLoop> device_;
   std::optional<MarketThread> market_;
+  std::unique_ptr<WorkerHub> workers_;
   std::optional<CallThread<node::LeaseAsk, node::LeaseAnswered>> etcd_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Signals> signals_;
