@@ -68,6 +68,10 @@ int bids_replay(const Session& session, const std::string& at);
 int market_prices(const Session& session);
 int market_gates(const Session& session);
 
+int forecast(const Session& session);
+int workers(const Session& session);
+int workers_retry(const Session& session, const std::string& task);
+
 struct EventArguments {
   bool follow = false;
   std::string since;
