@@ -20,6 +20,15 @@ constexpr std::size_t kSupersededKept = 1'000;
   });
 }
 
+/// The newest, or what a bid that is kept was decided by.
+[[nodiscard]] bool is_used(const Ledger& ledger, const ForecastKnown& foreseen) {
+  if (ledger.foreseen() != nullptr && *ledger.foreseen() == foreseen) return true;
+  return std::ranges::any_of(ledger.bids(), [&](const auto& each) {
+    const auto* decided = as<BidDecided>(each.second.facts.front());
+    return decided != nullptr && decided->foreseen == foreseen.task;
+  });
+}
+
 }  // namespace
 
 MarketTime newest_time(const std::vector<Fact>& facts) {
@@ -33,8 +42,9 @@ MarketTime newest_time(const std::vector<Fact>& facts) {
   return newest;
 }
 
-std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now) {
-  Ledger ledger;
+std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now,
+                               std::chrono::days prices_kept) {
+  Ledger ledger{prices_kept};
   for (const Fact& fact : facts) (void)ledger.apply(fact);
   ledger.forget_over(now);
   // What was known when the first of the bids that are kept was decided, and all that was learned
@@ -43,14 +53,16 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now) {
     const auto* decided = as<BidDecided>(fact);
     return decided != nullptr && ledger.bids().contains(decided->bid.key);
   });
-  Ledger before;
+  Ledger before{prices_kept};
   for (auto fact = facts.begin(); fact != recent; ++fact) (void)before.apply(*fact);
   before.forget_over(now);
   std::vector<bool> needed(facts.size());
   std::size_t superseded = 0;
   for (std::size_t i = facts.size(); i-- > 0;) {
     const auto* known = as<PricesKnown>(facts[i]);
-    if (known == nullptr) {
+    if (const auto* foreseen = as<ForecastKnown>(facts[i])) {
+      needed[i] = is_used(ledger, *foreseen);
+    } else if (known == nullptr) {
       const std::string key = *key_of(facts[i]);
       needed[i] = ledger.bids().contains(key) || ledger.passed().contains(key);
     } else if (holds_any_of(ledger, *known)) {

@@ -1,11 +1,24 @@
 #include "bidding/decide.h"
 
+#include <optional>
 #include <utility>
 
 #include "config/check.h"
 
 namespace vpp::bidding {
 namespace {
+
+[[nodiscard]] std::optional<Price> foreseen_price(const DecideInput& input, MarketTime from,
+                                                  MarketTime until) {
+  if (input.foreseen == nullptr) return std::nullopt;
+  return price_of_hours(input.foreseen->from, input.foreseen->hours, from, until);
+}
+
+[[nodiscard]] std::optional<Price> expected_price(const DecideInput& input, MarketTime from,
+                                                  MarketTime until) {
+  const auto foreseen = foreseen_price(input, from, until);
+  return foreseen ? foreseen : forecast(*input.prices, from, until);
+}
 
 /// The gate's own slot first, then as many of its length as fit into the horizon and are forecast.
 [[nodiscard]] std::vector<PricePoint> forecast_slots(const DecideInput& input) {
@@ -14,7 +27,7 @@ namespace {
   for (MarketTime from = input.gate.from;
        from + length <= input.gate.from + input.horizon || from == input.gate.from;
        from += length) {
-    const auto price = forecast(*input.prices, from, from + length);
+    const auto price = expected_price(input, from, from + length);
     if (price) slots.push_back({from, from + length, *price});
   }
   return slots;
@@ -44,6 +57,7 @@ std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
   }
   const Watts power = allocate(slots, input.price_min, std::move(committed), curve).front();
   if (power <= Watts{0}) return std::unexpected{no_bid::kOtherTimes};
+  const bool foreseen = foreseen_price(input, gate.from, gate.until).has_value();
   const auto firm = curve.firm().points();
   return BidDecided{.bid = {bid_key(gate), gate, {{power, input.price_min}}},
                     .forecast = std::move(slots),
@@ -51,7 +65,9 @@ std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
                     .firm_permille = curve.permille(),
                     .committed = input.committed,
                     .price_min = input.price_min,
-                    .horizon = input.horizon};
+                    .horizon = input.horizon,
+                    .model = foreseen ? input.foreseen->model : kNaiveModel,
+                    .foreseen = foreseen ? input.foreseen->task : TaskId{}};
 }
 
 }  // namespace vpp::bidding

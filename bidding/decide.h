@@ -21,6 +21,7 @@ struct DecideInput {
   Duration horizon;  ///< market time from the gate on; slots as long as the gate's
   const PriceSeries* prices = nullptr;  ///< of the gate's session
   std::vector<Commitment> committed;
+  const ForecastKnown* foreseen = nullptr;  ///< the newest; where it does not reach: naively
 };
 
 /// "bid-<begin of delivery in ms>", "bid-da-..." of a day-ahead gate: the same gate gives the same

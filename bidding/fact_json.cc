@@ -24,6 +24,7 @@ constexpr const char* kDisagreement = "disagreement";
 constexpr const char* kOwnersCredited = "owners_credited";
 constexpr const char* kWithdrawalAsked = "withdrawal_asked";
 constexpr const char* kWithdrawalKnown = "withdrawal_known";
+constexpr const char* kForecastKnown = "forecast_known";
 
 [[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
   Json list = Json::array();
@@ -48,7 +49,9 @@ struct Writer {
             {"committed", commitments_to_json(fact.committed)},
             {"price_min_micro_per_mwh", fact.price_min.count},
             {"horizon_ms", fact.horizon.count()},
-            {"by_operator", fact.by_operator}};
+            {"by_operator", fact.by_operator},
+            {"model", fact.model},
+            {"foreseen_by", to_string(fact.foreseen)}};
   }
   Json operator()(const BidAcknowledged& fact) const {
     return {{"kind", kBidAcknowledged},
@@ -75,6 +78,14 @@ struct Writer {
   }
   Json operator()(const BidAdopted& fact) const {
     return {{"kind", kBidAdopted}, {"bid", to_json_value(fact.bid)}};
+  }
+  Json operator()(const ForecastKnown& fact) const {
+    return {{"kind", kForecastKnown},
+            {"task", to_string(fact.task)},
+            {"model", fact.model},
+            {"worker", fact.worker},
+            {"from_ms", fact.from.time_since_epoch().count()},
+            {"hours", to_json_list(fact.hours)}};
   }
   Json operator()(const GatePassed& fact) const {
     return {{"kind", kGatePassed},
@@ -133,6 +144,9 @@ struct Writer {
   fact.price_min = {reader.whole(value, "price_min_micro_per_mwh")};
   fact.horizon = Duration{reader.whole(value, "horizon_ms")};
   fact.by_operator = value.contains("by_operator") && reader.yes_or_no(value, "by_operator");
+  if (!value.contains("model")) return fact;
+  fact.model = reader.text(value, "model");
+  fact.foreseen = reader.task(value, "foreseen_by");
   return fact;
 }
 
@@ -169,6 +183,13 @@ struct Writer {
   if (kind == kBidAdopted) {
     BidAdopted fact;
     reader.read(reader.object(value, "bid"), fact.bid);
+    return fact;
+  }
+  if (kind == kForecastKnown) {
+    ForecastKnown fact{reader.task(value, "task"), reader.text(value, "model"),
+                       reader.text(value, "worker"), reader.time(value, "from_ms"),
+                       reader.list<ForecastHour>(value, "hours")};
+    if (const auto sound = check({fact.model, fact.hours}); !sound) reader.fail(sound.error());
     return fact;
   }
   if (kind == kGatePassed) {

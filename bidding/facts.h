@@ -6,8 +6,10 @@
 #include <variant>
 #include <vector>
 
+#include "bidding/forecast_task.h"
 #include "bidding/market.h"
 #include "bidding/optimise.h"
+#include "bidding/task_queue.h"
 #include "config/ids.h"
 #include "config/time.h"
 #include "config/units.h"
@@ -29,7 +31,9 @@ struct BidDecided {
   std::vector<Commitment> committed;
   Price price_min;
   Duration horizon{0};
-  bool by_operator = false;  ///< as somebody asked; nothing was forecast
+  bool by_operator = false;         ///< as somebody asked; nothing was forecast
+  std::string model = kNaiveModel;  ///< that expects the gate's own price
+  TaskId foreseen;                  ///< the task of its ForecastKnown; 0: naive
   friend bool operator==(const BidDecided&, const BidDecided&) = default;
 };
 struct BidAcknowledged {
@@ -100,11 +104,20 @@ struct WithdrawalKnown {
   std::string why;
   friend bool operator==(const WithdrawalKnown&, const WithdrawalKnown&) = default;
 };
+/// What a worker made of the prices known before `from`.
+struct ForecastKnown {
+  TaskId task;
+  std::string model;
+  std::string worker;
+  MarketTime from{};                ///< begin of the first hour
+  std::vector<ForecastHour> hours;  ///< one after the other
+  friend bool operator==(const ForecastKnown&, const ForecastKnown&) = default;
+};
 
 struct Fact {
   std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
                DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed, Disagreement,
-               OwnersCredited, WithdrawalAsked, WithdrawalKnown>
+               OwnersCredited, WithdrawalAsked, WithdrawalKnown, ForecastKnown>
       what;
   MarketTime at{};  ///< when it was recorded; the epoch: by a version that did not say
   friend bool operator==(const Fact&, const Fact&) = default;

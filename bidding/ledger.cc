@@ -92,7 +92,8 @@ struct StageName {
 std::optional<std::string> key_of(const Fact& fact) {
   return std::visit(
       [](const auto& f) -> std::optional<std::string> {
-        if constexpr (std::is_same_v<std::decay_t<decltype(f)>, PricesKnown>) {
+        using Kind = std::decay_t<decltype(f)>;
+        if constexpr (std::is_same_v<Kind, PricesKnown> || std::is_same_v<Kind, ForecastKnown>) {
           return std::nullopt;
         } else {
           return key_in(f);
@@ -142,7 +143,8 @@ std::optional<Fact> Ledger::apply(const Fact& fact) {
   }
   const bool adds = std::visit([&](const auto& f) { return on(f); }, fact.what);
   if (!adds) return std::nullopt;
-  const auto life = bids_.find(*key_of(fact));
+  const auto key = key_of(fact);
+  const auto life = key ? bids_.find(*key) : bids_.end();
   if (life != bids_.end()) life->second.facts.push_back(fact);
   return fact;
 }
@@ -172,7 +174,7 @@ std::vector<PricePoint> Ledger::take_prices(PriceSeries& series,
 void Ledger::forget_over(MarketTime now) {
   for (PriceSeries* series : {&real_time_, &day_ahead_}) {
     std::erase_if(*series,
-                  [&](const auto& entry) { return entry.second.until <= now - kPricesKept; });
+                  [&](const auto& entry) { return entry.second.until <= now - prices_kept_; });
   }
   std::erase_if(bids_, [&](const auto& entry) {
     const BidLife& life = entry.second;
@@ -180,6 +182,15 @@ void Ledger::forget_over(MarketTime now) {
   });
   std::erase_if(passed_,
                 [&](const auto& entry) { return entry.second.gate.until <= now - kFinishedKept; });
+}
+
+/// One that says less of the future than the one before adds nothing.
+bool Ledger::on(const ForecastKnown& known) {
+  const bool news =
+      !known.hours.empty() && is_sane(known.from) &&
+      (!foreseen_ || (known.from >= foreseen_->from && known.task != foreseen_->task));
+  if (news) foreseen_ = known;
+  return news;
 }
 
 bool Ledger::on(const GatePassed& passed) {

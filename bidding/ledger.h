@@ -74,7 +74,7 @@ struct BidLife {
 /// A market that settles again and again must not fill a journal.
 inline constexpr std::size_t kDisagreementsMax = 16;
 
-/// Of the bid, or the gate passed, that a fact is about; nothing for prices.
+/// Of the bid, or the gate passed, that a fact is about; nothing for prices and forecasts.
 [[nodiscard]] std::optional<std::string> key_of(const Fact& fact);
 
 [[nodiscard]] std::string_view name_of(const Stage& stage);
@@ -94,13 +94,16 @@ struct Corrections {
   Price before;                        ///< what the last one was
 };
 
-inline constexpr std::chrono::days kPricesKept{15};     ///< two weeks of forecast, and a day
+/// Two weeks of the naive forecast, and a day; models that learn want more.
+inline constexpr std::chrono::days kPricesKept{15};
 inline constexpr std::chrono::days kFinishedKept{2};    ///< bids, for people and for the trace
 inline constexpr std::chrono::days kUnfinishedKept{7};  ///< an award or settlement this late
                                                         ///< never comes
 
 class Ledger {
  public:
+  explicit Ledger(std::chrono::days prices_kept = kPricesKept) : prices_kept_{prices_kept} {}
+
   /// Nothing when the fact adds nothing, otherwise the part of it that does.
   std::optional<Fact> apply(const Fact& fact);
 
@@ -113,11 +116,14 @@ class Ledger {
   [[nodiscard]] const Corrections& corrections() const { return corrections_; }
   /// By key; keys of one length sort by time.
   [[nodiscard]] const std::map<std::string, BidLife>& bids() const { return bids_; }
+  /// The forecast of the newest hours; null: none.
+  [[nodiscard]] const ForecastKnown* foreseen() const { return foreseen_ ? &*foreseen_ : nullptr; }
   /// Gates that closed without a bid, by the key it would have had.
   [[nodiscard]] const std::map<std::string, GatePassed>& passed() const { return passed_; }
 
  private:
   static bool on(const PricesKnown&) { return false; }  // merged in apply()
+  bool on(const ForecastKnown& known);
   bool on(const GatePassed& passed);
   bool on(const Disagreement& disagreement);
   bool on(const WithdrawalAsked& asked);
@@ -136,6 +142,8 @@ class Ledger {
   PriceSeries real_time_;
   PriceSeries day_ahead_;
   Corrections corrections_;
+  std::chrono::days prices_kept_;
+  std::optional<ForecastKnown> foreseen_;
   std::map<std::string, BidLife> bids_;
   std::map<std::string, GatePassed> passed_;
 };

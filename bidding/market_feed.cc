@@ -48,7 +48,8 @@ bool MarketFeed::heard(const Now& now, std::optional<MarketTime> told_at) {
   return health_.clock_agrees;
 }
 
-std::vector<PricePoint> MarketFeed::believable(const Now& now, const PricesFetched& told) {
+std::vector<PricePoint> MarketFeed::believable(const Now& now, const PricesFetched& told,
+                                               std::chrono::days kept) {
   std::vector<PricePoint> out;
   for (PricePoint point : told.prices) {
     point.session = told.session;
@@ -57,7 +58,7 @@ std::vector<PricePoint> MarketFeed::believable(const Now& now, const PricesFetch
                                   : point.from <= now.market + clock_tolerance(now);
     if (!plausible(point) || !may_be_known) {
       ++health_.prices_refused;
-    } else if (point.until > now.market - kPricesKept) {
+    } else if (point.until > now.market - kept) {
       out.push_back(point);
     }
   }

@@ -54,7 +54,8 @@ class MarketFeed {
   /// False: the market's clock is not ours, so that what it told is not to be used.
   [[nodiscard]] bool heard(const Now& now, std::optional<MarketTime> told_at);
   /// Of what was told, what can be true.
-  [[nodiscard]] std::vector<PricePoint> believable(const Now& now, const PricesFetched& told);
+  [[nodiscard]] std::vector<PricePoint> believable(const Now& now, const PricesFetched& told,
+                                                   std::chrono::days kept);
   void failed(const Now& now, const std::string& why, std::optional<Duration> retry_after);
   void award_again(const Award& known, const Award& told);
 

@@ -95,6 +95,13 @@ Json to_json_value(Joules energy) {
   return energy.count;
 }
 
+Json to_json_value(const ForecastHour& hour) {
+  Json quantiles = Json::array();
+  for (const Price& each : hour.quantiles) quantiles.push_back(each.count);
+  return {{"price_micro_per_mwh", hour.price.count},
+          {"quantiles_micro_per_mwh", std::move(quantiles)}};
+}
+
 std::int64_t JsonReader::whole(const Json& object, const char* name) {
   const Json* value = field(object, name);
   return value != nullptr ? number(*value, name) : 0;
@@ -205,6 +212,21 @@ void JsonReader::read(const Json& value, Settlement& settlement) {
 
 void JsonReader::read(const Json& value, Joules& energy) {
   energy = Joules{number(value, "an energy")};
+}
+
+void JsonReader::read(const Json& value, Price& price) {
+  price = Price{number(value, "a price")};
+}
+
+void JsonReader::read(const Json& value, ForecastHour& hour) {
+  hour.price = Price{whole(value, "price_micro_per_mwh")};
+  hour.quantiles = list<Price>(value, "quantiles_micro_per_mwh");
+}
+
+TaskId JsonReader::task(const Json& object, const char* name) {
+  const auto id = parse_task_id(text(object, name));
+  if (!id) fail(std::string{name} + " is no task id of 16 hex digits");
+  return id.value_or(TaskId{});
 }
 
 void JsonReader::fail(std::string why) {

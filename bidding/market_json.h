@@ -13,7 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "bidding/forecast_task.h"
 #include "bidding/market.h"
+#include "bidding/task_queue.h"
 
 namespace vpp::bidding {
 
@@ -30,6 +32,7 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] Json to_json_value(const Delivery& delivery);
 [[nodiscard]] Json to_json_value(const Settlement& settlement);
 [[nodiscard]] Json to_json_value(Joules energy);
+[[nodiscard]] Json to_json_value(const ForecastHour& hour);
 
 template <class T>
 [[nodiscard]] Json to_json_list(const std::vector<T>& items) {
@@ -46,6 +49,7 @@ class JsonReader {
   [[nodiscard]] bool yes_or_no(const Json& object, const char* name);
   [[nodiscard]] std::string text(const Json& object, const char* name);
   [[nodiscard]] MarketTime time(const Json& object, const char* name);
+  [[nodiscard]] TaskId task(const Json& object, const char* name);
   /// The field, an object; or an empty one.
   [[nodiscard]] const Json& object(const Json& object, const char* name);
   /// The field, an array; or an empty one.
@@ -59,6 +63,8 @@ class JsonReader {
   void read(const Json& value, Delivery& delivery);
   void read(const Json& value, Settlement& settlement);
   void read(const Json& value, Joules& energy);
+  void read(const Json& value, Price& price);
+  void read(const Json& value, ForecastHour& hour);
 
   template <class T>
   [[nodiscard]] std::vector<T> list(const Json& parent, const char* name) {

@@ -12,7 +12,7 @@ namespace vpp::bidding {
 namespace {
 
 [[nodiscard]] DecisionAgain decided_again(const Fact& fact, const BidDecided& was,
-                                          const PriceSeries& prices) {
+                                          const Ledger& ledger) {
   DecisionAgain out{fact.at, was, Again::kNotKnown, {}};
   if (was.by_operator) {
     out.again = Again::kAsked;
@@ -20,8 +20,13 @@ namespace {
   }
   const auto firm = aggregation::DurationCurve::from_wire(aggregation::kGridId, was.firm_curve);
   if (was.firm_permille == 0 || fact.at == MarketTime{} || !firm) return out;
-  const DecideInput input{fact.at,     was.bid.gate, was.price_min,
-                          was.horizon, &prices,      was.committed};
+  const DecideInput input{.now = fact.at,
+                          .gate = was.bid.gate,
+                          .price_min = was.price_min,
+                          .horizon = was.horizon,
+                          .prices = &ledger.prices(was.bid.gate.session),
+                          .committed = was.committed,
+                          .foreseen = ledger.foreseen()};
   auto is = decide(input, FirmCurve{*firm, was.firm_permille});
   out.again = is && *is == was ? Again::kSame : Again::kOther;
   if (out.again == Again::kOther && is) out.is = *std::move(is);
@@ -39,8 +44,7 @@ Replay replay(const std::vector<Fact>& facts, MarketTime at) {
     const auto* decided = as<BidDecided>(fact);
     const bool news = ledger.apply(fact).has_value();
     if (news && decided != nullptr) {
-      out.decisions.push_back(
-          decided_again(fact, *decided, ledger.prices(decided->bid.gate.session)));
+      out.decisions.push_back(decided_again(fact, *decided, ledger));
     }
   }
   out.prices = ledger.prices();

@@ -18,7 +18,6 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::days;
 
-constexpr auto kHistory = days{8};  ///< what the forecast needs: seven days, and a day of slack
 constexpr auto kForgetEvery = 1h;
 constexpr auto kReceiptsPoll = 5min;
 
@@ -113,7 +112,7 @@ struct BidKeyOfCall {
 }  // namespace
 
 Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& facts)
-    : options_{options} {
+    : options_{options}, ledger_{prices_kept(options)} {
   for (const Fact& fact : facts) {
     const bool lost = planted(Bug::kBidForgotten) && as<PricesKnown>(fact) == nullptr;
     if (!lost) (void)ledger_.apply(fact);
@@ -131,6 +130,10 @@ void Workflow::answered(const Now& now, const MarketAnswer& answer) {
 
 void Workflow::scheduled(const Now& now, const std::string& key, OrderId order) {
   record(now, OrderScheduled{key, order});
+}
+
+void Workflow::foreseen(const Now& now, ForecastKnown forecast) {
+  record(now, std::move(forecast));
 }
 
 std::expected<void, std::string> Workflow::submit(const Now& now, const PlantState& plant,
@@ -156,7 +159,8 @@ std::expected<void, std::string> Workflow::submit(const Now& now, const PlantSta
                          .committed = commitments(plant),
                          .price_min = options_.price_min,
                          .horizon = options_.horizon,
-                         .by_operator = true});
+                         .by_operator = true,
+                         .foreseen = {}});
   decide_at_.erase(bid_key(*gate));
   return {};
 }
@@ -268,7 +272,7 @@ std::optional<std::vector<Fact>> Workflow::trace(const std::string& key) const {
 
 void Workflow::on(const Now& now, const PricesFetched& answer) {
   std::vector<PricePoint> told;
-  if (feed_.heard(now, answer.told_at)) told = feed_.believable(now, answer);
+  if (feed_.heard(now, answer.told_at)) told = feed_.believable(now, answer, prices_kept(options_));
   bool news = false;
   for (auto at = told.begin(); at != told.end();) {
     const auto size = std::min<std::ptrdiff_t>(kPricesPerFact, told.end() - at);
@@ -401,7 +405,7 @@ void Workflow::fetch(const Now& now) {
     if (end > now.market) {
       fetch_prices_.due = end;
     } else {
-      MarketTime from = std::max(end, now.market - kHistory);
+      MarketTime from = std::max(end, now.market - options_.history);
       if (look_back_at_ <= now.market) {
         if (look_back_at_ != MarketTime{}) from = std::min(from, now.market - kLookBack);
         look_back_at_ = now.market + std::max(kLookBackEvery, stretched(now, 10 * kPollMin));
@@ -417,7 +421,8 @@ void Workflow::fetch(const Now& now) {
 void Workflow::fetch_day_ahead(const Now& now) {
   const PriceSeries& known = ledger_.prices(Session::kDayAhead);
   const MarketTime end = known.empty() ? MarketTime{} : known.rbegin()->second.until;
-  const MarketTime from = std::max(now.market - kHistory, std::min(end, now.market - kLookBack));
+  const MarketTime from =
+      std::max(now.market - options_.history, std::min(end, now.market - kLookBack));
   send(now, *fetch_day_ahead_, FetchPrices{from, now.market + days{2}, Session::kDayAhead});
 }
 
@@ -469,7 +474,8 @@ std::expected<BidDecided, std::string_view> Workflow::decide_gate(const Now& now
                           .price_min = options_.price_min,
                           .horizon = options_.horizon,
                           .prices = &ledger_.prices(gate.session),
-                          .committed = commitments(plant)};
+                          .committed = commitments(plant),
+                          .foreseen = ledger_.foreseen()};
   return decide(input, FirmCurve{plant.firm, options_.firm_permille});
 }
 

@@ -13,10 +13,13 @@
 //            bid.
 // One order  an interval in which one session's bid may still win is not offered in another one:
 //            at one time one order of a market is in force.
-// Bounded    forgets prices after 15 days, finished bids after 2, any bid after 7 days; keeps at
+// Bounded    forgets prices after 15 days, or after the history that it is to keep, finished bids
+//            after 2, any bid after 7 days; keeps at
 //            most kGatesMax gates.
 #pragma once
 
+#include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -47,8 +50,14 @@ struct WorkflowOptions {
   Duration settle_after = std::chrono::minutes{3};    ///< market time after delivery ended
   Duration receipts_wait = std::chrono::minutes{10};  ///< market time more, while none is known
   std::int32_t owner_share_permille = 1000;           ///< of what is earned after penalties
+  std::chrono::days history{8};  ///< of prices: seven of the naive forecast, and one of slack
   Duration horizon = std::chrono::hours{24};  ///< market time from a gate on: what competes with it
 };
+
+/// Of prices; a bidder that asks for a long history keeps it.
+[[nodiscard]] constexpr std::chrono::days prices_kept(const WorkflowOptions& options) {
+  return std::max(kPricesKept, options.history + std::chrono::days{1});
+}
 
 /// What the plant can do and did, as the root knows it now.
 struct PlantState {
@@ -94,6 +103,8 @@ class Workflow {
 
   void answered(const Now& now, const MarketAnswer& answer);
   void scheduled(const Now& now, const std::string& key, OrderId order);
+  /// A worker's forecast is there.
+  void foreseen(const Now& now, ForecastKnown forecast);
 
   /// An operator's own bid, under a key of its own. The same again is the same. Error: why not, for
   /// people; a bid beyond what is firm and free is refused.
@@ -116,6 +127,8 @@ class Workflow {
 
   [[nodiscard]] std::vector<BidView> bids() const;
   [[nodiscard]] const std::map<MarketTime, PricePoint>& prices() const;
+  /// The newest; null: none.
+  [[nodiscard]] const ForecastKnown* forecast() const { return ledger_.foreseen(); }
   [[nodiscard]] const std::vector<Gate>& gates() const;
   /// What the owners are paid for each MWh, of the newest orders that were settled.
   [[nodiscard]] const std::map<OrderId, Price>& owner_rates() const { return owner_rates_; }

@@ -232,6 +232,21 @@ struct OpenAdrConfig {
   friend bool operator==(const OpenAdrConfig&, const OpenAdrConfig&) = default;
 };
 
+/// [forecast]: how the prices that bids rest on are foreseen.
+struct ForecastConfig {
+  std::string model = "naive";      ///< "naive": by the bidder itself; see docs/workers.md
+  std::int64_t history_days = 365;  ///< of known prices, that the model learns from
+  bool external = false;            ///< worker = "external": by processes beside vppd
+  friend bool operator==(const ForecastConfig&, const ForecastConfig&) = default;
+};
+
+/// [workers]: processes that take tasks.
+struct WorkersConfig {
+  std::string listen;              ///< "ipc:///path" or "tcp://127.0.0.1:port"
+  std::chrono::seconds lease{15};  ///< how long one may be silent
+  friend bool operator==(const WorkersConfig&, const WorkersConfig&) = default;
+};
+
 /// [etcd]: what decides which root leads.
 struct EtcdConfig {
   std::vector<std::string> endpoints;    ///< "http://host:port" or "https://..."; one at a time
@@ -267,6 +282,8 @@ struct RootConfig {
   CapacityConfig capacity;
   std::optional<ValuesConfig> values;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
+  ForecastConfig forecast;
+  std::optional<WorkersConfig> workers;  ///< nothing: no process beside vppd takes tasks
   std::optional<OpenAdrConfig> openadr;
   std::optional<EtcdConfig> etcd;   ///< nothing: lease = "static", the only root
   std::vector<Endpoint> peers;      ///< every other root

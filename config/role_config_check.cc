@@ -53,6 +53,8 @@ class Checker {
   void market(const MarketConfig& market);
   void openadr(const OpenAdrConfig& openadr);
   void rule(const std::string& key, const OpenAdrRuleConfig& rule);
+  void forecast(const RootConfig& root);
+  void workers(const WorkersConfig& workers);
   void time(const TimeConfig& time);
 
   std::vector<ConfigProblem> problems_;
@@ -402,6 +404,45 @@ void Checker::rule(const std::string& key, const OpenAdrRuleConfig& rule) {
   price(key + "price_per_tonne", rule.per_tonne, Price{0});
 }
 
+void Checker::forecast(const RootConfig& root) {
+  const ForecastConfig& forecast = root.forecast;
+  const std::string_view model = forecast.model;
+  constexpr std::int64_t kHistoryDaysMin = 8;      // a week, and a day of slack
+  constexpr std::int64_t kHistoryDaysMax = 1'500;  // four years: as the published models
+  within("forecast.history_days", forecast.history_days, kHistoryDaysMin, kHistoryDaysMax, "");
+  not_empty("forecast.model", model);
+  label("forecast.model", model);
+  const bool ours = model == "naive" || model == "lear" || model == "ensemble";
+  if (!forecast.external && !ours) {
+    add("forecast.model", "is unknown: " + quoted(model),
+        "\"naive\", \"lear\" or \"ensemble\"; others are for worker = \"external\"");
+  }
+  if (forecast.external && model == "naive") {
+    add("forecast.model", "leaves nothing to ask an external worker for",
+        "the name of the worker's model, or worker = \"in-process\"");
+  }
+  if (forecast.external && !root.workers) {
+    add("forecast.worker", "is \"external\", but there is no section [workers]",
+        "[workers] listen = \"ipc:///run/vpp/workers.sock\"");
+  }
+}
+
+/// Nobody proves who they are there, so that only this machine may come near.
+void Checker::workers(const WorkersConfig& workers) {
+  constexpr std::string_view kIpc = "ipc:///";
+  constexpr std::size_t kIpcBytesMax = 100;  // a path of a Unix socket has 107 at most
+  constexpr std::int64_t kLeaseMaxSeconds = 600;
+  const auto tcp = parse_tcp_address(workers.listen);
+  const bool file = workers.listen.starts_with(kIpc) && workers.listen.size() > kIpc.size() &&
+                    workers.listen.size() <= kIpcBytesMax;
+  label("workers.listen", workers.listen);
+  if (!file && !(tcp && is_loopback(tcp->host))) {
+    add("workers.listen", "is no address of this machine alone: " + quoted(workers.listen),
+        "\"ipc:///run/vpp/workers.sock\" or \"tcp://127.0.0.1:7750\"");
+  }
+  within("workers.lease_s", workers.lease.count(), 1, kLeaseMaxSeconds, " s");
+}
+
 void Checker::time(const TimeConfig& time) {
   within("time.speed", time.speed, 1, limits::kMarketSpeedMax, "");
   const auto in_range = [](std::int64_t ms) { return ms >= 0 && ms < kTimeMaxMs; };
@@ -465,6 +506,8 @@ void Checker::role(const RootConfig& root) {
   values(root.values);
   if (root.market) market(*root.market);
   if (root.openadr) openadr(*root.openadr);
+  forecast(root);
+  if (root.workers) workers(*root.workers);
   if (root.etcd) etcd(*root.etcd);
   if (!root.etcd && !root.peers.empty()) {
     add("peers", "names other roots, but nothing decides which one leads",

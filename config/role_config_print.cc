@@ -241,6 +241,15 @@ void print(Printer& out, const RootConfig& root) {
   out.section("[capacity]");
   out.pct("confidence_pct", root.capacity.confidence_permille);
   print(out, root.values);
+  out.section("[forecast]");
+  out.text("model", root.forecast.model);
+  out.whole("history_days", root.forecast.history_days);
+  out.text("worker", root.forecast.external ? "external" : "in-process");
+  if (root.workers) {
+    out.section("[workers]");
+    out.text("listen", root.workers->listen);
+    out.whole("lease_s", root.workers->lease.count());
+  }
   if (root.market) {
     out.section("[market]");
     out.text("url", root.market->url);

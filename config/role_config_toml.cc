@@ -278,6 +278,27 @@ void read(TomlSection section, OpenAdrConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, ForecastConfig& into) {
+  constexpr std::string_view kWorkerHint = "\"in-process\" or \"external\"";
+  section.take("model", into.model, "\"naive\", \"lear\" or \"ensemble\"");
+  section.take_whole("history_days", into.history_days);
+  std::string worker = "in-process";
+  const toml::node* node = section.take("worker", worker, kWorkerHint);
+  into.external = worker == "external";
+  if (node != nullptr && !into.external && worker != "in-process") {
+    section.wrong("worker", *node, "is unknown: '" + worker + "'", kWorkerHint);
+  }
+  section.finish();
+}
+
+void read(TomlSection section, WorkersConfig& into) {
+  section.take_required("listen", into.listen, "\"ipc:///run/vpp/workers.sock\"");
+  std::int64_t lease_s = into.lease.count();
+  section.take_whole("lease_s", lease_s);
+  into.lease = std::chrono::seconds{std::clamp<std::int64_t>(lease_s, 0, 1'000'000)};
+  section.finish();
+}
+
 void read(TomlSection section, EtcdConfig& into) {
   section.take_texts("endpoints", into.endpoints, "[\"http://127.0.0.1:2379\"]");
   section.take("key", into.key);
@@ -549,6 +570,11 @@ RoleConfig FileReader::read_all() {
   OpenAdrConfig openadr;
   if (read_section("openadr", need({Role::kRoot}, Need::kOptional), openadr)) {
     root.openadr = openadr;
+  }
+  read_section("forecast", need({Role::kRoot}, Need::kOptional), root.forecast);
+  WorkersConfig workers;
+  if (read_section("workers", need({Role::kRoot}, Need::kOptional), workers)) {
+    root.workers = std::move(workers);
   }
   read_lease(role, root);
   top_.finish();

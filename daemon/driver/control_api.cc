@@ -57,13 +57,16 @@ const std::map<std::string_view, Document>& root_documents() {
                                                          {"/v1/market/prices", prices_document},
                                                          {"/v1/market/position", position_document},
                                                          {"/v1/market/gates", gates_document},
-                                                         {"/v1/openadr", openadr_document}};
+                                                         {"/v1/openadr", openadr_document},
+                                                         {"/v1/forecast", forecast_document},
+                                                         {"/v1/workers", workers_document}};
   return kAll;
 }
 
 bool is_root_path(const std::string& path) {
   return path.starts_with("/v1/orders") || path.starts_with("/v1/bids") ||
-         path.starts_with("/v1/market") || path.starts_with("/v1/openadr");
+         path.starts_with("/v1/market") || path.starts_with("/v1/openadr") ||
+         path.starts_with("/v1/forecast") || path.starts_with("/v1/workers");
 }
 
 HttpResponse health_response(const Snapshot& snapshot) {
@@ -202,6 +205,7 @@ void ControlApi::events(const HttpRequest& request, const Respond& respond) cons
 
 void ControlApi::post(const HttpRequest& request, const Respond& respond) const {
   constexpr std::string_view kCancel = "/cancel";
+  constexpr std::string_view kRetry = "/retry";
   if (request.path == "/v1/orders") return send_order(request.body, respond);
   if (request.path == "/v1/bids") return submit_bid(request.body, respond);
   constexpr std::string_view kWithdraw = "/withdraw";
@@ -212,6 +216,9 @@ void ControlApi::post(const HttpRequest& request, const Respond& respond) const 
   if (request.path == "/v1/optout") return opt_out(request.body, respond);
   if (auto id = behind(request.path, "/v1/orders/"); id && id->ends_with(kCancel)) {
     return cancel_order(id->substr(0, id->size() - kCancel.size()), respond);
+  }
+  if (auto id = behind(request.path, "/v1/workers/tasks/"); id && id->ends_with(kRetry)) {
+    return retry_task(id->substr(0, id->size() - kRetry.size()), respond);
   }
   answer(respond, not_found("nothing to post at " + request.path));
 }
@@ -290,6 +297,23 @@ void ControlApi::cancel_order(const std::string& id, const Respond& respond) con
   const auto value = number(id);
   if (!value) return answer(respond, not_found("no order " + id));
   command({.what = node::CancelOrder{OrderId{*value}}, .answer = {}}, respond);
+}
+
+void ControlApi::retry_task(const std::string& id, const Respond& respond) const {
+  const auto task = bidding::parse_task_id(id);
+  if (!task) return answer(respond, not_found("no task " + id));
+  ask({.what = AskRetry{*task},
+       .answer =
+           [respond](NodeAnswer answered) {
+             respond([answered = std::move(answered)] {
+               const bool done = answered.reply && answered.reply->refused.empty();
+               if (done) return json(workers_document(*answered.snapshot));
+               return error_response(
+                   409, "refused",
+                   answered.reply ? answered.reply->refused : "the node did not answer");
+             });
+           }},
+      respond);
 }
 
 void ControlApi::command(NodeQuestion question, const Respond& respond) const {

@@ -39,6 +39,7 @@ class ControlApi {
   void send_order(const std::string& body, const Respond& respond) const;
   void opt_out(const std::string& body, const Respond& respond) const;
   void drain(const std::string& body, const Respond& respond) const;
+  void retry_task(const std::string& id, const Respond& respond) const;
   void cancel_order(const std::string& id, const Respond& respond) const;
   void command(NodeQuestion question, const Respond& respond) const;
   void ask(NodeQuestion question, const Respond& respond) const;

@@ -41,6 +41,10 @@ namespace vpp::driver {
                                                       const std::vector<bidding::Fact>& trace);
 /// What was known and decided by `at`, and whether it comes out again; see bidding/replay.h.
 [[nodiscard]] std::string replay_document(const std::vector<bidding::Fact>& facts, MarketTime at);
+/// The newest of a worker, beside what is known by now.
+[[nodiscard]] std::string forecast_document(const Snapshot& snapshot);
+/// Who takes tasks, which wait, and which were set aside.
+[[nodiscard]] std::string workers_document(const Snapshot& snapshot);
 [[nodiscard]] std::string prices_document(const Snapshot& snapshot);
 [[nodiscard]] std::string gates_document(const Snapshot& snapshot);
 /// What is known, and what is not, of the market and its prices.

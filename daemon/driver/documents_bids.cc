@@ -71,6 +71,8 @@ Json decision_part(const bidding::DecisionAgain& decision) {
   Json out{{"at_ms", market_ms(decision.at)}, {"key", was.bid.key}};
   out.update(gate_part(was.bid.gate));
   out["segments"] = segments_part(was.bid);
+  out["model"] = was.model;
+  out["foreseen_by"] = was.foreseen == bidding::TaskId{} ? Json() : Json(to_string(was.foreseen));
   out["expected"] = was.forecast.empty() ? Json(nullptr) : money(was.forecast.front().price.count);
   out["committed"] = std::move(committed);
   out["again"] = again_text(decision.again);

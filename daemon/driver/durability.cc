@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -20,7 +21,14 @@ bool is_of_journal(const node::Record& record) {
          std::holds_alternative<bidding::Fact>(record);
 }
 
+std::optional<bidding::TaskId> task_of(const node::Record& record) {
+  if (const auto* task = std::get_if<bidding::Task>(&record)) return task->id;
+  if (const auto* gone = std::get_if<bidding::TaskGone>(&record)) return gone->id;
+  return std::nullopt;
+}
+
 bool replaces(const node::Record& newer, const node::Record& older) {
+  if (const auto task = task_of(newer)) return task == task_of(older);
   if (std::holds_alternative<node::JournalCleared>(newer) && is_of_journal(older)) return true;
   if (newer.index() != older.index() || std::holds_alternative<bidding::Fact>(newer)) return false;
   const auto* order = std::get_if<aggregation::Order>(&newer);

@@ -144,6 +144,23 @@ void check_site(const Snapshot& snapshot, std::vector<HealthCode>& codes) {
   }
 }
 
+void check_workers(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
+  if (!status.workers || !status.root || !status.root->serves) return;
+  if (status.workers->workers.empty()) {
+    codes.push_back({"VPP_NO_WORKER", Severity::kWarning,
+                     "nobody forecasts prices: bids rest on the naive forecast"});
+  }
+  const auto poisoned =
+      static_cast<std::size_t>(std::ranges::count_if(status.workers->tasks, [](const auto& each) {
+        return each.second.state == bidding::TaskState::kPoisoned;
+      }));
+  if (poisoned > 0) {
+    codes.push_back({"VPP_TASK_POISONED", Severity::kWarning,
+                     std::to_string(poisoned) +
+                         " tasks always failed and are set aside; `vppctl workers` shows why"});
+  }
+}
+
 void check_driver(const Vitals& vitals, const std::optional<bidding::openadr::VenView>& openadr,
                   std::vector<HealthCode>& codes) {
   if (vitals.market && !vitals.market->problem.empty()) {
@@ -198,6 +215,7 @@ std::vector<HealthCode> health_of(const Snapshot& snapshot) {
   check_tree(snapshot.status, codes);
   check_order(snapshot.status, codes);
   check_site(snapshot, codes);
+  check_workers(snapshot.status, codes);
   check_driver(snapshot.vitals, snapshot.status.openadr, codes);
   check_machine(snapshot.vitals, codes);
   std::ranges::stable_sort(codes, std::greater{}, &HealthCode::severity);

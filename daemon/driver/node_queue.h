@@ -28,6 +28,10 @@ struct AskDrain {
   bool on = false;
 };
 
+struct AskRetry {
+  bidding::TaskId task;
+};
+
 struct AskOptOut {
   OptOutRequest what;
 };
@@ -40,7 +44,7 @@ struct NodeAnswer {
 };
 
 struct NodeQuestion {
-  std::variant<AskSnapshot, AskTrace, AskFacts, AskDrain, AskOptOut, node::SendOrder,
+  std::variant<AskSnapshot, AskTrace, AskFacts, AskDrain, AskOptOut, AskRetry, node::SendOrder,
                node::CancelOrder, node::SubmitBid, node::WithdrawBid>
       what;
   std::function<void(NodeAnswer)> answer;  ///< called once, on the node's loop; must not block

@@ -4,13 +4,18 @@
 #include <fstream>
 #include <utility>
 
+#include "bidding/price_outlook.h"
 #include "daemon/driver/record_json.h"
+#include "daemon/driver/worker_hub.h"
 #include "device/sunspec_modbus.h"
 
 namespace vpp::driver {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Two days: one to look at, and one that looks alike.
+constexpr std::size_t kExternalHoursMin = 48;
 
 node::RootOptions root_options(const RootConfig& root) {
   node::RootOptions out;
@@ -44,6 +49,17 @@ std::optional<node::ValueHeadOptions> head_of(const std::optional<ValuesConfig>&
                                 .slots = static_cast<std::size_t>(values->slots),
                                 .interval = values->interval,
                                 .holds = values->hold};
+}
+
+std::optional<node::WorkerOptions> workers_of(const RootConfig& root) {
+  if (!forecasts_by_workers(root)) return std::nullopt;
+  node::WorkerOptions out;
+  out.model = root.forecast.model;
+  out.history_hours = static_cast<std::size_t>(root.forecast.history_days) * 24;
+  out.hours_min = root.forecast.external ? kExternalHoursMin : bidding::kOutlookHoursMin;
+  if (root.workers) out.queue.lease = root.workers->lease;
+  out.codec = task_codec();
+  return out;
 }
 
 /// Neither worth buying for nor selling.
@@ -102,6 +118,24 @@ bidding::openadr::VenOptions ven_options(const OpenAdrConfig& config, bool real_
 
 }  // namespace
 
+bool forecasts_by_workers(const RootConfig& root) {
+  return root.market && root.forecast.model != "naive";
+}
+
+bidding::WorkflowOptions bidding_options(const RoleConfig& config) {
+  bidding::WorkflowOptions out;
+  const auto* root = std::get_if<RootConfig>(&config.of_role);
+  out.enabled = root != nullptr && root->market;
+  if (!out.enabled) return out;
+  out.price_min = root->market->price_min;
+  out.firm_permille = root->market->firm_permille;
+  out.owner_share_permille = root->market->owner_share_permille;
+  if (forecasts_by_workers(*root)) {
+    out.history = std::max(out.history, std::chrono::days{root->forecast.history_days});
+  }
+  return out;
+}
+
 node::NodeOptions node_options(const RoleConfig& config, const Identity& identity) {
   node::NodeOptions out;
   out.self = identity.keys.id();
@@ -131,14 +165,11 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
     out.groups = leaf->groups;
     out.follows = follower_of(*leaf);
   }
-  out.bidding.enabled = false;
-  if (const auto* root = std::get_if<RootConfig>(&config.of_role); root && root->market) {
-    out.bidding.enabled = true;
-    out.bidding.price_min = root->market->price_min;
-    out.bidding.firm_permille = root->market->firm_permille;
-    out.bidding.owner_share_permille = root->market->owner_share_permille;
+  out.bidding = bidding_options(config);
+  if (const auto* root = std::get_if<RootConfig>(&config.of_role)) {
+    out.root = root_options(*root);
+    out.workers = workers_of(*root);
   }
-  if (const auto* root = std::get_if<RootConfig>(&config.of_role)) out.root = root_options(*root);
   return out;
 }
 

@@ -15,6 +15,10 @@
 
 namespace vpp::driver {
 
+/// Otherwise by the bidder itself, naively.
+[[nodiscard]] bool forecasts_by_workers(const RootConfig& root);
+
+[[nodiscard]] bidding::WorkflowOptions bidding_options(const RoleConfig& config);
 [[nodiscard]] node::NodeOptions node_options(const RoleConfig& config, const Identity& identity);
 
 [[nodiscard]] device::SiteLimits site_limits(const LeafConfig& leaf);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bidding/fact_json.h"
+#include "bidding/task_json.h"
 #include "config/limits.h"
 #include "config/z85.h"
 
@@ -83,6 +84,11 @@ Json to_document(const node::JournalHead& head) {
 
 /// It is done, not kept.
 Json to_document(const node::JournalCleared& /*cleared*/) {
+  return Json::object();
+}
+
+/// It is done, not kept.
+Json to_document(const bidding::TaskGone& /*gone*/) {
   return Json::object();
 }
 
@@ -284,6 +290,8 @@ node::Record record_of(RecordKind kind, const Json& document) {
     case RecordKind::kOwnerAccount:
       return owner_account_of(document);
     case RecordKind::kFact:
+    case RecordKind::kTask:
+    case RecordKind::kTaskGone:
       break;
   }
   throw std::runtime_error{"unknown kind of record"};
@@ -302,13 +310,18 @@ static_assert(std::is_same_v<std::variant_alternative_t<9, node::Record>, node::
 static_assert(std::is_same_v<std::variant_alternative_t<10, node::Record>, node::LearnedLoad>);
 static_assert(std::is_same_v<std::variant_alternative_t<11, node::Record>, node::ValueAccount>);
 static_assert(std::is_same_v<std::variant_alternative_t<12, node::Record>, node::OwnerAccount>);
+static_assert(std::is_same_v<std::variant_alternative_t<13, node::Record>, bidding::Task>);
+static_assert(std::is_same_v<std::variant_alternative_t<14, node::Record>, bidding::TaskGone>);
 static_assert(std::is_same_v<std::variant_alternative_t<3, node::Record>, aggregation::Order>);
 
 std::string to_json(const node::Record& record) {
   if (const auto* fact = std::get_if<bidding::Fact>(&record)) return bidding::to_json(*fact);
+  if (const auto* task = std::get_if<bidding::Task>(&record)) return bidding::to_json(*task);
   return std::visit(
       []<class T>(const T& each) {
-        if constexpr (std::is_same_v<T, bidding::Fact>) return std::string{};
+        if constexpr (std::is_same_v<T, bidding::Fact> || std::is_same_v<T, bidding::Task>) {
+          return std::string{};
+        }
         // Addresses come from peers: never trust them to be UTF-8.
         else
           return to_document(each).dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -321,6 +334,11 @@ std::expected<node::Record, std::string> parse_record(RecordKind kind, std::stri
     auto fact = bidding::fact_from_json(text);
     if (!fact) return std::unexpected{fact.error()};
     return node::Record{*std::move(fact)};
+  }
+  if (kind == RecordKind::kTask) {
+    auto task = bidding::task_from_json(text);
+    if (!task) return std::unexpected{task.error()};
+    return node::Record{*std::move(task)};
   }
   try {
     return record_of(kind, Json::parse(text));

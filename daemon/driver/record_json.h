@@ -24,7 +24,9 @@ enum class RecordKind : std::uint8_t {
   kOptOuts,
   kLearnedLoad,
   kValueAccount,
-  kOwnerAccount
+  kOwnerAccount,
+  kTask,
+  kTaskGone
 };
 
 [[nodiscard]] RecordKind kind_of(const node::Record& record);

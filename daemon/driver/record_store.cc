@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kOrderPrefix = "order/";
 constexpr std::string_view kFactPrefix = "fact/";
+constexpr std::string_view kTaskPrefix = "task/";
 constexpr std::string_view kTrial = "trial";
 constexpr std::size_t kTrialBytes = 8'192;  ///< some pages: more than an order and its kin
 
@@ -46,6 +47,7 @@ std::optional<RecordKind> kind_of_key(std::string_view key) {
   if (key == "owner-account") return RecordKind::kOwnerAccount;
   if (key.starts_with(kOrderPrefix)) return RecordKind::kOrder;
   if (key.starts_with(kFactPrefix)) return RecordKind::kFact;
+  if (key.starts_with(kTaskPrefix)) return RecordKind::kTask;
   return std::nullopt;
 }
 
@@ -64,6 +66,8 @@ void take(node::Recovered& all, node::Record record) {
     void operator()(aggregation::Order&& r) const { to.orders.push_back(std::move(r)); }
     void operator()(const node::JournalHead& r) const { to.journal = r; }
     void operator()(const node::JournalCleared& /*r*/) const {}
+    void operator()(bidding::Task&& r) const { to.tasks.push_back(std::move(r)); }
+    void operator()(const bidding::TaskGone& /*r*/) const {}
     void operator()(bidding::Fact&& r) const { to.facts.push_back(std::move(r)); }
   };
   std::visit(Taker{all}, std::move(record));
@@ -102,6 +106,10 @@ std::string key_of(const node::Record& record, std::uint64_t& fact) {
       return numbered(kOrderPrefix, std::get<aggregation::Order>(record).id.value);
     case RecordKind::kJournal:
       return "journal";
+    case RecordKind::kTask:
+      return std::string{kTaskPrefix} + to_string(std::get<bidding::Task>(record).id);
+    case RecordKind::kTaskGone:
+      return std::string{kTaskPrefix} + to_string(std::get<bidding::TaskGone>(record).id);
     case RecordKind::kFact:
     case RecordKind::kCleared:
       break;
@@ -155,6 +163,8 @@ std::expected<void, std::string> RecordStore::persist(std::span<const node::Reco
   for (const node::Record& record : batch) {
     if (std::holds_alternative<node::JournalCleared>(record)) {
       if (auto walked = forget_journal(changes); !walked) return walked;
+    } else if (std::holds_alternative<bidding::TaskGone>(record)) {
+      changes.push_back({key_of(record, fact), std::nullopt});
     } else {
       changes.push_back({key_of(record, fact), to_json(record)});
     }
@@ -181,7 +191,8 @@ std::expected<void, std::string> RecordStore::compact() {
   for (std::size_t i = 0; i + kOrdersKept < over.size(); ++i) {
     forgotten.push_back({over[i], std::nullopt});
   }
-  const std::vector<bool> needed = bidding::needed_facts(facts, bidding::newest_time(facts));
+  const std::vector<bool> needed =
+      bidding::needed_facts(facts, bidding::newest_time(facts), prices_kept_);
   for (std::size_t i = 0; i < needed.size(); ++i) {
     if (!needed[i]) forgotten.push_back({names[i], std::nullopt});
   }

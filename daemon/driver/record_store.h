@@ -1,10 +1,11 @@
 // A node's records as keys and texts, on whatever carries texts: what Store does but for the disk.
 //
 // Keys       "uplink", "fence", "term", "journal", "accounts" (the newest wins), "order/<id>",
-//            "fact/<number>" (appended); "trial" means nothing.
+//            "fact/<number>" (appended), "task/<id>"; "trial" means nothing.
 // Ownership  the TextFile must outlive this.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -21,7 +22,8 @@ inline constexpr std::size_t kOrdersKept = 1'000;
 
 class RecordStore {
  public:
-  explicit RecordStore(TextFile& file) : file_{file} {}
+  explicit RecordStore(TextFile& file, std::chrono::days prices_kept = bidding::kPricesKept)
+      : file_{file}, prices_kept_{prices_kept} {}
 
   /// Finds where the next fact goes; call before the first persist(). Error: damaged.
   [[nodiscard]] std::expected<void, std::string> settle();
@@ -38,6 +40,7 @@ class RecordStore {
   [[nodiscard]] std::expected<void, std::string> forget_journal(std::vector<Change>& changes) const;
 
   TextFile& file_;
+  std::chrono::days prices_kept_;
   std::uint64_t next_fact_ = 0;
 };
 

@@ -35,6 +35,7 @@
 #include "daemon/driver/sink.h"
 #include "daemon/driver/store.h"
 #include "daemon/driver/supervisor.h"
+#include "daemon/driver/worker_hub.h"
 #include "daemon/node/node.h"
 #include "mesh/zmq_transport.h"
 
@@ -79,9 +80,9 @@ class Runtime::Impl {
     const RoleConfig& config = options_.config;
     auto identity = load_identity(config.identity, role_, config.region, Clock::utc_ms());
     if (!identity) return std::unexpected{identity.error()};
-    auto store =
-        Store::open({.dir = config.state_dir,
-                     .map_bytes = role_ == Role::kRoot ? kStoreBytesRoot : kStoreBytesNode});
+    auto store = Store::open({.dir = config.state_dir,
+                              .map_bytes = role_ == Role::kRoot ? kStoreBytesRoot : kStoreBytesNode,
+                              .prices_kept = prices_kept(bidding_options(config))});
     if (!store) return std::unexpected{store.error()};
     store_ = *std::move(store);
     if (auto compacted = store_->compact(); !compacted) return compacted;
@@ -90,6 +91,7 @@ class Runtime::Impl {
     if (auto opened = open_transport(*identity); !opened) return opened;
     if (auto opened = open_market(); !opened) return opened;
     if (auto opened = open_openadr(); !opened) return opened;
+    if (auto opened = open_workers(); !opened) return opened;
     if (auto opened = open_etcd(); !opened) return opened;
     if (auto opened = open_http(); !opened) return opened;
     cert_not_before_ms_ = identity->cert.not_before_ms;
@@ -154,6 +156,15 @@ class Runtime::Impl {
     auto vtn = bidding::load_vtn(market_module(), *options);
     if (!vtn) return std::unexpected{vtn.error()};
     vtn_.emplace(*std::move(vtn), [this] { transport_->wake(); });
+    return {};
+  }
+
+  std::expected<void, std::string> open_workers() {
+    const auto* root = std::get_if<RootConfig>(&options_.config.of_role);
+    if (root == nullptr || !forecasts_by_workers(*root)) return {};
+    auto hub = WorkerHub::open(*root, [this] { transport_->wake(); });
+    if (!hub) return std::unexpected{hub.error()};
+    workers_ = *std::move(hub);
     return {};
   }
 
@@ -237,6 +248,9 @@ class Runtime::Impl {
     take_market(now);
     if (vtn_) {
       for (auto& answer : vtn_->take_answers()) step(now, node::OpenAdrAnswered{std::move(answer)});
+    }
+    if (workers_) {
+      for (auto& said : workers_->take()) step(now, std::move(said));
     }
     if (etcd_) {
       for (auto& answer : etcd_->take_answers()) step(now, std::move(answer));
@@ -349,6 +363,9 @@ class Runtime::Impl {
         answer.reply = ask(now, node::OptOutAsked{++requests_, opt->what.out, opt->what.program,
                                                   opt->what.duration});
         shared.reset();
+      } else if (const auto* retry = std::get_if<AskRetry>(&question.what)) {
+        answer.reply = ask(now, node::TaskRetryAsked{++requests_, retry->task});
+        shared.reset();
       } else if (const auto* trace = std::get_if<AskTrace>(&question.what)) {
         answer.facts = node_->trace(trace->bid_key);
       } else if (std::holds_alternative<AskFacts>(question.what)) {
@@ -450,6 +467,9 @@ class Runtime::Impl {
     for (bidding::openadr::Call& call : effects.openadr) {
       if (vtn_) vtn_->call(std::move(call), effects.market_until);
     }
+    for (node::TellWorker& each : effects.workers) {
+      if (workers_) workers_->tell(std::move(each));
+    }
     for (node::Reply& reply : effects.replies) hand_out(now, std::move(reply));
     for (const node::Notice& each : effects.notices) {
       sink_.take(now, Clock::utc_ms(), each);
@@ -547,6 +567,7 @@ class Runtime::Impl {
     }
     if (market_ && !market_->stop()) left_behind_ = true;
     if (vtn_ && !vtn_->stop()) left_behind_ = true;
+    if (workers_ && !workers_->stop()) left_behind_ = true;
     // The key is given back, so that nobody has to wait for it.
     if (etcd_ && !etcd_->stop(true)) left_behind_ = true;
     http_.reset();
@@ -572,6 +593,7 @@ class Runtime::Impl {
   std::optional<DeviceLoop> device_;
   std::optional<MarketThread> market_;
   std::optional<VtnThread> vtn_;
+  std::unique_ptr<WorkerHub> workers_;
   std::optional<CallThread<node::LeaseAsk, node::LeaseAnswered>> etcd_;
   std::unique_ptr<HttpServer> http_;
   std::optional<Signals> signals_;

@@ -38,8 +38,8 @@ std::expected<Descriptor, std::string> lock(const fs::path& dir) {
 
 class Store::Impl {
  public:
-  Impl(Descriptor held, SealedFile file)
-      : held_{std::move(held)}, file_{std::move(file)}, records_{file_} {}
+  Impl(Descriptor held, SealedFile file, std::chrono::days prices_kept)
+      : held_{std::move(held)}, file_{std::move(file)}, records_{file_, prices_kept} {}
 
   RecordStore& records() { return records_; }
   [[nodiscard]] StoreUse use() const { return file_.use(); }
@@ -66,7 +66,7 @@ std::expected<std::unique_ptr<Store>, std::string> Store::open(const StoreOption
   // The file's name is durable only with its directory.
   const Descriptor dir{::open(options.dir.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (dir.get() >= 0) ::fsync(dir.get());
-  auto impl = std::make_unique<Impl>(*std::move(held), *std::move(file));
+  auto impl = std::make_unique<Impl>(*std::move(held), *std::move(file), options.prices_kept);
   impl->check_readers();
   if (auto settled = impl->records().settle(); !settled) return std::unexpected{settled.error()};
   return std::unique_ptr<Store>{new Store{std::move(impl)}};

@@ -9,6 +9,7 @@
 // Ownership  one thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -30,6 +31,7 @@ inline constexpr int kStoreAlarmPermille = 700;
 struct StoreOptions {
   std::filesystem::path dir;  ///< made if missing, mode 0700
   std::size_t map_bytes = kStoreBytesNode;
+  std::chrono::days prices_kept = bidding::kPricesKept;  ///< by compact()
 };
 
 class Store {

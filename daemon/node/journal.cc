@@ -359,7 +359,8 @@ std::pair<std::vector<aggregation::Order>, std::vector<bidding::Fact>> Journal::
 /// Forgets what no root needs any more; numbers below the present length are gone after that.
 void Journal::compact() {
   auto [orders, facts] = content();
-  const std::vector<bool> needed = bidding::needed_facts(facts, bidding::newest_time(facts));
+  const std::vector<bool> needed =
+      bidding::needed_facts(facts, bidding::newest_time(facts), options_.prices_kept);
   const auto over = std::ranges::count_if(
       orders, [](const auto& order) { return !aggregation::is_open(order.state); });
   std::size_t forget = static_cast<std::size_t>(over);

@@ -39,6 +39,7 @@ struct JournalOptions {
   std::size_t roots = 1;   ///< all of them, this one included
   std::size_t copies = 0;  ///< below `roots`
   JournalCodec codec;      ///< used when there are others
+  std::chrono::days prices_kept = bidding::kPricesKept;
 };
 
 struct SendRoot {

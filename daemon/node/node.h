@@ -29,6 +29,7 @@
 #include "daemon/node/reliability.h"
 #include "daemon/node/root_lease.h"
 #include "daemon/node/values.h"
+#include "daemon/node/workers.h"
 #include "device/site.h"
 #include "mesh/children.h"
 #include "mesh/uplink.h"
@@ -83,6 +84,7 @@ struct NodeOptions {
   std::optional<ValueHomeOptions> follows;  ///< leaf: its owner follows them
   RootOptions root;
   std::optional<bidding::openadr::VenOptions> openadr;  ///< root: it obeys a server's events
+  std::optional<WorkerOptions> workers;  ///< root that has prices forecast by workers
   /// Root: how long those below go on with what they were told when they hear nothing newer.
   Duration cut_off_hold = limits::kCutOffHold;
   /// Root: part of its promises that may be broken.
@@ -141,9 +143,10 @@ struct LearnedLoad {
   friend bool operator==(const LearnedLoad&, const LearnedLoad&) = default;
 };
 /// A batch is durable as a whole or not at all.
-using Record = std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order,
-                            bidding::Fact, DrainRecord, JournalHead, JournalCleared, SiteAccounts,
-                            OptOuts, LearnedLoad, ValueAccount, OwnerAccount>;
+using Record =
+    std::variant<mesh::UplinkRecord, Fence, TermRecord, aggregation::Order, bidding::Fact,
+                 DrainRecord, JournalHead, JournalCleared, SiteAccounts, OptOuts, LearnedLoad,
+                 ValueAccount, OwnerAccount, bidding::Task, bidding::TaskGone>;
 
 /// What a store gives back at start. Facts in the order they were persisted.
 struct Recovered {
@@ -159,6 +162,7 @@ struct Recovered {
   LearnedLoad load;
   ValueAccount values;
   OwnerAccount owner;
+  std::vector<bidding::Task> tasks;
 };
 
 // --- events ----------------------------------------------------------------------------------
@@ -209,14 +213,19 @@ struct OptOutAsked {
   std::string program;   ///< empty: that of the order in force, or, to opt in, all
   Duration duration{0};  ///< market time; zero: until the order in force ends
 };
+/// Root only: a poisoned task shall be tried again. Answered by a Reply.
+struct TaskRetryAsked {
+  RequestId request = 0;
+  bidding::TaskId task;
+};
 struct StopAsked {};
 
 /// On a root, LinkOpened, LinkLost and FromParent are of its links to other roots, and FromChild is
 /// also what other roots say on theirs. LeaseAnswered answers Effects::lease (root_lease.h).
-using Event =
-    std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened, mesh::LinkLost,
-                 mesh::FromParent, SiteReported, MarketAnswered, OperatorAsked, DrainAsked,
-                 OptOutAsked, StopAsked, LeaseAnswered, OpenAdrAnswered>;
+using Event = std::variant<mesh::FromChild, mesh::ChildUnreachable, mesh::LinkOpened,
+                           mesh::LinkLost, mesh::FromParent, SiteReported, MarketAnswered,
+                           OperatorAsked, DrainAsked, OptOutAsked, StopAsked, LeaseAnswered,
+                           OpenAdrAnswered, WorkerSaid, TaskRetryAsked>;
 
 // --- effects ---------------------------------------------------------------------------------
 
@@ -257,7 +266,8 @@ struct Effects {
   std::vector<LeaseAsk> lease;  ///< root: for etcd, in order; answered by LeaseAnswered
   std::vector<bidding::MarketCall> market;
   std::vector<bidding::openadr::Call> openadr;
-  Instant market_until = kNever;  ///< a call of this batch, of either, must not begin later
+  Instant market_until = kNever;    ///< a call of this batch, of either, must not begin later
+  std::vector<TellWorker> workers;  ///< root
   std::vector<Reply> replies;
   std::vector<Notice> notices;
   bool plant_heard = false;  ///< leaf: a beacon of a tree with a root came
@@ -361,13 +371,15 @@ struct NodeStatus {
   std::optional<Watts> target;     ///< of all energy orders in force; nothing: none is
   OrderId order;                   ///< the first of them
   std::uint64_t tick = 0;
-  std::vector<aggregation::Order> orders;   ///< root
-  std::vector<bidding::BidView> bids;       ///< root
-  std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200
-  std::vector<bidding::Gate> gates;         ///< root
-  bidding::MarketHealth market;             ///< root
+  std::vector<aggregation::Order> orders;            ///< root
+  std::vector<bidding::BidView> bids;                ///< root
+  std::vector<bidding::PricePoint> prices;           ///< root: known prices, the newest 200
+  std::vector<bidding::Gate> gates;                  ///< root
+  bidding::MarketHealth market;                      ///< root
   std::optional<bidding::openadr::VenView> openadr;  ///< root that obeys a server's events
-  std::optional<RootStatus> root;           ///< root
+  std::optional<RootStatus> root;                    ///< root
+  std::optional<bidding::ForecastKnown> forecast;    ///< root: the newest of a worker
+  std::optional<WorkersStatus> workers;              ///< root that has prices forecast by workers
 };
 
 class RoleNode;

@@ -41,7 +41,8 @@ RootNode::RootNode(const NodeOptions& options, Rng rng, const Now& now, const Re
              recovered.term.value_or(TermRecord{}).term},
       journal_{{.roots = options.root.peers.size() + 1,
                 .copies = options.root.copies,
-                .codec = options.root.codec},
+                .codec = options.root.codec,
+                .prices_kept = prices_kept(options.bidding)},
                recovered},
       peers_{{.peers = options.root.peers,
               .name = options.name,
@@ -54,6 +55,7 @@ RootNode::RootNode(const NodeOptions& options, Rng rng, const Now& now, const Re
       orders_{{}},
       workflow_{options.bidding, {}},
       openadr_rng_{rng.fork()} {
+  if (options.workers) desk_.emplace(*options.workers, recovered.tasks);
   group_.children().set_upstream(now, {}, journal_.promised(), options_.root.peers);
   look_at_lease(now);
   collect(now);
@@ -80,6 +82,8 @@ void RootNode::step(const Now& now, const Event& event) {
     run_workflow(now);
   }
   if (const auto* e = std::get_if<OpenAdrAnswered>(&event)) openadr_answered(now, e->answer);
+  if (const auto* e = std::get_if<WorkerSaid>(&event); e != nullptr && desk_) desk_->said(now, *e);
+  if (const auto* e = std::get_if<TaskRetryAsked>(&event)) retry_task(now, *e);
   if (const auto* e = std::get_if<OperatorAsked>(&event)) on_operator(now, *e);
   if (const auto* e = std::get_if<OptOutAsked>(&event)) {
     refuse(e->request, "owners opt out at the leaf beside their battery");
@@ -111,12 +115,14 @@ void RootNode::advance(const Now& now) {
     }
     if (workflow_.next_deadline() <= now.market) run_workflow(now);
   }
+  if (desk_) desk_->advance(now);
   collect(now);
 }
 
 Instant RootNode::next_deadline(const Now& now) const {
   Instant due = std::min({lease_.next_deadline(), peers_.next_deadline(), group_.next_deadline()});
   if (term_) due = std::min(due, values_.next_deadline(now));
+  if (desk_) due = std::min(due, desk_->next_deadline());
   if (!journal_.serves()) return due;
   due = std::min({due, tick_due_, protocol_time_of(now, orders_.next_change(now)),
                   journal_.next_silence(now.protocol)});
@@ -400,6 +406,7 @@ void RootNode::run_workflow(const Now& now) {
   if (!may_commit(now)) return;
   workflow_.advance(now, plant(now, workflow_.decides(now)));
   bidding::WorkflowEffects work = workflow_.take_effects();
+  for (const auto& fact : work.persist) note_forecast(fact);
   for (const auto& wanted : work.orders) {
     const aggregation::Order order = orders_.add(now, {.id = kNoOrder,
                                                        .key = wanted.key,
@@ -421,6 +428,42 @@ void RootNode::run_workflow(const Now& now) {
   for (auto& fact : more.persist) book(now, std::move(fact));
   append(work.calls, more.calls);
   for (auto& call : work.calls) hold(now, std::move(call));
+}
+
+void RootNode::retry_task(const Now& now, const TaskRetryAsked& asked) {
+  const std::string why = desk_ ? desk_->retry(now, asked.task) : "no worker forecasts here";
+  effects_.replies.push_back({.request = asked.request, .order = {}, .refused = why});
+}
+
+/// Says when bids begin to rest on the naive forecast although a worker should make one.
+void RootNode::note_forecast(const bidding::Fact& fact) {
+  const auto* decided = bidding::as<bidding::BidDecided>(fact);
+  if (!desk_ || decided == nullptr) return;
+  const bool naive = decided->foreseen == bidding::TaskId{};
+  if (std::exchange(bids_naively_, naive) == naive) return;
+  notice(naive ? Severity::kWarning : Severity::kInfo,
+         naive ? "VPP_FORECAST_NAIVE" : "VPP_FORECAST_USED",
+         naive ? "no worker's forecast reaches " + decided->bid.key + ": it rests on the naive one"
+               : "bids rest on the forecast of " + decided->model);
+}
+
+void RootNode::collect_desk(const Now& now) {
+  if (!desk_) return;
+  if (journal_.serves()) desk_->ask(now, workflow_.prices());
+  if (journal_.serves() && may_commit(now)) {
+    if (auto made = desk_->take_forecast()) {
+      auto& [model, hours] = made->answer;
+      workflow_.foreseen(now, {made->task, std::move(model), std::move(made->worker), made->from,
+                               std::move(hours)});
+      run_workflow(now);
+    }
+  }
+  DeskEffects work = desk_->take_effects();
+  for (auto& record : work.persist) {
+    std::visit([&](auto& each) { effects_.persist.emplace_back(std::move(each)); }, record);
+  }
+  append(effects_.workers, work.tell);
+  append(effects_.notices, work.notices);
 }
 
 Instant RootNode::activated_at(OrderId order) const {
@@ -483,6 +526,8 @@ NodeStatus RootNode::status(const Now& now) const {
   out.gates = workflow_.gates();
   out.market = workflow_.health(now);
   if (openadr_) out.openadr = openadr_->view(now);
+  if (const auto* forecast = workflow_.forecast()) out.forecast = *forecast;
+  if (desk_) out.workers = desk_->status();
   return out;
 }
 

@@ -27,6 +27,7 @@
 #include "daemon/node/root_lease.h"
 #include "daemon/node/root_peers.h"
 #include "daemon/node/value_group.h"
+#include "daemon/node/worker_desk.h"
 
 namespace vpp::node {
 
@@ -83,6 +84,9 @@ class RootNode final : public RoleNode {
   [[nodiscard]] aggregation::PerMillion shortfall_level() const;
   [[nodiscard]] bidding::PlantState plant(const Now& now, bool decides) const;
   void run_workflow(const Now& now);
+  void retry_task(const Now& now, const TaskRetryAsked& asked);
+  void note_forecast(const bidding::Fact& fact);
+  void collect_desk(const Now& now);
   void collect_children(const Now& now);
 
   // What the events of an OpenADR server ask for: root_node_openadr.cc.
@@ -125,6 +129,8 @@ class RootNode final : public RoleNode {
   std::optional<std::uint64_t> term_;  ///< nothing: does not lead
   aggregation::OrderBook orders_;
   bidding::Workflow workflow_;
+  std::optional<WorkerDesk> desk_;
+  std::optional<bool> bids_naively_;         ///< as told last
   std::map<OrderId, std::uint64_t> booked_;  ///< not yet acknowledged -> its place in the journal
   std::deque<Held> held_;
   std::map<Scope, Active> active_;

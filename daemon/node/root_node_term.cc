@@ -229,6 +229,7 @@ void RootNode::collect_peers(const Now& now) {
 
 void RootNode::collect(const Now& now) {
   look_at_lease(now);  // a newer term may have come to light in this very step
+  collect_desk(now);
   collect_journal(now);
   collect_peers(now);
   if (journal_.serves()) {

@@ -48,6 +48,15 @@ struct Maker {
     for (auto n = rng.below(4); n > 0; --n) all.push_back({Watts{whole()}, time(), time()});
     return all;
   }
+  ForecastKnown foreseen() {
+    ForecastKnown known{{rng.next()}, text(), text(), time(), {}};
+    for (auto n = 1 + rng.below(kForecastHours); n > 0; --n) {
+      ForecastHour& hour = known.hours.emplace_back();
+      hour.price = Price{static_cast<std::int64_t>(rng.below(2'000)) - 1'000};
+      if (rng.below(2) == 0) hour.quantiles.assign(kForecastQuantiles, hour.price);
+    }
+    return known;
+  }
   Fact fact() { return {what(), time()}; }
   decltype(Fact::what) what() {
     switch (rng.below(std::variant_size_v<decltype(Fact::what)>)) {
@@ -61,7 +70,9 @@ struct Maker {
                           .committed = commitments(),
                           .price_min = {whole()},
                           .horizon = Duration{whole()},
-                          .by_operator = rng.below(2) == 0};
+                          .by_operator = rng.below(2) == 0,
+                          .model = text(),
+                          .foreseen = {rng.next()}};
       case 2:
         return BidAcknowledged{text(), rng.below(2) == 0, text()};
       case 3:
@@ -84,8 +95,10 @@ struct Maker {
         return OwnersCredited{text(), OrderId{rng.next()}, {whole()}, {whole()}, {whole()}};
       case 11:
         return WithdrawalAsked{text()};
-      default:
+      case 12:
         return WithdrawalKnown{text(), rng.below(2) == 0, text()};
+      default:
+        return foreseen();
     }
   }
 };

@@ -52,6 +52,16 @@ std::vector<Fact> lived(Rng& rng, MarketTime until) {
         workflow.answered(now, answer);
       }
     }
+    if (rng.below(4) == 0) {  // a worker made a forecast, of some hours or a day
+      ForecastKnown foreseen{{rng.next()}, "m", "w", at - at.time_since_epoch() % 1h, {}};
+      for (std::uint64_t i = 1 + rng.below(kForecastHours); i > 0; --i) {
+        foreseen.hours.push_back(
+            {Price{static_cast<std::int64_t>(rng.below(200)) * 1'000'000}, {}});
+      }
+      workflow.foreseen(now, foreseen);
+      auto effects = workflow.take_effects();
+      disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
+    }
     // What was told of the last day is told again, corrected.
     if (rng.below(5) == 0) {
       const MarketTime from = at - 24h - at.time_since_epoch() % 1h;

@@ -119,6 +119,42 @@ TEST_CASE("a bid is durable in the batch in which it leaves", "[bidding][workflo
   CHECK(decided.firm_curve.size() == aggregation::kGridPoints);
 }
 
+TEST_CASE("a worker's forecast decides where it reaches, the naive one elsewhere",
+          "[bidding][workflow]") {
+  Bench bench;
+  ForecastKnown known{{7}, "mine", "py", kStart + 16h, {}};
+  SECTION("the hour of the gate is cheap by it: no bid") {
+    known.hours = {{Price{50'000'000}, {}}, {Price{-1'000'000}, {}}};
+    bench.workflow.foreseen(bench.now(), known);
+    CHECK(count_of<ForecastKnown>(bench.workflow.take_effects().persist) == 1);
+    bench.workflow.foreseen(bench.now(), known);  // again: nothing new
+    CHECK(bench.workflow.take_effects().persist.empty());
+    bench.answer(GatesFetched{{kGate}});
+    CHECK(count_of<BidDecided>(bench.advance_to(kStart + 16h + 53min).persist) == 0);
+  }
+  SECTION("it says what the bid was decided by, and the hour's price is the gate's") {
+    known.hours = {{Price{50'000'000}, {}}, {Price{123'000'000}, {}}};
+    bench.workflow.foreseen(bench.now(), known);
+    bench.bid();
+    const auto trace = bench.workflow.trace(kKey).value();
+    const auto& decided = *as<BidDecided>(trace.front());
+    CHECK(decided.model == "mine");
+    CHECK(decided.foreseen == TaskId{7});
+    CHECK(decided.forecast.front().price == Price{123'000'000});
+    CHECK(decided.forecast.back().price != Price{123'000'000});
+    CHECK(decided.forecast.size() > 4);
+  }
+  SECTION("one that ends before the gate, or knows less than the one before, does nothing") {
+    known.hours = {{Price{-1'000'000}, {}}};
+    bench.workflow.foreseen(bench.now(), known);
+    bench.workflow.foreseen(bench.now(), {{8}, "older", "py", kStart + 15h, known.hours});
+    CHECK(bench.workflow.forecast()->model == "mine");
+    bench.bid();
+    const auto trace = bench.workflow.trace(kKey).value();
+    CHECK(as<BidDecided>(trace.front())->model == kNaiveModel);
+  }
+}
+
 TEST_CASE("no forecast, no battery or a better hour to come: no bid", "[bidding][workflow]") {
   SECTION("no forecast") {
     Bench bench;

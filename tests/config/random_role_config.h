@@ -198,6 +198,11 @@ inline RootConfig random_root(Rng& rng) {
                                random_permille(rng, 1), random_permille(rng, 0)};
     root.market->format = static_cast<BidFormat>(rng.below(3));
   }
+  if (rng.below(2) == 0)
+    root.workers = WorkersConfig{"ipc:///run/w", std::chrono::seconds{1 + rng.below(600)}};
+  root.forecast.history_days = 8 + static_cast<std::int64_t>(rng.below(1'493));
+  root.forecast.external = root.workers && rng.below(2) == 0;
+  root.forecast.model = root.forecast.external ? random_text(rng, 20) + "x" : "lear";
   if (rng.below(2) == 0) return root;
   if (rng.below(2) == 0) root.openadr = random_openadr(rng);
   root.etcd = EtcdConfig{{}, "/" + random_text(rng, 30)};

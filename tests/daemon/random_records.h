@@ -109,9 +109,28 @@ inline node::OwnerAccount random_owner_account(Rng& rng) {
   return out;
 }
 
+inline bidding::Task random_task(Rng& rng) {
+  bidding::Task task;
+  task.ask = {rng.below(2) == 0 ? bidding::TaskKind::kForecast : bidding::TaskKind::kOptimise,
+              static_cast<std::uint32_t>(rng.below(9)), random_text(rng),
+              std::to_string(rng.below(20))};
+  task.id = bidding::id_of(task.ask);
+  task.number = rng.below(1U << 30U);
+  task.state = static_cast<bidding::TaskState>(rng.below(3));
+  task.leases = static_cast<std::uint32_t>(rng.below(4));
+  task.result = random_text(rng);
+  task.worker = random_text(rng);
+  task.why = random_text(rng);
+  return task;
+}
+
 inline node::Record random_record(Rng& rng) {
   if (rng.below(30) == 0) return node::JournalCleared{};
-  switch (rng.below(11)) {
+  switch (rng.below(13)) {
+    case 10:
+      return random_task(rng);
+    case 11:
+      return bidding::TaskGone{random_task(rng).id};
     case 0:
       return random_uplink(rng);
     case 1:

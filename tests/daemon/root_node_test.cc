@@ -269,7 +269,7 @@ struct OnlyRootBench {
                               .evicted = {}});
     }
   }
-  Reply ask(const std::variant<SendOrder, CancelOrder>& command) {
+  Reply ask(const decltype(OperatorAsked::command)& command) {
     node->step(now(), OperatorAsked{7, command});
     return take().replies.at(0);
   }

@@ -85,6 +85,10 @@ int market_position(const Session& session);
 int market_health(const Session& session);
 int openadr(const Session& session);
 
+int forecast(const Session& session);
+int workers(const Session& session);
+int workers_retry(const Session& session, const std::string& task);
+
 struct EventArguments {
   bool follow = false;
   std::string since;

@@ -12,6 +12,7 @@
 #include "config/version.h"
 #include "tools/vppctl/backtest_bids.h"
 #include "tools/vppctl/backtest_command.h"
+#include "tools/vppctl/backtest_load.h"
 #include "tools/vppctl/baseline_command.h"
 #include "tools/vppctl/certs_command.h"
 #include "tools/vppctl/commands.h"
@@ -54,6 +55,7 @@ struct Options {
   BaselineArguments baseline;
   BacktestForecastArguments backtest_forecast;
   BacktestBidsArguments backtest_bids;
+  BacktestLoadArguments backtest_load;
 };
 
 using Verb = std::function<int(const Session&, Options&)>;
@@ -192,6 +194,18 @@ void add_own_bids(CLI::App& bids, Options& o, Chosen& chosen) {
       ->required();
 }
 
+void add_forecasting(CLI::App& app, Options& o, Chosen& chosen) {
+  leaf(app, "forecast", "the prices that are expected, with quantiles; by which model and worker",
+       chosen, [](const Session& s, Options&) { return forecast(s); });
+  CLI::App* all = leaf(app, "workers", "who forecasts, what waits and what was set aside", chosen,
+                       [](const Session& s, Options& options) {
+                         return options.id.empty() ? workers(s) : workers_retry(s, options.id);
+                       });
+  all->add_subcommand("retry", "have a poisoned task tried again")
+      ->add_option("task", o.id, "id of the task, as `vppctl workers` shows it")
+      ->required();
+}
+
 void add_acting(CLI::App& app, Options& o, Chosen& chosen) {
   CLI::App* dispatch = family(app, "dispatch", "move watts: prints what it would touch, then asks");
   CLI::App* send =
@@ -325,6 +339,19 @@ void add_baseline(CLI::App& app, Options& o, Chosen& chosen) {
   sub->add_flag("--unadjusted", b.unadjusted, "without the ratio of the same day");
 }
 
+void add_backtest_load(CLI::App& backtest, Options& o, Chosen& chosen) {
+  CLI::App* load = leaf(backtest, "load", "the homes' net load, hour by hour", chosen,
+                        [](const Session& s, Options& options) {
+                          options.backtest_load.json = s.json;
+                          return run_backtest_load(options.backtest_load, s.out, s.err);
+                        });
+  load->add_option("--homes", o.backtest_load.homes,
+                   "directory with load_kwh.csv, pv_w_per_kw.csv and buildings.csv")
+      ->required();
+  load->add_option("--warm-hours", o.backtest_load.warm_hours,
+                   "at the begin, learned from and not counted; default 1344, eight weeks");
+}
+
 void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
   CLI::App* backtest = family(app, "backtest", "how good it would have been, on files");
   CLI::App* forecast = leaf(*backtest, "forecast", "the day-ahead price forecast, day by day",
@@ -332,6 +359,7 @@ void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
                               options.backtest_forecast.json = s.json;
                               return run_backtest_forecast(options.backtest_forecast, s.out, s.err);
                             });
+  add_backtest_load(*backtest, o, chosen);
   forecast
       ->add_option("--prices", o.backtest_forecast.prices,
                    "CSV: time_local_market,price_per_mwh; every other column is a series known the "
@@ -406,6 +434,7 @@ int main(int argc, char** argv) {
   app.add_flag("--no-color", o.no_color, "never colour");
   try {
     add_looking(app, o, chosen);
+    add_forecasting(app, o, chosen);
     add_acting(app, o, chosen);
     add_offline(app, o, chosen);
     add_plan(app, o, chosen);

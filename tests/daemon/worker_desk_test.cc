@@ -1,0 +1,249 @@
+#include "daemon/node/worker_desk.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <string>
+#include <variant>
+#include <vector>
+
+using namespace std::chrono_literals;
+using namespace vpp;
+using namespace vpp::node;
+using bidding::TaskGiven;
+using bidding::TaskId;
+using bidding::TaskKind;
+using bidding::TaskState;
+
+namespace {
+
+constexpr MarketTime kDeskMidnight{std::chrono::days{20'000}};
+
+/// Prices of so many hours before midnight.
+bidding::PriceSeries hours_known(int hours, int after_midnight = 0) {
+  bidding::PriceSeries series;
+  for (int i = -hours; i < after_midnight; ++i) {
+    const MarketTime from = kDeskMidnight + std::chrono::hours{i};
+    series[from] = {from, from + 1h, Price{i}};
+  }
+  return series;
+}
+
+class DeskBench {
+ public:
+  explicit DeskBench(std::vector<bidding::Task> recovered = {}) {
+    options.model = "m";
+    options.history_hours = 72;
+    options.hours_min = 48;
+    options.queue.leases_max = 2;
+    options.queue.lease = 10s;
+    options.codec.encode = [](const bidding::ForecastAsk& ask) {
+      return std::to_string(ask.from.time_since_epoch().count()) + " " +
+             std::to_string(ask.history.size());
+    };
+    options.codec.decode =
+        [](const bidding::Task& task,
+           const std::string& output) -> std::expected<MadeForecast, std::string> {
+      if (output != "good") return std::unexpected{"it says " + output};
+      return MadeForecast{
+          task.id, {}, MarketTime{Duration{std::stoll(task.ask.input)}}, {"m", {{Price{1}, {}}}}};
+    };
+    desk.emplace(options, recovered);
+  }
+
+  [[nodiscard]] Now now() const { return {at, kDeskMidnight, 1}; }
+  void pass(Duration span) {
+    at += span;
+    desk->advance(now());
+    take();
+  }
+  void say(const std::string& worker, bidding::FromWorker what) {
+    desk->said(now(), {worker, std::move(what)});
+    take();
+  }
+  void hello(const std::string& worker) {
+    say(worker,
+        bidding::WorkerHello{
+            bidding::kWorkerProtocol, "name-" + worker, {TaskKind::kForecast}, std::nullopt});
+  }
+  void ask(const bidding::PriceSeries& prices) {
+    desk->ask(now(), prices);
+    take();
+  }
+  void take() {
+    told.clear();
+    codes.clear();
+    DeskEffects effects = desk->take_effects();
+    for (auto& record : effects.persist) {
+      const auto* task = std::get_if<bidding::Task>(&record);
+      if (task != nullptr) disk[task->id] = *task;
+      if (const auto* gone = std::get_if<bidding::TaskGone>(&record)) disk.erase(gone->id);
+    }
+    told = std::move(effects.tell);
+    for (const Notice& notice : effects.notices) codes.push_back(notice.code);
+  }
+  /// What `worker` was just told of that kind, if anything.
+  template <class T>
+  std::optional<T> heard(const std::string& worker) const {
+    for (const TellWorker& each : told) {
+      const auto* what = std::get_if<T>(&each.what);
+      if (each.worker == worker && what != nullptr) return *what;
+    }
+    return std::nullopt;
+  }
+  [[nodiscard]] bool noticed(const std::string& code) const {
+    return std::ranges::find(codes, code) != codes.end();
+  }
+
+  WorkerOptions options;
+  std::optional<WorkerDesk> desk;
+  std::map<TaskId, bidding::Task> disk;
+  std::vector<TellWorker> told;
+  std::vector<std::string> codes;
+  Instant at{};
+};
+
+}  // namespace
+
+TEST_CASE("a worker is given what the newest full hour asks, and its answer comes out once") {
+  DeskBench bench;
+  bench.hello("a");
+  REQUIRE(bench.heard<bidding::WorkerWelcome>("a")->lease == 10s);
+  bench.ask(hours_known(100));
+  const auto task = bench.heard<TaskGiven>("a");
+  REQUIRE(task.has_value());
+  REQUIRE(task->input.ends_with(" 72"));
+  REQUIRE(bench.disk.at(task->task).leases == 1);
+  bench.ask(hours_known(100));  // nothing newer
+  REQUIRE(bench.told.empty());
+  bench.say("a", bidding::WorkerResult{task->task, "good"});
+  REQUIRE(bench.heard<bidding::ResultTaken>("a")->news);
+  const auto made = bench.desk->take_forecast();
+  REQUIRE(made->from == kDeskMidnight);
+  REQUIRE(made->task == task->task);
+  REQUIRE(made->worker == "name-a");
+  REQUIRE_FALSE(bench.desk->take_forecast().has_value());
+  bench.say("a", bidding::WorkerResult{task->task, "good"});
+  REQUIRE_FALSE(bench.heard<bidding::ResultTaken>("a")->news);
+  REQUIRE_FALSE(bench.desk->take_forecast().has_value());
+}
+
+TEST_CASE("nothing is asked while too little is known, and the desk says how much is missing") {
+  DeskBench bench;
+  bench.hello("a");
+  bench.ask(hours_known(47));
+  REQUIRE_FALSE(bench.heard<TaskGiven>("a").has_value());
+  REQUIRE(bench.desk->status().idle == "prices of 2 days are needed, those of 1 are known");
+  bench.ask(hours_known(47, 1));
+  REQUIRE(bench.heard<TaskGiven>("a").has_value());
+  REQUIRE(bench.desk->status().idle.empty());
+}
+
+TEST_CASE("a task whose worker dies is done by another one") {
+  DeskBench bench;
+  bench.hello("dies");
+  bench.ask(hours_known(72));
+  const auto task = bench.heard<TaskGiven>("dies");
+  REQUIRE(task.has_value());
+  bench.hello("lives");
+  bench.pass(9s);
+  bench.say("lives", bidding::WorkerHeartbeat{});
+  REQUIRE_FALSE(bench.heard<TaskGiven>("lives").has_value());
+  bench.pass(1s);
+  REQUIRE(bench.noticed("VPP_WORKER_LOST"));
+  REQUIRE(bench.heard<TaskGiven>("lives")->task == task->task);
+  bench.say("lives", bidding::WorkerResult{task->task, "good"});
+  REQUIRE(bench.desk->take_forecast()->worker == "name-lives");
+}
+
+TEST_CASE("a task that always fails is set aside and told, until a person has it tried again") {
+  DeskBench bench;
+  bench.hello("bad");
+  bench.ask(hours_known(72));
+  const TaskId task = bench.heard<TaskGiven>("bad")->task;
+  bench.say("bad", bidding::WorkerFailed{task, "no idea"});
+  REQUIRE(bench.heard<TaskGiven>("bad")->task == task);  // once more
+  bench.say("bad", bidding::WorkerResult{task, "nonsense"});
+  REQUIRE(bench.heard<bidding::WorkerRefused>("bad")->why == "it says nonsense");
+  REQUIRE(bench.noticed("VPP_TASK_POISONED"));
+  REQUIRE_FALSE(bench.heard<TaskGiven>("bad").has_value());
+  REQUIRE(bench.disk.at(task).state == TaskState::kPoisoned);
+  REQUIRE(bench.disk.at(task).why == "it says nonsense");
+  REQUIRE(bench.desk->retry(bench.now(), TaskId{1}).find("does not exist") != std::string::npos);
+  REQUIRE(bench.desk->retry(bench.now(), task).empty());
+  bench.take();
+  REQUIRE(bench.heard<TaskGiven>("bad")->task == task);
+  REQUIRE(bench.desk->retry(bench.now(), task).find("is not poisoned") != std::string::npos);
+}
+
+TEST_CASE("a worker that begins anew fails what it had, one that says good-bye does not") {
+  DeskBench bench;
+  bench.hello("a");
+  bench.ask(hours_known(72));
+  const TaskId task = bench.heard<TaskGiven>("a")->task;
+  bench.say("a", bidding::WorkerBye{});
+  REQUIRE(bench.disk.at(task).leases == 0);
+  bench.hello("a");
+  REQUIRE(bench.heard<TaskGiven>("a").has_value());
+  bench.hello("a");
+  REQUIRE(bench.heard<TaskGiven>("a").has_value());
+  REQUIRE(bench.disk.at(task).leases == 2);
+  bench.hello("a");
+  REQUIRE(bench.disk.at(task).state == TaskState::kPoisoned);
+}
+
+TEST_CASE("strangers and nonsense are answered, counted and change nothing") {
+  DeskBench bench;
+  bench.say("x", bidding::WorkerHeartbeat{});
+  REQUIRE(bench.heard<bidding::WorkerRefused>("x").has_value());
+  bench.say("x", bidding::WorkerUnread{"not JSON"});
+  REQUIRE(bench.heard<bidding::WorkerRefused>("x")->why == "not JSON");
+  bench.say("x", bidding::WorkerResult{TaskId{5}, "good"});
+  REQUIRE(bench.heard<bidding::WorkerRefused>("x").has_value());
+  bench.say("x", bidding::WorkerHello{9, "future", {TaskKind::kForecast}, std::nullopt});
+  REQUIRE(bench.heard<bidding::WorkerRefused>("x")->why.find("version 9") != std::string::npos);
+  bench.say("x", bidding::WorkerFailed{TaskId{5}, "so"});
+  bench.say("x", bidding::WorkerBye{});
+  REQUIRE(bench.desk->status().refused == 4);
+  REQUIRE(bench.desk->status().workers.empty());
+  for (std::size_t i = 0; i <= WorkerDesk::kWorkersMax; ++i) bench.hello("w" + std::to_string(i));
+  REQUIRE(bench.heard<bidding::WorkerRefused>("w64").has_value());
+  REQUIRE(bench.desk->status().workers.size() == WorkerDesk::kWorkersMax);
+}
+
+TEST_CASE("a worker whose lease ran out while it was heard of gets no other task until it speaks") {
+  DeskBench bench;
+  bench.options.queue.work_max = 15s;
+  bench.desk.emplace(bench.options, std::vector<bidding::Task>{});
+  bench.hello("slow");
+  bench.ask(hours_known(72));
+  const auto task = bench.heard<TaskGiven>("slow");
+  for (int i = 0; i < 3; ++i) {
+    bench.pass(5s);
+    bench.say("slow", bidding::WorkerHeartbeat{});
+    REQUIRE_FALSE(bench.heard<TaskGiven>("slow").has_value());
+  }
+  REQUIRE(bench.desk->status().workers.front().stuck);
+  // Late, and good all the same.
+  bench.say("slow", bidding::WorkerResult{task->task, "good"});
+  REQUIRE(bench.heard<bidding::ResultTaken>("slow")->news);
+  bench.ask(hours_known(72, 1));
+  REQUIRE(bench.heard<TaskGiven>("slow").has_value());
+}
+
+TEST_CASE("a restart loses neither what waits nor a result that nobody took") {
+  DeskBench before;
+  before.hello("a");
+  before.ask(hours_known(72));
+  const TaskId first = before.heard<TaskGiven>("a")->task;
+  before.say("a", bidding::WorkerResult{first, "good"});
+  before.ask(hours_known(72, 1));
+  std::vector<bidding::Task> records;
+  for (const auto& [id, task] : before.disk) records.push_back(task);
+  REQUIRE(records.size() == 2);
+  DeskBench after{records};
+  REQUIRE(after.desk->take_forecast()->task == first);
+  after.hello("b");
+  REQUIRE(after.heard<TaskGiven>("b").has_value());
+  REQUIRE(after.heard<TaskGiven>("b")->task != first);
+}
