@@ -125,9 +125,9 @@ def measure(options, name, meter, begin_hour):
     begins = [datetime.datetime.combine(first + datetime.timedelta(days=i),
                                         datetime.time(begin_hour))
               for i in range((max(meter).date() - first).days)]
-    with tempfile.TemporaryDirectory() as name_of, \
+    with tempfile.TemporaryDirectory() as scratch, \
             concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        directory = pathlib.Path(name_of)
+        directory = pathlib.Path(scratch)
         (directory / "holidays.csv").write_text("\n".join(["day", *HOLIDAYS, ""]))
         days = list(pool.map(lambda begin: look_at(options, meter, directory, begin), begins))
     known = [day for day in days if is_known(day, *METHODS)]

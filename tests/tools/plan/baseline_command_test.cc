@@ -255,7 +255,7 @@ TEST_CASE("unusable files and arguments of vppctl baseline are told with place, 
         std::string::npos);
   CHECK(refusal(head + meter_row(kEventDay, 0h, "1") + meter_row(kEventDay, 15min, "1") +
                 meter_row(kEventDay, 30min, "1") + meter_row(kEventDay, 37min, "1"))
-            .find(":5:1: no interval of 15 std::chrono::minutes begins then") != std::string::npos);
+            .find(":5:1: no interval of 15 minutes begins then") != std::string::npos);
   CHECK(refusal(quarters(kEventDay, 1), at_six(), "day\n2017-02-30\n")
             .starts_with("events.csv:2:1: day '2017-02-30' is not on the calendar"));
 
