@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 
 namespace vpp::bidding {
@@ -10,6 +12,8 @@ namespace vpp::bidding {
 struct HttpResponse {
   long status = 0;
   std::string body;
+  std::optional<std::int64_t> date_s = {};         ///< the server's clock, seconds since 1970
+  std::optional<std::int64_t> retry_after_s = {};  ///< how long it wants to be left alone
 };
 
 /// One server. Not thread-safe; one thread calls it, and that thread may wait.

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <charconv>
 #include <cstddef>
+#include <ctime>
 #include <mutex>
 #include <utility>
 
@@ -39,8 +42,8 @@ std::size_t append(char* data, std::size_t size, std::size_t count, void* user) 
 
 class HttpClient::Impl {
  public:
-  Impl(std::string base_url, long timeout_ms)
-      : base_url_{std::move(base_url)}, timeout_ms_{timeout_ms} {
+  Impl(std::string base_url, long timeout_ms, std::string ca_file)
+      : base_url_{std::move(base_url)}, timeout_ms_{timeout_ms}, ca_file_{std::move(ca_file)} {
     static std::once_flag once;
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
     easy_ = curl_easy_init();
@@ -49,18 +52,23 @@ class HttpClient::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  std::expected<HttpResponse, std::string> perform(const std::string& path,
-                                                   const std::string* json) {
+  std::expected<HttpResponse, std::string> perform(const HttpRequest& request) {
     if (easy_ == nullptr) return std::unexpected{"libcurl cannot start"};
     Body body;
     std::array<char, CURL_ERROR_SIZE> why{};
     curl_easy_reset(easy_);  // keeps connections
-    set_up(path, body, why.data());
+    const bool whole = request.path.starts_with("http://") || request.path.starts_with("https://");
+    set_up(whole ? request.path : base_url_ + request.path, body, why.data());
     curl_slist* headers = curl_slist_append(nullptr, "Accept: application/json");
-    if (json != nullptr) {
-      headers = curl_slist_append(headers, "Content-Type: application/json");
-      curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(json->size()));
-      curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, json->c_str());
+    if (request.method != "GET") {
+      headers = curl_slist_append(headers, ("Content-Type: " + request.content_type).c_str());
+      curl_easy_setopt(easy_, CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(request.body.size()));
+      curl_easy_setopt(easy_, CURLOPT_POSTFIELDS, request.body.c_str());
+      curl_easy_setopt(easy_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    }
+    if (!request.bearer.empty()) {
+      headers = curl_slist_append(headers, ("Authorization: Bearer " + request.bearer).c_str());
     }
     curl_easy_setopt(easy_, CURLOPT_HTTPHEADER, headers);
     const CURLcode code = curl_easy_perform(easy_);
@@ -69,12 +77,41 @@ class HttpClient::Impl {
     if (code != CURLE_OK) return std::unexpected{explain(code, why.data())};
     HttpResponse response{0, std::move(body.bytes)};
     curl_easy_getinfo(easy_, CURLINFO_RESPONSE_CODE, &response.status);
+    response.date_s = date_of(header("Date"));
+    response.retry_after_s = wait_of(header("Retry-After"), response.date_s);
     return response;
   }
 
  private:
-  void set_up(const std::string& path, Body& body, char* why) {
-    curl_easy_setopt(easy_, CURLOPT_URL, (base_url_ + path).c_str());
+  [[nodiscard]] std::string header(const char* name) {
+    curl_header* found = nullptr;
+    const auto code = curl_easy_header(easy_, name, 0, CURLH_HEADER, -1, &found);
+    return code == CURLHE_OK ? found->value : "";
+  }
+
+  static std::optional<std::int64_t> date_of(const std::string& text) {
+    const std::time_t at = text.empty() ? -1 : curl_getdate(text.c_str(), nullptr);
+    return at < 0 ? std::nullopt : std::optional<std::int64_t>{at};
+  }
+
+  /// Seconds, or a date, which is meant by the server's own clock.
+  static std::optional<std::int64_t> wait_of(const std::string& text,
+                                             std::optional<std::int64_t> date) {
+    constexpr std::int64_t kMost = 1'000'000;
+    std::int64_t seconds = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+    if (error != std::errc{} || end != text.data() + text.size()) {
+      const auto until = date_of(text);
+      if (!until || !date) return std::nullopt;
+      seconds = *until - *date;
+    }
+    return std::clamp<std::int64_t>(seconds, 0, kMost);
+  }
+
+  void set_up(const std::string& url, Body& body, char* why) {
+    curl_easy_setopt(easy_, CURLOPT_URL, url.c_str());
+    curl_easy_setopt(easy_, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    if (!ca_file_.empty()) curl_easy_setopt(easy_, CURLOPT_CAINFO, ca_file_.c_str());
     curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy_, CURLOPT_NOSIGNAL, 1L);
@@ -85,7 +122,7 @@ class HttpClient::Impl {
     curl_easy_setopt(easy_, CURLOPT_WRITEFUNCTION, &append);
     curl_easy_setopt(easy_, CURLOPT_WRITEDATA, &body);
     // A proxy of the environment must not stand between two processes of one machine.
-    if (is_loopback(base_url_)) curl_easy_setopt(easy_, CURLOPT_PROXY, "");
+    if (is_loopback(url)) curl_easy_setopt(easy_, CURLOPT_PROXY, "");
   }
 
   [[nodiscard]] static std::string explain(CURLcode code, const char* why) {
@@ -106,21 +143,40 @@ class HttpClient::Impl {
 
   std::string base_url_;
   long timeout_ms_;
+  std::string ca_file_;
   CURL* easy_ = nullptr;
 };
 
-HttpClient::HttpClient(std::string base_url, long timeout_ms)
-    : impl_{std::make_unique<Impl>(std::move(base_url), timeout_ms)} {}
+std::string url_escaped(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
+  std::string escaped;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || std::string_view{"-._~"}.contains(c)) {
+      escaped += c;
+    } else {
+      escaped += {'%', kHex[byte >> 4U], kHex[byte & 15U]};
+    }
+  }
+  return escaped;
+}
+
+HttpClient::HttpClient(std::string base_url, long timeout_ms, std::string ca_file)
+    : impl_{std::make_unique<Impl>(std::move(base_url), timeout_ms, std::move(ca_file))} {}
 
 HttpClient::~HttpClient() = default;
 
 std::expected<HttpResponse, std::string> HttpClient::get(const std::string& path) {
-  return impl_->perform(path, nullptr);
+  return impl_->perform({.path = path});
 }
 
 std::expected<HttpResponse, std::string> HttpClient::post(const std::string& path,
                                                           const std::string& json) {
-  return impl_->perform(path, &json);
+  return impl_->perform({.method = "POST", .path = path, .body = json});
+}
+
+std::expected<HttpResponse, std::string> HttpClient::request(const HttpRequest& request) {
+  return impl_->perform(request);
 }
 
 }  // namespace vpp::bidding

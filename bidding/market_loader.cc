@@ -44,4 +44,13 @@ std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(const std::s
   return poster;
 }
 
+std::expected<std::unique_ptr<openadr::VtnAdapter>, std::string> load_vtn(
+    const std::string& module, const openadr::VtnOptions& options) {
+  const auto make = load<openadr::MakeVtn>(module, openadr::kMakeVtnSymbol);
+  if (!make) return std::unexpected{make.error()};
+  std::unique_ptr<openadr::VtnAdapter> vtn{(*make)(options)};
+  if (vtn == nullptr) return std::unexpected{options.url + ": out of memory"};
+  return vtn;
+}
+
 }  // namespace vpp::bidding

@@ -7,6 +7,7 @@
 
 #include "bidding/http_adapter.h"
 #include "bidding/market_adapter.h"
+#include "bidding/openadr_adapter.h"
 
 namespace vpp::bidding {
 
@@ -16,5 +17,8 @@ namespace vpp::bidding {
 
 [[nodiscard]] std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(
     const std::string& module, const std::string& base_url, long timeout_ms);
+
+[[nodiscard]] std::expected<std::unique_ptr<openadr::VtnAdapter>, std::string> load_vtn(
+    const std::string& module, const openadr::VtnOptions& options);
 
 }  // namespace vpp::bidding

@@ -64,8 +64,8 @@ struct PayloadDescriptor {
 /// A report that a server asks for; the initialisers are the standard's defaults.
 struct ReportDescriptor {
   std::string type;
-  std::string reading;
-  std::string units;
+  std::string reading = {};
+  std::string units = {};
   std::int64_t start_interval = -1;  ///< -1: the last
   std::int64_t intervals = -1;       ///< -1: all
   bool historical = true;            ///< of what came before; else of what comes
@@ -211,8 +211,8 @@ struct Answer {
   Call call;
   std::variant<Refused, TokenUrl, TokenGiven, ObjectFound, Programs, Events, ReportNames, Done>
       what;
-  std::optional<Duration> retry_after;  ///< the server's wish
-  std::optional<MarketTime> date;       ///< the server's clock, in whole seconds
+  std::optional<Duration> retry_after = {};  ///< the server's wish
+  std::optional<MarketTime> date = {};       ///< the server's clock, in whole seconds
 };
 
 }  // namespace vpp::bidding::openadr
