@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "bidding/price_curve.h"
 #include "config/check.h"
 
 namespace vpp::bidding {
@@ -20,6 +21,18 @@ namespace {
   return slots;
 }
 
+std::vector<BidSegment> segments(const DecideInput& input, const std::vector<PricePoint>& slots,
+                                 const Profile& committed, const FirmCurve& curve) {
+  const Gate& gate = input.gate;
+  const bool closes_late = gate.from - gate.closes <= gate.until - gate.from;
+  if (input.strategy == BidStrategy::kCurve && closes_late) {
+    return price_curve(slots, input.price_min, committed, curve);
+  }
+  const Watts power = allocate(slots, input.price_min, committed, curve).front();
+  if (power <= Watts{0}) return {};
+  return {{power, input.price_min}};
+}
+
 }  // namespace
 
 std::string bid_key(const Gate& gate) {
@@ -32,9 +45,8 @@ std::optional<BidDecided> decide(const DecideInput& input, const FirmCurve& curv
   if (slots.empty() || slots.front().from != input.gate.from) return std::nullopt;
   Profile committed{input.now};
   for (const Commitment& commitment : input.committed) committed.add(commitment);
-  const Watts power = allocate(slots, input.price_min, std::move(committed), curve).front();
-  if (power <= Watts{0}) return std::nullopt;
-  Bid bid{bid_key(input.gate), input.gate, {{power, input.price_min}}};
+  Bid bid{bid_key(input.gate), input.gate, segments(input, slots, committed, curve)};
+  if (bid.segments.empty()) return std::nullopt;
   return BidDecided{std::move(bid), std::move(slots), curve.points(), input.now};
 }
 

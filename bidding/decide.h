@@ -1,4 +1,8 @@
 // What to bid at one gate: forecast, then optimise, then the bid. A pure function of facts.
+//
+// Curve      of prices, where the gate closes just before delivery: at most its own length. Before
+//            later gates are decided the award is known then. Of gates that are open side by side
+//            the first curve would take everything: they get one segment.
 #pragma once
 
 #include <optional>
@@ -8,6 +12,7 @@
 #include "bidding/facts.h"
 #include "bidding/forecast.h"
 #include "bidding/optimise.h"
+#include "config/role_config.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -20,6 +25,7 @@ struct DecideInput {
   Duration horizon;  ///< market time from the gate on; slots as long as the gate's
   const PriceSeries* prices = nullptr;
   std::vector<Commitment> committed;
+  BidStrategy strategy = BidStrategy::kSegment;
 };
 
 /// "bid-<begin of delivery in ms>": the same gate gives the same key, even with a lost journal.

@@ -268,7 +268,8 @@ void Workflow::decide_gates(const Now& now, const PlantState& plant) {
     if (at == decide_at_.end() || at->second > now.market) continue;
     const DecideInput input{now.market,         gate,
                             options_.price_min, options_.horizon,
-                            &ledger_.prices(),  commitments(plant)};
+                            &ledger_.prices(),  commitments(plant),
+                            options_.strategy};
     const auto decided = decide(input, FirmCurve{plant.firm, options_.firm_permille});
     if (decided && record(*decided)) {
       decide_at_.erase(at);

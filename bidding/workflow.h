@@ -39,6 +39,7 @@ struct WorkflowOptions {
   Duration settle_after = std::chrono::minutes{3};    ///< market time after delivery ended
   Duration receipts_wait = std::chrono::minutes{10};  ///< market time more, while none is known
   Duration horizon = std::chrono::hours{24};  ///< market time from a gate on: what competes with it
+  BidStrategy strategy = BidStrategy::kSegment;
 };
 
 /// What the plant can do and did, as the root knows it now.

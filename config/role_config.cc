@@ -7,6 +7,7 @@
 namespace vpp {
 namespace {
 
+constexpr std::array<std::string_view, 2> kBidStrategies{"segment", "curve"};
 constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warning", "error"};
 
 bool is_host_char(char c) {
@@ -28,6 +29,16 @@ bool is_host(std::string_view host) {
 }
 
 }  // namespace
+
+std::string_view to_string(BidStrategy strategy) {
+  return kBidStrategies.at(static_cast<std::size_t>(strategy));
+}
+
+std::optional<BidStrategy> parse_bid_strategy(std::string_view name) {
+  const auto* const found = std::ranges::find(kBidStrategies, name);
+  if (found == kBidStrategies.end()) return std::nullopt;
+  return static_cast<BidStrategy>(found - kBidStrategies.begin());
+}
 
 std::string_view to_string(LogLevel level) {
   return kLogLevels.at(static_cast<std::size_t>(level));

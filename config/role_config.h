@@ -188,11 +188,18 @@ struct CapacityConfig {
   friend bool operator==(const CapacityConfig&, const CapacityConfig&) = default;
 };
 
+/// How a bid answers prices: all of it from one price on, or the more the higher the price.
+enum class BidStrategy : std::uint8_t { kSegment, kCurve };
+
+[[nodiscard]] std::string_view to_string(BidStrategy strategy);
+[[nodiscard]] std::optional<BidStrategy> parse_bid_strategy(std::string_view name);
+
 /// [market]: where the root bids.
 struct MarketConfig {
   std::string url;                    ///< "http://host:port" or "https://..."
   Price price_min{0};                 ///< never bid below
   std::int32_t firm_permille = 1000;  ///< share of the firm capacity that is offered
+  BidStrategy strategy = BidStrategy::kSegment;
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 

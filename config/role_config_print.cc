@@ -217,6 +217,7 @@ void print(Printer& out, const RootConfig& root) {
   out.text("url", root.market->url);
   out.raw("price_min", decimal(root.market->price_min.count, 1'000'000));
   out.pct("firm_pct", root.market->firm_permille);
+  out.text("strategy", to_string(root.market->strategy));
 }
 
 }  // namespace

@@ -224,6 +224,15 @@ void read(TomlSection section, MarketConfig& into) {
   section.take_required("url", into.url, kHint);
   section.take_scaled("price_min", 1'000'000, into.price_min.count);
   section.take_pct("firm_pct", into.firm_permille);
+  constexpr std::string_view kStrategies = "\"segment\" or \"curve\"";
+  std::string strategy;
+  if (const toml::node* node = section.take("strategy", strategy, kStrategies)) {
+    if (const auto known = parse_bid_strategy(strategy)) {
+      into.strategy = *known;
+    } else {
+      section.wrong("strategy", *node, "is unknown: '" + strategy + "'", kStrategies);
+    }
+  }
   section.finish();
 }
 

@@ -105,6 +105,7 @@ node::NodeOptions node_options(const RoleConfig& config, const Identity& identit
     out.bidding.enabled = true;
     out.bidding.price_min = root->market->price_min;
     out.bidding.firm_permille = root->market->firm_permille;
+    out.bidding.strategy = root->market->strategy;
   }
   if (const auto* root = std::get_if<RootConfig>(&config.of_role)) out.root = root_options(*root);
   return out;

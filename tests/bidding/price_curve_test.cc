@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "bidding/decide.h"
 #include "config/rng.h"
 #include "tests/bidding/random_curve.h"
 
@@ -124,4 +125,30 @@ TEST_CASE("a slot that nobody outbids is offered at its cost", "[bidding][price_
   // An hour later is expected at 60: 10 / 0.05 above this one's 50 makes this one the dearer.
   CHECK(price_curve(std::vector{at(0, 50), at(1, 60)}, Price{7}, Profile{kCurveNow}, curve) ==
         std::vector{BidSegment{Watts{1000}, Price{250}}});
+}
+
+TEST_CASE("a gate that closes just before delivery gets a curve, an earlier one a segment",
+          "[bidding][price_curve][decide]") {
+  const FirmCurve curve{aggregation::DurationCurve::of_site({Watts{1000}, to_joules({1000})}),
+                        1000};
+  PriceSeries prices;
+  std::vector<PricePoint> past;
+  for (int hour = -7 * 24; hour < 0; ++hour) {
+    const std::int64_t price = 40'000'000 + (hour + 7 * 24) % 24 * 1'000'000;
+    past.push_back({kCurveNow + hour * 1h, kCurveNow + (hour + 1) * 1h, Price{price}});
+  }
+  merge(prices, past);
+  DecideInput input{.now = kCurveNow - 10min,
+                    .gate = {kCurveNow, kCurveNow + 1h, kCurveNow - 5min},
+                    .price_min = Price{1},
+                    .horizon = 3h,
+                    .prices = &prices,
+                    .committed = {},
+                    .strategy = BidStrategy::kCurve};
+  const auto late = decide(input, curve);
+  REQUIRE(late.has_value());
+  CHECK(late->bid.segments == price_curve(late->forecast, Price{1}, Profile{input.now}, curve));
+  CHECK(late->bid.segments.front().price > Price{40'000'000});  // the next hours are dearer
+  input.gate.closes = kCurveNow - 2h;
+  CHECK_FALSE(decide(input, curve).has_value());  // as one segment it is better sold later
 }

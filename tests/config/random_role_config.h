@@ -162,7 +162,8 @@ inline RootConfig random_root(Rng& rng) {
   if (rng.below(3) != 0) {
     const auto price = static_cast<std::int64_t>(rng.below(2'000'000'000'001)) - 1'000'000'000'000;
     root.market = MarketConfig{"http://127.0.0.1:" + std::to_string(random_port(rng)), Price{price},
-                               random_permille(rng, 1)};
+                               random_permille(rng, 1),
+                               rng.below(2) == 0 ? BidStrategy::kSegment : BidStrategy::kCurve};
   }
   if (rng.below(2) == 0) return root;
   root.etcd = EtcdConfig{{}, "/" + random_text(rng, 30)};
