@@ -22,10 +22,10 @@ struct BacktestBidsArguments {
   std::string prices;   ///< path of the CSV; backtest_input.h
   double power_kw = 0;  ///< 0, as the energy, where there is a fleet
   double energy_kwh = 0;
-  std::string fleet;                  ///< path of a CSV; backtest_fleet.h
-  std::string forecasts;              ///< path of what `backtest forecast --out` wrote; empty: made
+  std::string fleet{};                ///< path of a CSV; backtest_fleet.h
+  std::string forecasts{};            ///< path of what `backtest forecast --out` wrote; empty: made
   std::string strategy = "schedule";  ///< or "curve", "segment"
-  std::string plot;                   ///< path of an SVG to write
+  std::string plot{};                 ///< path of an SVG to write
   bool real_time = false;
   double efficiency = 0.9;         ///< of a round trip, above 0 to 1
   double wear_per_mwh = 0;         ///< of each MWh discharged, in the currency of the prices

@@ -331,10 +331,12 @@ TEST_CASE("forecasts from a file are worth what they are worth when made") {
   const std::string prices = files.write(joined(lines(80)));
   std::ostringstream out;
   std::ostringstream err;
-  REQUIRE(
-      run_backtest_forecast(
-          {.prices = prices, .test_hours = 72, .out = files.path("forecasts.csv"), .json = true},
-          out, err) == 0);
+  REQUIRE(run_backtest_forecast({.prices = prices,
+                                 .test_hours = 72,
+                                 .out = files.path("forecasts.csv"),
+                                 .plot = {},
+                                 .json = true},
+                                out, err) == 0);
   const auto revenue = [&](const std::string& forecasts) {
     std::ostringstream document;
     REQUIRE(run_backtest_bids({.prices = prices,
