@@ -61,6 +61,12 @@ std::vector<Watts> plan_battery(const Battery& battery, std::chrono::seconds slo
   return course_of(battery, slot, prices, stored, left_value, prices.size()).power;
 }
 
+Joules stored_after(const Battery& battery, std::chrono::seconds slot, Joules stored, Watts power) {
+  const std::int64_t out = power.count * slot.count();
+  const std::int64_t taken = out > 0 ? out : out * battery.round_trip_permille / 1000;
+  return std::clamp(stored - Joules{taken}, Joules{0}, to_joules(battery.energy));
+}
+
 double Earnings::cycles(const Battery& battery) const {
   return static_cast<double>(discharged.count) /
          static_cast<double>(to_joules(battery.energy).count);

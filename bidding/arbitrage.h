@@ -5,8 +5,7 @@
 // Round trip  what is lost is lost while charging.
 // Wear      a cost for each MWh discharged: where prices do not pay for it nothing is done.
 // Day ahead one schedule for the day, on its forecast; every day begins and ends empty, so that
-// days
-//           can be compared.
+//           days can be compared.
 #pragma once
 
 #include <chrono>
@@ -30,6 +29,10 @@ struct Battery {
 [[nodiscard]] std::vector<Watts> plan_battery(const Battery& battery, std::chrono::seconds slot,
                                               std::span<const Price> prices, Joules stored,
                                               Price left_value);
+
+/// What a slot of `power` leaves in store, within what the battery holds.
+[[nodiscard]] Joules stored_after(const Battery& battery, std::chrono::seconds slot, Joules stored,
+                                  Watts power);
 
 /// Of one battery over a time.
 struct Earnings {

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "bidding/price_curve.h"
 #include "config/check.h"
 
 namespace vpp::bidding {
@@ -33,6 +34,18 @@ namespace {
   return slots;
 }
 
+std::vector<BidSegment> segments(const DecideInput& input, const std::vector<PricePoint>& slots,
+                                 const Profile& committed, const FirmCurve& curve) {
+  const Gate& gate = input.gate;
+  const bool closes_late = gate.from - gate.closes <= gate.until - gate.from;
+  if (input.strategy == BidStrategy::kCurve && closes_late) {
+    return price_curve(slots, input.price_min, committed, curve);
+  }
+  const Watts power = allocate(slots, input.price_min, committed, curve).front();
+  if (power <= Watts{0}) return {};
+  return {{power, input.price_min}};
+}
+
 }  // namespace
 
 std::string bid_key(const Gate& gate) {
@@ -49,23 +62,26 @@ std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
   const Gate& gate = input.gate;
   std::vector<PricePoint> slots = forecast_slots(input);
   if (slots.empty() || slots.front().from != gate.from) return std::unexpected{no_bid::kNoForecast};
-  if (slots.front().price <= input.price_min) return std::unexpected{no_bid::kTooCheap};
   Profile committed{input.now};
   for (const Commitment& commitment : input.committed) committed.add(commitment);
   if (committed.largest_addition(gate.from, gate.until, curve) <= Watts{0}) {
     return std::unexpected{no_bid::kNothingFree};
   }
-  const Watts power = allocate(slots, input.price_min, std::move(committed), curve).front();
-  if (power <= Watts{0}) return std::unexpected{no_bid::kOtherTimes};
+  auto offered = segments(input, slots, committed, curve);
+  if (offered.empty()) {
+    const bool cheap = slots.front().price <= input.price_min;
+    return std::unexpected{cheap ? no_bid::kTooCheap : no_bid::kOtherTimes};
+  }
   const bool foreseen = foreseen_price(input, gate.from, gate.until).has_value();
   const auto firm = curve.firm().points();
-  return BidDecided{.bid = {bid_key(gate), gate, {{power, input.price_min}}},
+  return BidDecided{.bid = {bid_key(gate), gate, std::move(offered)},
                     .forecast = std::move(slots),
                     .firm_curve = {firm.begin(), firm.end()},
                     .firm_permille = curve.permille(),
                     .committed = input.committed,
                     .price_min = input.price_min,
                     .horizon = input.horizon,
+                    .strategy = input.strategy,
                     .model = foreseen ? input.foreseen->model : kNaiveModel,
                     .foreseen = foreseen ? input.foreseen->task : TaskId{}};
 }

@@ -1,4 +1,8 @@
 // What to bid at one gate: forecast, then optimise, then the bid. A pure function of facts.
+//
+// Curve      of prices, where the gate closes just before delivery: at most its own length. Before
+//            later gates are decided the award is known then. Of gates that are open side by side
+//            the first curve would take everything: they get one segment.
 #pragma once
 
 #include <expected>
@@ -9,6 +13,7 @@
 #include "bidding/facts.h"
 #include "bidding/forecast.h"
 #include "bidding/optimise.h"
+#include "config/role_config.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -22,6 +27,7 @@ struct DecideInput {
   const PriceSeries* prices = nullptr;  ///< of the gate's session
   std::vector<Commitment> committed;
   const ForecastKnown* foreseen = nullptr;  ///< the newest; where it does not reach: naively
+  BidStrategy strategy = BidStrategy::kSegment;
 };
 
 /// "bid-<begin of delivery in ms>", "bid-da-..." of a day-ahead gate: the same gate gives the same

@@ -49,6 +49,7 @@ struct Writer {
             {"committed", commitments_to_json(fact.committed)},
             {"price_min_micro_per_mwh", fact.price_min.count},
             {"horizon_ms", fact.horizon.count()},
+            {"strategy", to_string(fact.strategy)},
             {"by_operator", fact.by_operator},
             {"model", fact.model},
             {"foreseen_by", to_string(fact.foreseen)}};
@@ -143,6 +144,11 @@ struct Writer {
   }
   fact.price_min = {reader.whole(value, "price_min_micro_per_mwh")};
   fact.horizon = Duration{reader.whole(value, "horizon_ms")};
+  if (value.contains("strategy")) {
+    const auto strategy = parse_bid_strategy(reader.text(value, "strategy"));
+    if (!strategy) reader.fail("strategy is unknown");
+    fact.strategy = strategy.value_or(BidStrategy::kSegment);
+  }
   fact.by_operator = value.contains("by_operator") && reader.yes_or_no(value, "by_operator");
   if (!value.contains("model")) return fact;
   fact.model = reader.text(value, "model");

@@ -11,6 +11,7 @@
 #include "bidding/optimise.h"
 #include "bidding/task_queue.h"
 #include "config/ids.h"
+#include "config/role_config.h"
 #include "config/time.h"
 #include "config/units.h"
 
@@ -31,6 +32,7 @@ struct BidDecided {
   std::vector<Commitment> committed;
   Price price_min;
   Duration horizon{0};
+  BidStrategy strategy = BidStrategy::kSegment;
   bool by_operator = false;         ///< as somebody asked; nothing was forecast
   std::string model = kNaiveModel;  ///< that expects the gate's own price
   TaskId foreseen;                  ///< the task of its ForecastKnown; 0: naive

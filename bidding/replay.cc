@@ -26,7 +26,8 @@ namespace {
                           .horizon = was.horizon,
                           .prices = &ledger.prices(was.bid.gate.session),
                           .committed = was.committed,
-                          .foreseen = ledger.foreseen()};
+                          .foreseen = ledger.foreseen(),
+                          .strategy = was.strategy};
   auto is = decide(input, FirmCurve{*firm, was.firm_permille});
   out.again = is && *is == was ? Again::kSame : Again::kOther;
   if (out.again == Again::kOther && is) out.is = *std::move(is);

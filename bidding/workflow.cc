@@ -159,6 +159,7 @@ std::expected<void, std::string> Workflow::submit(const Now& now, const PlantSta
                          .committed = commitments(plant),
                          .price_min = options_.price_min,
                          .horizon = options_.horizon,
+                         .strategy = options_.strategy,
                          .by_operator = true,
                          .foreseen = {}});
   decide_at_.erase(bid_key(*gate));
@@ -475,7 +476,8 @@ std::expected<BidDecided, std::string_view> Workflow::decide_gate(const Now& now
                           .horizon = options_.horizon,
                           .prices = &ledger_.prices(gate.session),
                           .committed = commitments(plant),
-                          .foreseen = ledger_.foreseen()};
+                          .foreseen = ledger_.foreseen(),
+                          .strategy = options_.strategy};
   return decide(input, FirmCurve{plant.firm, options_.firm_permille});
 }
 

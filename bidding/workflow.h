@@ -52,6 +52,7 @@ struct WorkflowOptions {
   std::int32_t owner_share_permille = 1000;           ///< of what is earned after penalties
   std::chrono::days history{8};  ///< of prices: seven of the naive forecast, and one of slack
   Duration horizon = std::chrono::hours{24};  ///< market time from a gate on: what competes with it
+  BidStrategy strategy = BidStrategy::kSegment;
 };
 
 /// Of prices; a bidder that asks for a long history keeps it.

@@ -7,6 +7,7 @@
 namespace vpp {
 namespace {
 
+constexpr std::array<std::string_view, 2> kBidStrategies{"segment", "curve"};
 constexpr std::array<std::string_view, 5> kLogLevels{"trace", "debug", "info", "warning", "error"};
 
 bool is_host_char(char c) {
@@ -39,6 +40,16 @@ std::optional<BidFormat> parse_bid_format(std::string_view name) {
   const auto* const found = std::ranges::find(kBidFormats, name);
   if (found == kBidFormats.end()) return std::nullopt;
   return static_cast<BidFormat>(found - kBidFormats.begin());
+}
+
+std::string_view to_string(BidStrategy strategy) {
+  return kBidStrategies.at(static_cast<std::size_t>(strategy));
+}
+
+std::optional<BidStrategy> parse_bid_strategy(std::string_view name) {
+  const auto* const found = std::ranges::find(kBidStrategies, name);
+  if (found == kBidStrategies.end()) return std::nullopt;
+  return static_cast<BidStrategy>(found - kBidStrategies.begin());
 }
 
 std::string_view to_string(LogLevel level) {

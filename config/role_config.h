@@ -195,6 +195,12 @@ enum class BidFormat : std::uint8_t { kOwn, kCaiso, kAemo };
 [[nodiscard]] std::string_view to_string(BidFormat format);
 [[nodiscard]] std::optional<BidFormat> parse_bid_format(std::string_view name);
 
+/// How a bid answers prices: all of it from one price on, or the more the higher the price.
+enum class BidStrategy : std::uint8_t { kSegment, kCurve };
+
+[[nodiscard]] std::string_view to_string(BidStrategy strategy);
+[[nodiscard]] std::optional<BidStrategy> parse_bid_strategy(std::string_view name);
+
 /// [market]: where the root bids.
 struct MarketConfig {
   std::string url;                           ///< "http://host:port" or "https://..."
@@ -202,6 +208,7 @@ struct MarketConfig {
   std::int32_t firm_permille = 1000;         ///< share of the firm capacity that is offered
   std::int32_t owner_share_permille = 1000;  ///< of what is earned after penalties
   BidFormat format = BidFormat::kOwn;
+  BidStrategy strategy = BidStrategy::kSegment;
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 

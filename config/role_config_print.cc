@@ -257,6 +257,7 @@ void print(Printer& out, const RootConfig& root) {
     out.pct("firm_pct", root.market->firm_permille);
     out.pct("owner_share_pct", root.market->owner_share_permille);
     out.text("format", to_string(root.market->format));
+    out.text("strategy", to_string(root.market->strategy));
   }
   if (root.openadr) print(out, *root.openadr);
 }

@@ -234,6 +234,15 @@ void read(TomlSection section, MarketConfig& into) {
       section.wrong("format", *node, "is unknown: '" + format + "'", kFormats);
     }
   }
+  constexpr std::string_view kStrategies = "\"segment\" or \"curve\"";
+  std::string strategy;
+  if (const toml::node* node = section.take("strategy", strategy, kStrategies)) {
+    if (const auto known = parse_bid_strategy(strategy)) {
+      into.strategy = *known;
+    } else {
+      section.wrong("strategy", *node, "is unknown: '" + strategy + "'", kStrategies);
+    }
+  }
   section.finish();
 }
 

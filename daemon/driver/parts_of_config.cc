@@ -130,6 +130,7 @@ bidding::WorkflowOptions bidding_options(const RoleConfig& config) {
   out.price_min = root->market->price_min;
   out.firm_permille = root->market->firm_permille;
   out.owner_share_permille = root->market->owner_share_permille;
+  out.strategy = root->market->strategy;
   if (forecasts_by_workers(*root)) {
     out.history = std::max(out.history, std::chrono::days{root->forecast.history_days});
   }

@@ -70,6 +70,7 @@ struct Maker {
                           .committed = commitments(),
                           .price_min = {whole()},
                           .horizon = Duration{whole()},
+                          .strategy = static_cast<BidStrategy>(rng.below(2)),
                           .by_operator = rng.below(2) == 0,
                           .model = text(),
                           .foreseen = {rng.next()}};

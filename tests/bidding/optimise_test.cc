@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "config/rng.h"
+#include "tests/bidding/random_curve.h"
 
 using namespace std::chrono_literals;
 using namespace vpp;
@@ -21,17 +22,6 @@ namespace {
 constexpr MarketTime kNow{std::chrono::days{17'000}};
 constexpr auto kSlot = 15min;
 constexpr std::int64_t kSlotSeconds = 900;
-
-aggregation::DurationCurve random_curve(Rng& rng) {
-  aggregation::DurationCurve curve;
-  const auto sites = 1 + rng.below(12);
-  for (std::uint64_t i = 0; i < sites; ++i) {
-    const Watts power{static_cast<std::int64_t>(500 + rng.below(9'500))};
-    const WattHours energy{static_cast<std::int64_t>(rng.below(14'000))};
-    curve += aggregation::DurationCurve::of_site({power, to_joules(energy)});
-  }
-  return curve;
-}
 
 PricePoint slot(int n, std::int64_t price) {
   return {kNow + n * kSlot, kNow + (n + 1) * kSlot, Price{price}};
@@ -109,7 +99,8 @@ bool feasible_by_minutes(const std::vector<Commitment>& all, const FirmCurve& cu
 TEST_CASE("without commitments the k-th dearest slot gets the k-th step of the curve",
           "[bidding][optimise]") {
   Rng rng{GENERATE(range(1U, 200U))};
-  const FirmCurve curve{random_curve(rng), static_cast<std::int32_t>(500 + rng.below(501))};
+  const FirmCurve curve{testing::random_curve(rng, 12),
+                        static_cast<std::int32_t>(500 + rng.below(501))};
   const auto slots = random_slots(rng, 24);
   const auto sold = allocate(slots, Price{20}, Profile{kNow}, curve);
   std::vector<std::size_t> order(slots.size());
@@ -132,7 +123,7 @@ TEST_CASE("without commitments the k-th dearest slot gets the k-th step of the c
 
 TEST_CASE("what is sold is worth what the linear program finds", "[bidding][optimise][lp]") {
   Rng rng{GENERATE(range(1U, 300U))};
-  const FirmCurve curve{random_curve(rng), 900};
+  const FirmCurve curve{testing::random_curve(rng, 12), 900};
   const int count = 1 + static_cast<int>(rng.below(7));
   const auto slots = random_slots(rng, count);
   const double cost = 10;
@@ -159,7 +150,7 @@ TEST_CASE("what is sold is worth what the linear program finds", "[bidding][opti
 
 TEST_CASE("the profile is feasible exactly when it is minute by minute", "[bidding][optimise]") {
   Rng rng{GENERATE(range(1U, 300U))};
-  const FirmCurve curve{random_curve(rng), 1000};
+  const FirmCurve curve{testing::random_curve(rng, 12), 1000};
   const auto most_w = static_cast<std::uint64_t>(curve.at(5min).count / 300);
   std::vector<Commitment> all;
   Profile profile{kNow};

@@ -197,6 +197,7 @@ inline RootConfig random_root(Rng& rng) {
     root.market = MarketConfig{"http://127.0.0.1:" + std::to_string(random_port(rng)), Price{price},
                                random_permille(rng, 1), random_permille(rng, 0)};
     root.market->format = static_cast<BidFormat>(rng.below(3));
+    root.market->strategy = static_cast<BidStrategy>(rng.below(2));
   }
   if (rng.below(2) == 0)
     root.workers = WorkersConfig{"ipc:///run/w", std::chrono::seconds{1 + rng.below(600)}};

@@ -31,6 +31,7 @@ LIBRARIES = {
     "boost/": ["daemon/driver/http_*", "tools/market/*"],
     "capnp/": ["mesh/c*"],
     "kj/": ["mesh/c*"],
+    "coin/": ["bidding/clp_*"],
     "curl/": ["bidding/http_*", "tools/vppctl/*"],
     "CLI/": ["daemon/main.cc", "tools/*/main.cc"],
     "date/": ["bidding/zone_database.cc"],

@@ -2,17 +2,23 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "bidding/arbitrage.h"
 #include "tools/vppctl/backtest_days.h"
+#include "tools/vppctl/backtest_files.h"
+#include "tools/vppctl/backtest_fleet.h"
 #include "tools/vppctl/backtest_input.h"
+#include "tools/vppctl/backtest_real_time.h"
 #include "tools/vppctl/or_null.h"
 
 namespace vpp::ctl {
@@ -28,6 +34,7 @@ constexpr double kPowerMostKw = 1e7;  // 10 GW, as of a group
 constexpr double kPermille = 1000;
 constexpr std::chrono::hours kHour{1};
 constexpr std::size_t kWeek = 7;
+using bidding::kDayHours;
 
 /// What is told of a whole test.
 struct BidsScore {
@@ -36,7 +43,11 @@ struct BidsScore {
   std::size_t unforecast = 0;  ///< of those tested
   Earnings forecast;
   Earnings perfect;
-  Earnings week;  ///< on the mean of the seven days before
+  Earnings week;                 ///< on the mean of the seven days before
+  std::optional<Earnings> told;  ///< real time only
+  std::vector<EarningsLine> course{{"forecast", "#d62728", {}},
+                                   {"seven-day mean", "#3182bd", {}},
+                                   {"perfect foresight", "black", {}}};
 
   [[nodiscard]] double part_of_perfect(const Earnings& earned) const {
     return static_cast<double>(earned.revenue.count) / static_cast<double>(perfect.revenue.count);
@@ -60,8 +71,19 @@ std::optional<DayValues> week_before(const bidding::MarketDays& market, std::siz
   return mean;
 }
 
-BidsScore score_bids(const Battery& battery, const bidding::MarketDays& market,
-                     const BacktestForecasts& forecasts, std::size_t first) {
+double money(Amount amount) {
+  return static_cast<double>(amount.count) / kMicro;
+}
+
+Earnings traded(const BacktestFleet& fleet, const std::string& strategy,
+                std::span<const Price> expected, std::span<const Price> real) {
+  if (strategy == "schedule") return schedule_day(fleet, kHour, expected, real);
+  return sell_day(fleet, *parse_bid_strategy(strategy), expected, real);
+}
+
+BidsScore score_bids(const BacktestFleet& fleet, const std::string& strategy,
+                     const bidding::MarketDays& market, const BacktestForecasts& forecasts,
+                     std::size_t first) {
   BidsScore score;
   for (std::size_t day = first; day < market.days.size(); ++day) {
     if (!bidding::is_known(market.days[day].price)) {
@@ -71,21 +93,51 @@ BidsScore score_bids(const Battery& battery, const bidding::MarketDays& market,
     ++score.days;
     const auto real = prices_of(market.days[day].price);
     const auto earns = [&](const DayValues& expected) {
-      return bidding::day_ahead(battery, kHour, prices_of(expected), real);
+      return traded(fleet, strategy, prices_of(expected), real);
     };
-    score.perfect += earns(market.days[day].price);
+    // Who knows the prices bids them as a segment: a curve doubts its forecast.
+    score.perfect += traded(fleet, strategy == "curve" ? "segment" : strategy, real, real);
     if (const auto mean = week_before(market, day)) score.week += earns(*mean);
     if (const auto& forecast = forecasts.days[day]) {
       score.forecast += earns(forecast->price);
     } else {
       ++score.unforecast;
     }
+    score.course[0].sums.push_back(money(score.forecast.revenue));
+    score.course[1].sums.push_back(money(score.week.revenue));
+    score.course[2].sums.push_back(money(score.perfect.revenue));
   }
   return score;
 }
 
+/// Forecasts of the days of `market` that another run left in a file; its other columns are, in
+/// this order, the forecast and its quantiles.
+std::optional<BacktestForecasts> read_forecasts(const std::string& file,
+                                                const bidding::MarketDays& market,
+                                                std::ostream& err) {
+  const auto input = read_backtest_input(file);
+  if (!input) {
+    for (const auto& line : input.error()) err << line << '\n';
+    return std::nullopt;
+  }
+  BacktestForecasts out;
+  out.days.resize(market.days.size());
+  const auto offset = (input->market.first - market.first).count();
+  for (std::size_t day = 0; day < input->market.days.size(); ++day) {
+    const auto& from = input->market.days[day].exogenous;
+    const auto to = static_cast<std::ptrdiff_t>(day) + offset;
+    if (from.empty()) {
+      err << file << ":1: no column with a forecast; hint: as written by backtest forecast --out\n";
+      return std::nullopt;
+    }
+    if (to < 0 || to >= std::ssize(out.days) || !bidding::is_known(from[0])) continue;
+    out.days[static_cast<std::size_t>(to)] = bidding::DayForecast{from[0], std::nullopt};
+  }
+  return out;
+}
+
 /// Or what is wrong with the arguments.
-std::optional<Battery> battery_of(const BacktestBidsArguments& arguments, std::ostream& err) {
+std::optional<BacktestFleet> fleet_of(const BacktestBidsArguments& arguments, std::ostream& err) {
   const auto within = [&](const char* option, double value, double least, double most,
                           const char* unit) {
     if (value >= least && value <= most) return true;
@@ -93,37 +145,60 @@ std::optional<Battery> battery_of(const BacktestBidsArguments& arguments, std::o
                        option, value, least, most, unit);
     return false;
   };
-  bool usable = within("--power-kw", arguments.power_kw, 1e-3, kPowerMostKw, " kW");
-  usable &= within("--energy-kwh", arguments.energy_kwh, 1e-3, kPowerMostKw * 24, " kWh");
-  usable &= within("--efficiency", arguments.efficiency, 1e-3, 1, "");
+  bool usable = within("--efficiency", arguments.efficiency, 1e-3, 1, "");
   usable &= within("--wear", arguments.wear_per_mwh, 0, 1e5, " per MWh");
+  if (arguments.fleet.empty()) {
+    usable &= within("--power-kw", arguments.power_kw, 1e-3, kPowerMostKw, " kW");
+    usable &= within("--energy-kwh", arguments.energy_kwh, 1e-3, kPowerMostKw * 24, " kWh");
+  } else if (arguments.power_kw != 0 || arguments.energy_kwh != 0) {
+    err << "vppctl backtest: --fleet: says power and energy itself; hint: leave out --power-kw and "
+           "--energy-kwh\n";
+    usable = false;
+  }
+  if (arguments.strategy != "schedule" && !parse_bid_strategy(arguments.strategy)) {
+    err << fmt::format(
+        "vppctl backtest: --strategy {}: is unknown; hint: schedule, curve or segment\n",
+        arguments.strategy);
+    usable = false;
+  }
+  if (arguments.real_time && (!arguments.fleet.empty() || arguments.strategy != "schedule")) {
+    err << "vppctl backtest: --real-time: is of one battery and has a strategy of its own; hint: "
+           "leave out --fleet and --strategy\n";
+    usable = false;
+  }
   if (!usable) return std::nullopt;
-  return Battery{.power = {std::llround(arguments.power_kw * kPermille)},
-                 .energy = {std::llround(arguments.energy_kwh * kPermille)},
-                 .round_trip_permille =
-                     static_cast<std::int32_t>(std::lround(arguments.efficiency * kPermille)),
-                 .wear = {std::llround(arguments.wear_per_mwh * kMicro)}};
-}
-
-double money(Amount amount) {
-  return static_cast<double>(amount.count) / kMicro;
+  const Battery kind{.power = {std::llround(arguments.power_kw * kPermille)},
+                     .energy = {std::llround(arguments.energy_kwh * kPermille)},
+                     .round_trip_permille =
+                         static_cast<std::int32_t>(std::lround(arguments.efficiency * kPermille)),
+                     .wear = {std::llround(arguments.wear_per_mwh * kMicro)}};
+  if (arguments.fleet.empty()) return BacktestFleet{{kind, 1}};
+  auto fleet = read_backtest_fleet(arguments.fleet, kind);
+  if (fleet) return *std::move(fleet);
+  for (const auto& line : fleet.error()) err << line << '\n';
+  return std::nullopt;
 }
 
 void print_json(const BacktestBidsArguments& arguments, const Battery& battery,
                 const BidsScore& score, std::ostream& out) {
-  const Json document{{"schema", "vppctl/v1"},
-                      {"prices", arguments.prices},
-                      {"revenue", money(score.forecast.revenue)},
-                      {"perfect_foresight", money(score.perfect.revenue)},
-                      {"capture", or_null(score.part_of_perfect(score.forecast))},
-                      {"cycles", score.forecast.cycles(battery)},
-                      {"after_wear", money(score.forecast.after_wear(battery))},
-                      {"seven_day_mean_revenue", money(score.week.revenue)},
-                      {"seven_day_mean_capture", or_null(score.part_of_perfect(score.week))},
-                      {"perfect_cycles", score.perfect.cycles(battery)},
-                      {"days_tested", score.days},
-                      {"days_without_forecast", score.unforecast},
-                      {"days_left_out", score.left_out}};
+  Json document{{"schema", "vppctl/v1"},
+                {"prices", arguments.prices},
+                {"strategy", arguments.real_time ? "real-time" : arguments.strategy},
+                {"revenue", money(score.forecast.revenue)},
+                {"perfect_foresight", money(score.perfect.revenue)},
+                {"capture", or_null(score.part_of_perfect(score.forecast))},
+                {"cycles", score.forecast.cycles(battery)},
+                {"after_wear", money(score.forecast.after_wear(battery))},
+                {"seven_day_mean_revenue", money(score.week.revenue)},
+                {"seven_day_mean_capture", or_null(score.part_of_perfect(score.week))},
+                {"perfect_cycles", score.perfect.cycles(battery)},
+                {"days_tested", score.days},
+                {"days_without_forecast", score.unforecast},
+                {"days_left_out", score.left_out}};
+  if (score.told) {
+    document["told_price_revenue"] = money(score.told->revenue);
+    document["told_price_capture"] = or_null(score.part_of_perfect(*score.told));
+  }
   out << document.dump() << '\n';
 }
 
@@ -132,44 +207,86 @@ void print_table(const Battery& battery, const BidsScore& score, std::ostream& o
     out << fmt::format("{:<18}{:>14.2f}{:>8.1f} %{:>9.1f} cycles\n", name, money(earned.revenue),
                        100 * score.part_of_perfect(earned), earned.cycles(battery));
   };
-  line("forecast", score.forecast);
+  line(score.told ? "bids" : "forecast", score.forecast);
+  if (score.told) line("told the price", *score.told);
   line("seven-day mean", score.week);
   line("perfect foresight", score.perfect);
   out << fmt::format("{} days; {} without a forecast, {} left out\n", score.days, score.unforecast,
                      score.left_out);
 }
 
-}  // namespace
-
-int run_backtest_bids(const BacktestBidsArguments& arguments, std::ostream& out,
-                      std::ostream& err) {
-  const auto battery = battery_of(arguments, err);
-  if (!battery) return kBacktestMisused;
+/// Nothing: what is wrong is on `err`.
+std::optional<BidsScore> score_hourly(const BacktestBidsArguments& arguments,
+                                      const BacktestFleet& fleet, std::ostream& err) {
   const auto input = read_backtest_input(arguments.prices);
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
-    return kBacktestMisused;
+    return std::nullopt;
   }
   for (const auto& warning : input->warnings) err << warning << '\n';
   const auto from = first_test_hour(*input, arguments.test_hours, err);
-  if (!from) return kBacktestMisused;
+  if (!from) return std::nullopt;
   // A day is traded as a whole: one that begins before the test does not belong to it.
   const auto& hour = input->hours[*from];
   const std::size_t first = hour.hour == 0 ? hour.day : hour.day + 1;
   if (first >= input->market.days.size()) {
     err << "vppctl backtest: no whole day is in the test; hint: test more hours\n";
-    return kBacktestMisused;
+    return std::nullopt;
   }
-  const auto forecasts = forecast_days(input->market, first, {}, err);
-  const BidsScore score = score_bids(*battery, input->market, forecasts, first);
-  if (score.days == 0) {
+  const auto forecasts = arguments.forecasts.empty()
+                             ? forecast_days(input->market, first, {}, err)
+                             : read_forecasts(arguments.forecasts, input->market, err);
+  if (!forecasts) return std::nullopt;
+  return score_bids(fleet, arguments.strategy, input->market, *forecasts, first);
+}
+
+std::optional<BidsScore> score_intervals(const BacktestBidsArguments& arguments,
+                                         const Battery& battery, std::ostream& err) {
+  const auto input = read_real_time(arguments.prices);
+  if (!input) {
+    for (const auto& line : input.error()) err << line << '\n';
+    return std::nullopt;
+  }
+  for (const auto& warning : input->warnings) err << warning << '\n';
+  const auto a_day = static_cast<std::size_t>(std::chrono::days{1} / input->slot);
+  const std::size_t days = input->slots.size() / a_day;
+  if (days <= kRealTimeDaysBefore || arguments.test_hours < kDayHours) {
+    err << fmt::format(
+        "vppctl backtest: {} whole days, {} of which come before the test: nothing to test\n", days,
+        kRealTimeDaysBefore);
+    return std::nullopt;
+  }
+  const std::size_t tested = std::min(arguments.test_hours / kDayHours, days - kRealTimeDaysBefore);
+  RealTimeScore of = score_real_time(battery, *input, days - tested);
+  BidsScore score{.days = tested,
+                  .forecast = of.bid,
+                  .perfect = of.perfect,
+                  .week = of.week,
+                  .told = of.told,
+                  .course = {{"bids", "#d62728", std::move(of.bid_sums)},
+                             {"seven-day mean", "#3182bd", std::move(of.week_sums)}}};
+  return score;
+}
+
+}  // namespace
+
+int run_backtest_bids(const BacktestBidsArguments& arguments, std::ostream& out,
+                      std::ostream& err) {
+  const auto fleet = fleet_of(arguments, err);
+  if (!fleet) return kBacktestMisused;
+  const Battery battery = total(*fleet);
+  const auto score = arguments.real_time ? score_intervals(arguments, battery, err)
+                                         : score_hourly(arguments, *fleet, err);
+  if (!score) return kBacktestMisused;
+  if (score->days == 0) {
     err << "vppctl backtest: no day of the test has all its prices\n";
     return kBacktestFailed;
   }
+  if (!write_earnings_plot(arguments.plot, score->course, err)) return kBacktestFailed;
   if (arguments.json) {
-    print_json(arguments, *battery, score, out);
+    print_json(arguments, battery, *score, out);
   } else {
-    print_table(*battery, score, out);
+    print_table(battery, *score, out);
   }
   return out.flush() ? 0 : kBacktestFailed;
 }

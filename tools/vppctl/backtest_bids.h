@@ -1,8 +1,11 @@
-// `vppctl backtest bids`: what a battery would have earned day-ahead on our forecasts, beside what
+// `vppctl backtest bids`: what a battery or a fleet would have earned on our forecasts, beside what
 // perfect foresight would have, and what the mean of the last seven days does.
 //
-// Day       planned the day before on the forecast for it, paid at the real prices; it begins and
-//           ends with an empty battery, so that every strategy is paid for the same.
+// Schedule  planned the day before on the forecast for it, paid at the real prices; a day begins
+// and
+//           ends with empty batteries, so that every strategy is paid for the same.
+// Curve, segment  a day begins full and is only sold from; each hour bids as the daemon does.
+// Real time prices of every few minutes: backtest_real_time.h.
 // Unknown   a day without all its prices is left out. A day that was not forecast earns nothing,
 // and
 //           stays in what perfect foresight would have earned: what is unknown is not bid on.
@@ -16,9 +19,14 @@
 namespace vpp::ctl {
 
 struct BacktestBidsArguments {
-  std::string prices;  ///< path of the CSV; backtest_input.h
-  double power_kw = 0;
+  std::string prices;   ///< path of the CSV; backtest_input.h
+  double power_kw = 0;  ///< 0, as the energy, where there is a fleet
   double energy_kwh = 0;
+  std::string fleet{};                ///< path of a CSV; backtest_fleet.h
+  std::string forecasts{};            ///< path of what `backtest forecast --out` wrote; empty: made
+  std::string strategy = "schedule";  ///< or "curve", "segment"
+  std::string plot{};                 ///< path of an SVG to write
+  bool real_time = false;
   double efficiency = 0.9;         ///< of a round trip, above 0 to 1
   double wear_per_mwh = 0;         ///< of each MWh discharged, in the currency of the prices
   std::size_t test_hours = 17472;  ///< the last hours of the file: two years

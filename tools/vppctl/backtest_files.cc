@@ -76,15 +76,34 @@ class Canvas {
 using ValueOf = std::function<double(const PastHour&)>;
 
 /// A path that pauses where nothing is known.
-std::string path(const Canvas& canvas, Hours hours, const ValueOf& value, const char* colour) {
+std::string path(const Canvas& canvas, std::span<const double> values, const char* colour) {
   std::string points;
   bool pen_down = false;
-  for (std::size_t i = 0; i < hours.size(); ++i) {
-    const double at = value(hours[i]);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double at = values[i];
     if (std::isfinite(at)) points += (pen_down ? "L" : "M") + canvas.point(i, at);
     pen_down = std::isfinite(at);
   }
   return fmt::format("<path d=\"{}\" fill=\"none\" stroke=\"{}\"/>\n", points, colour);
+}
+
+std::string path(const Canvas& canvas, Hours hours, const ValueOf& value, const char* colour) {
+  std::vector<double> values;
+  for (const auto& at : hours) values.push_back(value(at));
+  return path(canvas, values, colour);
+}
+
+/// Begins a picture, with its marks from `least` to `most`.
+std::string frame(const Canvas& canvas, double least, double most) {
+  std::string out = fmt::format(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" "
+      "font-family=\"sans-serif\" "
+      "font-size=\"12\">\n<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n",
+      kWidth, kHeight);
+  for (const double mark : {least, 0.0, most}) {
+    out += fmt::format("<text x=\"4\" y=\"{:.1f}\">{:.0f}</text>\n", canvas.y(mark) + 4, mark);
+  }
+  return out;
 }
 
 std::string svg_text(const bidding::MarketDays& market, DayForecasts forecasts, Hours all) {
@@ -109,14 +128,7 @@ std::string svg_text(const bidding::MarketDays& market, DayForecasts forecasts, 
     }
   }
   const Canvas canvas{hours.size(), least, most};
-  std::string out = fmt::format(
-      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {0} {1}\" "
-      "font-family=\"sans-serif\" "
-      "font-size=\"12\">\n<rect width=\"{0}\" height=\"{1}\" fill=\"white\"/>\n",
-      kWidth, kHeight);
-  for (const double mark : {least, 0.0, most}) {
-    out += fmt::format("<text x=\"4\" y=\"{:.1f}\">{:.0f}</text>\n", canvas.y(mark) + 4, mark);
-  }
+  std::string out = frame(canvas, least, most);
   out += path(canvas, hours, quantile(kLow), "#9ecae1");
   out += path(canvas, hours, quantile(kHigh), "#9ecae1");
   out += path(canvas, hours, price, "black");
@@ -150,6 +162,31 @@ bool write_backtest_files(const std::string& csv, const std::string& svg,
   if (!csv.empty()) fine = write(csv, csv_text(market, forecasts, hours), err);
   if (!svg.empty()) fine = write(svg, svg_text(market, forecasts, hours), err) && fine;
   return fine;
+}
+
+bool write_earnings_plot(const std::string& svg, std::span<const EarningsLine> lines,
+                         std::ostream& err) {
+  if (svg.empty()) return true;
+  double least = 0;
+  double most = 0;
+  std::size_t days = 0;
+  for (const auto& line : lines) {
+    days = std::max(days, line.sums.size());
+    for (const double sum : line.sums) {
+      least = std::min(least, sum);
+      most = std::max(most, sum);
+    }
+  }
+  const Canvas canvas{days, least, most};
+  std::string out = frame(canvas, least, most);
+  std::string legend = fmt::format("earned in {} days:", days);
+  for (const auto& line : lines) {
+    out += path(canvas, line.sums, line.colour);
+    legend += fmt::format(" {} {},", line.name, line.colour);
+  }
+  legend.back() = '.';
+  out += fmt::format("<text x=\"{}\" y=\"20\">{}</text>\n</svg>\n", kMargin, legend);
+  return write(svg, out, err);
 }
 
 }  // namespace vpp::ctl

@@ -371,15 +371,23 @@ void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
                        "ensemble, or lear: the published one of four windows");
   forecast->add_option("--out", o.backtest_forecast.out, "CSV to write: forecasts and quantiles");
   forecast->add_option("--plot", o.backtest_forecast.plot, "SVG to write: the last two weeks");
-  CLI::App* bids = leaf(*backtest, "bids", "what a battery earns day-ahead on those forecasts",
+  CLI::App* bids = leaf(*backtest, "bids", "what a battery or a fleet earns on those forecasts",
                         chosen, [](const Session& s, Options& options) {
                           options.backtest_bids.json = s.json;
                           return run_backtest_bids(options.backtest_bids, s.out, s.err);
                         });
   BacktestBidsArguments& b = o.backtest_bids;
   bids->add_option("--prices", b.prices, "CSV, as for the forecast")->required();
-  bids->add_option("--power-kw", b.power_kw, "of the battery, either way")->required();
-  bids->add_option("--energy-kwh", b.energy_kwh, "that it holds")->required();
+  bids->add_option("--power-kw", b.power_kw, "of the battery, either way");
+  bids->add_option("--energy-kwh", b.energy_kwh, "that it holds");
+  bids->add_option("--fleet", b.fleet, "CSV of sites as for plan, instead of one battery");
+  bids->add_option("--forecasts", b.forecasts,
+                   "CSV that backtest forecast --out wrote; default: forecasts are made");
+  bids->add_option("--strategy", b.strategy,
+                   "schedule: a day's plan, both ways; curve or segment: full every morning, sold "
+                   "hour by hour as the daemon bids");
+  bids->add_flag("--real-time", b.real_time, "prices of every few minutes, one battery, both ways");
+  bids->add_option("--plot", b.plot, "SVG to write: what was earned, day by day");
   bids->add_option("--efficiency", b.efficiency, "of a round trip; default 0.9");
   bids->add_option("--wear", b.wear_per_mwh, "cost of each MWh discharged; default 0");
   bids->add_option("--test-hours", b.test_hours,

@@ -326,4 +326,113 @@ TEST_CASE("a battery that is none is refused") {
           std::string::npos);
 }
 
+TEST_CASE("forecasts from a file are worth what they are worth when made") {
+  const PriceFiles files;
+  const std::string prices = files.write(joined(lines(80)));
+  std::ostringstream out;
+  std::ostringstream err;
+  REQUIRE(run_backtest_forecast({.prices = prices,
+                                 .test_hours = 72,
+                                 .out = files.path("forecasts.csv"),
+                                 .plot = {},
+                                 .json = true},
+                                out, err) == 0);
+  const auto revenue = [&](const std::string& forecasts) {
+    std::ostringstream document;
+    REQUIRE(run_backtest_bids({.prices = prices,
+                               .power_kw = 100,
+                               .energy_kwh = 200,
+                               .forecasts = forecasts,
+                               .test_hours = 72,
+                               .json = true},
+                              document, err) == 0);
+    return Json::parse(document.str())["revenue"].get<double>();
+  };
+  REQUIRE(revenue(files.path("forecasts.csv")) == Approx(revenue("")).epsilon(1e-3));
+}
+
+TEST_CASE("a fleet earns what its batteries earn, and its earnings can be seen") {
+  const PriceFiles files;
+  const std::string fleet = files.path("fleet.csv");
+  std::ofstream{fleet} << "id,power_w,energy_wh\na,50000,100000\nb,50000,100000\nc,0,5000\n";
+  const Json one = Json::parse(bids_on(joined(lines(80))).out);
+  const Json both = Json::parse(bids_on(joined(lines(80)), [&](auto& each) {
+                                  each.power_kw = each.energy_kwh = 0;
+                                  each.fleet = fleet;
+                                  each.plot = files.path("plot.svg");
+                                }).out);
+  REQUIRE(both["revenue"].get<double>() == Approx(one["revenue"].get<double>()).epsilon(1e-4));
+  REQUIRE(both["cycles"].get<double>() == Approx(one["cycles"].get<double>()).epsilon(1e-4));
+  REQUIRE(text_of(files.path("plot.svg")).starts_with("<svg"));
+  const Result bad = bids_on(joined(lines(80)), [&](auto& each) { each.fleet = fleet; });
+  REQUIRE(bad.code == 2);
+  REQUIRE(bad.err.find("--fleet: says power and energy itself") != std::string::npos);
+}
+
+TEST_CASE("selling hour by hour earns no more than who knows the prices") {
+  for (const char* strategy : {"curve", "segment"}) {
+    const Json document =
+        Json::parse(bids_on(joined(lines(80)), [&](auto& each) { each.strategy = strategy; }).out);
+    REQUIRE(document["capture"] > 0.5);
+    REQUIRE(document["capture"] <= 1.000001);
+    REQUIRE(document["cycles"] <= 3.0);
+  }
+  const Result bad = bids_on(joined(lines(80)), [](auto& each) { each.strategy = "luck"; });
+  REQUIRE(bad.code == 2);
+  REQUIRE(bad.err.find("--strategy luck") != std::string::npos);
+}
+
+namespace {
+
+std::string half_hours(int days, bool with_gap) {
+  std::string out = "period_end_nem_time,demand_mw,rrp_aud_per_mwh\n";
+  for (int i = 1; i <= days * 48; ++i) {
+    std::string at = stamp(i / 2);
+    at[10] = 'T';
+    if (i % 2 == 1) at.replace(14, 2, "30");
+    const int price = 20 + (i % 48 > 34 && i % 48 < 40 ? 100 + i % 7 : i % 5);
+    const bool unknown = with_gap && i % 200 == 0;
+    out += at + "+10:00,1500," + (unknown ? "" : std::to_string(price)) + "\n";
+  }
+  return out;
+}
+
+Result real_time(const std::string& text) {
+  return bids_on(text, [](auto& each) {
+    each.real_time = true;
+    each.test_hours = 240;
+  });
+}
+
+}  // namespace
+
+TEST_CASE("a battery earns in a market of half-hours, as far as prices are known") {
+  const Json all = Json::parse(real_time(half_hours(40, false)).out);
+  REQUIRE(all["strategy"] == "real-time");
+  REQUIRE(all["days_tested"] == 10);
+  REQUIRE(all["capture"] > 0.8);
+  REQUIRE(all["capture"] <= 1.0);
+  const Result gaps = real_time(half_hours(40, true));
+  REQUIRE(gaps.err.find("9 intervals have no price") != std::string::npos);
+  REQUIRE(Json::parse(gaps.out)["capture"] > 0.7);
+}
+
+TEST_CASE("a real-time file that cannot be read says where") {
+  const auto refused = [](const std::string& text) {
+    const Result result = real_time(text);
+    REQUIRE(result.code == 2);
+    return result.err;
+  };
+  REQUIRE(refused("demand_mw\n1\n").find("no column with the time") != std::string::npos);
+  auto text = half_hours(40, false);
+  const auto place = text.find("2020-01-01T02:00");
+  REQUIRE(refused(std::string{text}.replace(place, 16, "2020-01-01T01:00"))
+              .find("prices.csv:5:1: time does not rise") != std::string::npos);
+  REQUIRE(refused(std::string{text}.replace(place + 19, 6, "+11:00")).find("another offset") !=
+          std::string::npos);
+  REQUIRE(refused(std::string{text}.replace(place + 14, 2, "10")).find("full marks") !=
+          std::string::npos);
+  REQUIRE(refused(half_hours(20, false)).find("nothing to test") != std::string::npos);
+}
+
 }  // namespace vpp::ctl
