@@ -96,6 +96,20 @@ class Workers(PlantCase):
         shown = plant.run(plant.bin / "vppctl", "--socket", plant.root.socket, "forecast")
         self.assertIn("model week by good", shown)
 
+    def test_our_own_model_forecasts_in_the_process_and_bids_rest_on_it(self):
+        plant = self.plant(leaves=2, aggregators=1)
+        plant.sections["root"] = {"forecast": {"model": "lear", "history_days": 60}}
+        plant.start_market()
+        plant.start_batteries()
+        plant.start()
+        plant.await_whole()
+        forecast = wait_until(lambda: plant.root.get("/v1/forecast")["forecast"], 100,
+                              "a forecast", every=0.2)
+        self.assertEqual((forecast["worker"], forecast["model"]), ("in-process", "lear"))
+        wait_until(lambda: any(d["model"] == "lear" for d in self.decided(plant)), 60,
+                   "a bid by the forecast", every=0.2)
+        self.assertTrue(all(d["again"] == "same" for d in self.decided(plant)))
+
     def test_hostile_workers_are_answered_and_the_root_goes_on(self):
         plant = self.plant_with_workers()
         socket = zmq.Context.instance().socket(zmq.DEALER)
