@@ -67,8 +67,8 @@ std::vector<BidSegment> price_curve(std::span<const PricePoint> slots, Price cos
   std::vector<BidSegment> falling;
   for (const Rival& one : rivals) {
     if (offered <= Watts{0}) break;
-    const auto& [from, until, price] = one.slot;
-    profile.add({profile.largest_addition(from, until, curve), from, until});
+    const PricePoint& slot = one.slot;
+    profile.add({profile.largest_addition(slot.from, slot.until, curve), slot.from, slot.until});
     const Watts left = std::min(offered, profile.largest_addition(here.from, here.until, curve));
     if (left == offered) continue;
     if (falling.empty() || falling.back().price != one.below) {

@@ -26,8 +26,7 @@ bool is_one_line(const std::string& text) {
 }
 
 void check_placing(const Event& event) {
-  const auto table =
-      Timetable::make(event, {.seen = kToday, .shift = draw_shift(event, "plant")});
+  const auto table = Timetable::make(event, {.seen = kToday, .shift = draw_shift(event, "plant")});
   if (!table) {
     VPP_CHECK(!table.error().empty());
     return;
@@ -42,8 +41,8 @@ void check_placing(const Event& event) {
     for (std::int64_t n = 0; n < 3; ++n) {
       const auto due = occurrence(*table, descriptor, n);
       if (!due) break;
-      const Report report = report_of({event, "plant", "AGGREGATED_REPORT", false}, descriptor,
-                                      *due, History{60s});
+      const Report report =
+          report_of({event, "plant", "AGGREGATED_REPORT", false}, descriptor, *due, History{60s});
       VPP_CHECK(nlohmann::json::accept(encode(Version::k30, report)));
     }
   }

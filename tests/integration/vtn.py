@@ -1,4 +1,4 @@
-"""An OpenADR 3 server (VTN) for tests: 3.1 and 3.0.1 over plain HTTP, in memory, faults on demand."""
+"""An OpenADR 3 server (VTN) for tests: 3.1 and 3.0.1 over HTTP, in memory, faults on demand."""
 
 import datetime
 import http.server
