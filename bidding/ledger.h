@@ -116,8 +116,10 @@ class Ledger {
   [[nodiscard]] const Corrections& corrections() const { return corrections_; }
   /// By key; keys of one length sort by time.
   [[nodiscard]] const std::map<std::string, BidLife>& bids() const { return bids_; }
-  /// The forecast of the newest hours; null: none.
-  [[nodiscard]] const ForecastKnown* foreseen() const { return foreseen_ ? &*foreseen_ : nullptr; }
+  /// The forecast of the newest hours; null: none. Workers foresee real-time prices only.
+  [[nodiscard]] const ForecastKnown* foreseen(Session session = Session::kRealTime) const {
+    return foreseen_ && session == Session::kRealTime ? &*foreseen_ : nullptr;
+  }
   /// Gates that closed without a bid, by the key it would have had.
   [[nodiscard]] const std::map<std::string, GatePassed>& passed() const { return passed_; }
 

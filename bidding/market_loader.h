@@ -7,8 +7,8 @@
 
 #include "bidding/http_adapter.h"
 #include "bidding/market_adapter.h"
-#include "config/role_config.h"
 #include "bidding/openadr_adapter.h"
+#include "config/role_config.h"
 
 namespace vpp::bidding {
 

@@ -26,7 +26,7 @@ namespace {
                           .horizon = was.horizon,
                           .prices = &ledger.prices(was.bid.gate.session),
                           .committed = was.committed,
-                          .foreseen = ledger.foreseen(),
+                          .foreseen = ledger.foreseen(was.bid.gate.session),
                           .strategy = was.strategy};
   auto is = decide(input, FirmCurve{*firm, was.firm_permille});
   out.again = is && *is == was ? Again::kSame : Again::kOther;

@@ -476,7 +476,7 @@ std::expected<BidDecided, std::string_view> Workflow::decide_gate(const Now& now
                           .horizon = options_.horizon,
                           .prices = &ledger_.prices(gate.session),
                           .committed = commitments(plant),
-                          .foreseen = ledger_.foreseen(),
+                          .foreseen = ledger_.foreseen(gate.session),
                           .strategy = options_.strategy};
   return decide(input, FirmCurve{plant.firm, options_.firm_permille});
 }
