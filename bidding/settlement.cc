@@ -11,7 +11,7 @@
 namespace vpp::bidding {
 namespace {
 
-constexpr std::int64_t kJoulesPerMwh = kJoulesPerWattHour * 1'000'000;
+constexpr std::int64_t kJoulesInMwh = kJoulesPerWattHour * 1'000'000;
 constexpr std::int64_t kRevenueSlack = 10'000;  ///< a cent: markets round to it
 
 [[nodiscard]] aggregation::Int128 floor_of(aggregation::Int128 dividend, std::int64_t divisor) {
@@ -36,7 +36,7 @@ Amount worth(Joules energy, Price per_mwh) {
   // A day of the largest plant at the highest price is beyond 64 bits.
   const auto product = static_cast<aggregation::Int128>(energy.count) * per_mwh.count;
   const aggregation::Int128 most = limits::kAmountMax.count;
-  return {static_cast<std::int64_t>(std::clamp(floor_of(product, kJoulesPerMwh), -most, most))};
+  return {static_cast<std::int64_t>(std::clamp(floor_of(product, kJoulesInMwh), -most, most))};
 }
 
 Joules awarded_energy(const Award& award) {
@@ -52,7 +52,7 @@ Price owner_rate(const Settlement& settlement, const Award& award, Joules receip
       static_cast<aggregation::Int128>(settlement.revenue.count) - settlement.penalty.count;
   if (net <= 0 || receipts <= Joules{0} || award.clearing <= Price{0}) return {};
   const auto share = net * std::clamp(share_permille, 0, 1000) / 1000;
-  const auto rate = share * kJoulesPerMwh / receipts.count;
+  const auto rate = share * kJoulesInMwh / receipts.count;
   return {static_cast<std::int64_t>(std::min<aggregation::Int128>(rate, award.clearing.count))};
 }
 

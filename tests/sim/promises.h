@@ -67,6 +67,8 @@ class Promises {
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::LearnedLoad& /*record*/) {}
   void check(WorldTime /*at*/, NodeIndex /*node*/, const node::ValueAccount& /*record*/) {}
   void check(WorldTime at, NodeIndex node, const node::OwnerAccount& record);
+  void check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::Task& /*record*/) {}
+  void check(WorldTime /*at*/, NodeIndex /*node*/, const bidding::TaskGone& /*record*/) {}
 
   const Roots& roots_;
   std::size_t copies_;

@@ -165,6 +165,12 @@ std::string text(const node::ValueAccount& r) {
 std::string text(const node::OwnerAccount& r) {
   return "owner account paid=" + to_string(r.paid.count);
 }
+std::string text(const bidding::Task& r) {
+  return "task " + to_string(r.id.value) + " state=" + to_string(std::to_underlying(r.state));
+}
+std::string text(const bidding::TaskGone& r) {
+  return "task gone " + to_string(r.id.value);
+}
 std::string text(const bidding::Fact& r) {
   return "fact kind=" + to_string(r.what.index());
 }

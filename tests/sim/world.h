@@ -241,7 +241,7 @@ class World {
   }
 
   // world_fate.cc: the operator, and the end.
-  void ask(const std::variant<node::SendOrder, node::CancelOrder>& command);
+  void ask(const decltype(node::OperatorAsked::command)& command);
   void ask_something();
   void cancel_all();
   [[nodiscard]] std::string why_not_whole();

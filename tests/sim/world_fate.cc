@@ -30,7 +30,7 @@ const std::vector<Scope> kScopes{{},
 
 // --- the operator ----------------------------------------------------------------------------
 
-void World::ask(const std::variant<node::SendOrder, node::CancelOrder>& command) {
+void World::ask(const decltype(node::OperatorAsked::command)& command) {
   ++outcome_.orders;
   trace_.event(queue_.now(), root(), "operator-asks", command.index(), [&] {
     const auto* order = std::get_if<node::SendOrder>(&command);

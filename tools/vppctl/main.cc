@@ -198,10 +198,9 @@ void add_forecasting(CLI::App& app, Options& o, Chosen& chosen) {
   leaf(app, "forecast", "the prices that are expected, with quantiles; by which model and worker",
        chosen, [](const Session& s, Options&) { return forecast(s); });
   CLI::App* all = leaf(app, "workers", "who forecasts, what waits and what was set aside", chosen,
-                       [](const Session& s, Options& options) {
-                         return options.id.empty() ? workers(s) : workers_retry(s, options.id);
-                       });
-  all->add_subcommand("retry", "have a poisoned task tried again")
+                       [](const Session& s, Options&) { return workers(s); });
+  leaf(*all, "retry", "have a poisoned task tried again", chosen,
+       [](const Session& s, Options& options) { return workers_retry(s, options.id); })
       ->add_option("task", o.id, "id of the task, as `vppctl workers` shows it")
       ->required();
 }
