@@ -20,15 +20,6 @@ constexpr std::size_t kSupersededKept = 1'000;
   });
 }
 
-/// The newest, or what a bid that is kept was decided by.
-[[nodiscard]] bool is_used(const Ledger& ledger, const ForecastKnown& foreseen) {
-  if (ledger.foreseen() != nullptr && *ledger.foreseen() == foreseen) return true;
-  return std::ranges::any_of(ledger.bids(), [&](const auto& each) {
-    const auto* decided = as<BidDecided>(each.second.facts.front());
-    return decided != nullptr && decided->foreseen == foreseen.task;
-  });
-}
-
 }  // namespace
 
 MarketTime newest_time(const std::vector<Fact>& facts) {
@@ -60,15 +51,19 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now,
   std::size_t superseded = 0;
   for (std::size_t i = facts.size(); i-- > 0;) {
     const auto* known = as<PricesKnown>(facts[i]);
+    const bool then = facts.begin() + static_cast<std::ptrdiff_t>(i) >= recent;
     if (const auto* foreseen = as<ForecastKnown>(facts[i])) {
-      needed[i] = is_used(ledger, *foreseen);
+      // Any of them may have priced the other times that a decision looked at.
+      const auto is = [&](const ForecastKnown* newest) {
+        return newest != nullptr && *newest == *foreseen;
+      };
+      needed[i] = then || is(before.foreseen()) || is(ledger.foreseen());
     } else if (known == nullptr) {
       const std::string key = *key_of(facts[i]);
       needed[i] = ledger.bids().contains(key) || ledger.passed().contains(key);
     } else if (holds_any_of(ledger, *known)) {
       needed[i] = true;
     } else {
-      const bool then = facts.begin() + static_cast<std::ptrdiff_t>(i) >= recent;
       needed[i] = (then || holds_any_of(before, *known)) && superseded++ < kSupersededKept;
     }
   }

@@ -140,8 +140,11 @@ TEST_CASE("a price, a curve or a bid that was changed afterwards shows", "[biddi
     for (Fact& fact : changed) change(fact.what);
     return replay(changed, kEndOfTime);
   };
-  SECTION("the prices") {
+  SECTION("the prices, and the forecasts of them") {
     const Replay other = with([](auto& what) {
+      if (auto* foreseen = std::get_if<ForecastKnown>(&what)) {
+        for (auto& hour : foreseen->hours) hour.price.count += 1;
+      }
       if (auto* known = std::get_if<PricesKnown>(&what)) {
         for (auto& point : known->prices) point.price.count += 1;
       }

@@ -144,8 +144,13 @@ TEST_CASE("what is pending is what a plain replay of all batches would hold",
       if (all[i].index() != all[j].index() || std::holds_alternative<bidding::Fact>(all[i])) {
         continue;
       }
-      const auto* order = std::get_if<aggregation::Order>(&all[i]);
-      replaced |= order == nullptr || order->id == std::get<aggregation::Order>(all[j]).id;
+      if (const auto* order = std::get_if<aggregation::Order>(&all[i])) {
+        replaced |= order->id == std::get<aggregation::Order>(all[j]).id;
+      } else if (const auto* task = std::get_if<bidding::Task>(&all[i])) {
+        replaced |= task->id == std::get<bidding::Task>(all[j]).id;
+      } else {
+        replaced = true;
+      }
     }
     if (!replaced) expected.push_back(all[i]);
   }

@@ -126,11 +126,9 @@ inline bidding::Task random_task(Rng& rng) {
 
 inline node::Record random_record(Rng& rng) {
   if (rng.below(30) == 0) return node::JournalCleared{};
-  switch (rng.below(13)) {
+  switch (rng.below(12)) {
     case 10:
       return random_task(rng);
-    case 11:
-      return bidding::TaskGone{random_task(rng).id};
     case 0:
       return random_uplink(rng);
     case 1:
