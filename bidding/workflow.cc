@@ -121,7 +121,7 @@ Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& fact
     reset_timer(life);
     if (life.credited) keep_rate(*life.credited);
   }
-  if (!ledger_.prices(Session::kDayAhead).empty()) fetch_day_ahead_.emplace();
+  if (!ledger_.prices(Session::kDayAhead).empty()) fetch_day_ahead_ = Timer{};
 }
 
 void Workflow::answered(const Now& now, const MarketAnswer& answer) {
@@ -243,8 +243,8 @@ std::vector<BidView> Workflow::bids() const {
   return views;
 }
 
-const std::map<MarketTime, PricePoint>& Workflow::prices() const {
-  return ledger_.prices();
+const PriceSeries& Workflow::prices(Session session) const {
+  return ledger_.prices(session);
 }
 
 const std::vector<Gate>& Workflow::gates() const {
@@ -313,7 +313,7 @@ void Workflow::on(const Now& now, const GatesFetched& answer) {
   std::map<std::string, Undecided> decide_at;
   for (const Gate& gate : gates_) {
     const std::string key = bid_key(gate);
-    if (gate.session == Session::kDayAhead && !fetch_day_ahead_) fetch_day_ahead_.emplace();
+    if (gate.session == Session::kDayAhead && !fetch_day_ahead_) fetch_day_ahead_ = Timer{};
     if (ledger_.bids().contains(key) || !standing_for(gate).empty()) continue;
     const auto before = decide_at_.find(key);
     const bool known = before != decide_at_.end();

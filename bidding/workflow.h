@@ -127,7 +127,7 @@ class Workflow {
   [[nodiscard]] WorkflowEffects take_effects();
 
   [[nodiscard]] std::vector<BidView> bids() const;
-  [[nodiscard]] const std::map<MarketTime, PricePoint>& prices() const;
+  [[nodiscard]] const PriceSeries& prices(Session session = Session::kRealTime) const;
   /// The newest; null: none.
   [[nodiscard]] const ForecastKnown* forecast() const { return ledger_.foreseen(); }
   [[nodiscard]] const std::vector<Gate>& gates() const;

@@ -371,11 +371,11 @@ struct NodeStatus {
   std::optional<Watts> target;     ///< of all energy orders in force; nothing: none is
   OrderId order;                   ///< the first of them
   std::uint64_t tick = 0;
-  std::vector<aggregation::Order> orders;            ///< root
-  std::vector<bidding::BidView> bids;                ///< root
-  std::vector<bidding::PricePoint> prices;           ///< root: known prices, the newest 200
-  std::vector<bidding::Gate> gates;                  ///< root
-  bidding::MarketHealth market;                      ///< root
+  std::vector<aggregation::Order> orders;   ///< root
+  std::vector<bidding::BidView> bids;       ///< root
+  std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200 of each session
+  std::vector<bidding::Gate> gates;         ///< root
+  bidding::MarketHealth market;             ///< root
   std::optional<bidding::openadr::VenView> openadr;  ///< root that obeys a server's events
   std::optional<RootStatus> root;                    ///< root
   std::optional<bidding::ForecastKnown> forecast;    ///< root: the newest of a worker
