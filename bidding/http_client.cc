@@ -15,7 +15,6 @@ namespace vpp::bidding {
 namespace {
 
 constexpr long kConnectMsMax = 2'000;
-constexpr curl_off_t kRetryAfterMaxS = 3'600;      // who asks for more is asked again after an hour
 constexpr std::size_t kBodyBytesMax = 16U << 20U;  // 8 days of 1-minute prices are 1.2 MB
 
 struct Body {
