@@ -20,7 +20,7 @@ using bidding::Earnings;
 using bidding::PricePoint;
 using device::Capability;
 
-constexpr std::chrono::hours kHour{1};
+constexpr std::chrono::hours kOneHour{1};
 constexpr std::int64_t kPermilleOfOne = 1000;
 constexpr std::size_t kAllSegments = 1000;  ///< a back-test is no market: none are joined
 
@@ -37,7 +37,7 @@ std::vector<Capability> full_sites(const BacktestFleet& fleet) {
 Joules deliver(Watts power, std::vector<Capability>& sites) {
   constexpr std::chrono::seconds kStep = aggregation::kEqualisationStep;
   Joules delivered{0};
-  for (auto left = std::chrono::seconds{kHour}; left.count() > 0; left -= kStep) {
+  for (auto left = std::chrono::seconds{kOneHour}; left.count() > 0; left -= kStep) {
     const auto split = aggregation::split_by_sites(power, sites);
     for (std::size_t i = 0; i < sites.size(); ++i) {
       const Joules out = std::min(Joules{split.shares[i].count * kStep.count()}, sites[i].energy);
@@ -111,7 +111,7 @@ Earnings sell_day(const BacktestFleet& fleet, BidStrategy strategy, std::span<co
   const Price cost = fleet.front().battery.wear;
   std::vector<Capability> sites = full_sites(fleet);
   std::vector<PricePoint> slots;
-  const auto at = [](std::size_t hour) { return MarketTime{kHour * static_cast<int>(hour)}; };
+  const auto at = [](std::size_t hour) { return MarketTime{kOneHour * static_cast<int>(hour)}; };
   for (std::size_t t = 0; t < expected.size(); ++t) {
     slots.push_back({at(t), at(t + 1), expected[t]});
   }
@@ -131,9 +131,9 @@ Earnings sell_day(const BacktestFleet& fleet, BidStrategy strategy, std::span<co
     }
     const Joules out = deliver(power, sites);
     delivered += out;
-    sold.push_back({out.count / std::chrono::seconds{kHour}.count()});
+    sold.push_back({out.count / std::chrono::seconds{kOneHour}.count()});
   }
-  return bidding::earned(kHour, sold, real);
+  return bidding::earned(kOneHour, sold, real);
 }
 
 }  // namespace vpp::ctl

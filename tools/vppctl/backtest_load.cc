@@ -22,7 +22,7 @@ using LoadJson = nlohmann::ordered_json;
 
 constexpr std::array<std::size_t, 5> kLeads{0, 2, 5, 11, 23};
 constexpr std::size_t kDay = 24;
-constexpr std::size_t kWeek = 168;
+constexpr std::size_t kHoursOfWeek = 168;
 constexpr std::size_t kTenth = 1;  ///< of the quantiles 5, 10, ..., 95 %
 constexpr std::size_t kNinetieth = 17;
 
@@ -50,7 +50,7 @@ void score_hour(const std::vector<double>& load, std::size_t hour, const bidding
                 LoadScore& score) {
   score.error += std::abs(load[hour] - said.expected);
   score.yesterday += std::abs(load[hour] - load[hour - kDay]);
-  score.last_week += std::abs(load[hour] - load[hour - kWeek]);
+  score.last_week += std::abs(load[hour] - load[hour - kHoursOfWeek]);
   ++score.hours;
   if (!said.quantiles) return;
   ++score.with_quantiles;
@@ -114,7 +114,7 @@ int run_backtest_load(const BacktestLoadArguments& arguments, std::ostream& out,
     err << "vppctl backtest: " << homes.error() << '\n';
     return kBacktestMisused;
   }
-  if (homes->empty() || arguments.warm_hours < kWeek ||
+  if (homes->empty() || arguments.warm_hours < kHoursOfWeek ||
       arguments.warm_hours >= homes->front().load_w.size()) {
     err << fmt::format("vppctl backtest: --warm-hours {}: at least 168, and fewer than there are\n",
                        arguments.warm_hours);

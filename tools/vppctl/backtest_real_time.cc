@@ -22,8 +22,8 @@ using bidding::Earnings;
 using bidding::MarketSlot;
 using std::chrono::minutes;
 
-constexpr std::array<std::string_view, 5> kColumns{"time_local_market", "period_end_nem_time",
-                                                   "price_per_mwh", "rrp_aud_per_mwh", "demand_mw"};
+constexpr std::array<std::string_view, 5> kRealTimeColumns{
+    "time_local_market", "period_end_nem_time", "price_per_mwh", "rrp_aud_per_mwh", "demand_mw"};
 constexpr double kPriceMost = static_cast<double>(bidding::kPriceMax.count) / 1e6;
 constexpr double kDemandMost = 1e7;
 constexpr double kUnknownValue = bidding::kUnknown;
@@ -205,8 +205,8 @@ class PolicyCourses {
 std::expected<RealTimeInput, std::vector<std::string>> read_real_time(const std::string& file) {
   CsvErrors errors{file};
   const auto text = read_file(file, errors);
-  const CsvTable table = text ? parse_csv(*text, {{}, kColumns}, errors) : CsvTable{};
-  if (table.places.size() != kColumns.size()) return std::unexpected{errors.lines()};
+  const CsvTable table = text ? parse_csv(*text, {{}, kRealTimeColumns}, errors) : CsvTable{};
+  if (table.places.size() != kRealTimeColumns.size()) return std::unexpected{errors.lines()};
   const bool are_ends = table.places[0] == CsvTable::npos;
   const std::size_t time = are_ends ? table.places[1] : table.places[0];
   const std::size_t price = table.places[2] == CsvTable::npos ? table.places[3] : table.places[2];
