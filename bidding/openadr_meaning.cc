@@ -72,8 +72,8 @@ class Reader {
   void alert(const Placed& placed, const Payload& payload);
   void wish(const Placed& placed, const Rule& rule, Watts power,
             std::optional<ChargeTarget> target);
-  void refuse(const std::string& type, std::string why) {
-    out_.refused.try_emplace(type, std::move(why));
+  void refuse(const std::string& type, const std::string& why) {
+    out_.refused.try_emplace(type, why);
   }
 
   const Event& event_;

@@ -3,6 +3,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <span>
 
 namespace vpp::bidding::openadr {
 namespace {
@@ -103,15 +104,13 @@ constexpr std::array<DurationUnit, 4> kDateUnits{
 constexpr std::array<DurationUnit, 3> kTimeUnits{{{'H', 1h}, {'M', 1min}, {'S', 1s}}};
 
 /// Units come in order and at most once; stops at what is no number. False: not a duration.
-template <std::size_t n>
-bool take_parts(TextCursor& text, const std::array<DurationUnit, n>& units, Duration& sum,
-                bool& any) {
+bool take_parts(TextCursor& text, std::span<const DurationUnit> units, Duration& sum, bool& any) {
   std::size_t next = 0;
   while (const auto whole = text.digits(1, 9)) {
     const auto fraction = text.thousandths();
     std::size_t unit = next;
-    while (unit < n && !text.take(units[unit].name)) ++unit;
-    if (!fraction || unit == n) return false;
+    while (unit < units.size() && !text.take(units[unit].name)) ++unit;
+    if (!fraction || unit == units.size()) return false;
     if (*fraction != 0 && units[unit].name != 'S') return false;
     const bool endless = Duration{24h * 365} * kForeverYears / units[unit].length <= *whole;
     if (endless || sum == kForever) {

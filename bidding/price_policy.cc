@@ -168,8 +168,8 @@ void PricePolicy::count(std::span<const MarketSlot> past, Counts& counts) const 
     if (!std::isfinite(past[i].price) || !std::isfinite(past[i + 1].price)) continue;
     const std::size_t from = state(i);
     const std::size_t to = state(i + 1);
-    const auto days_ago = static_cast<double>((past.size() - 1 - i) / slots_a_day_ + 1);
-    const double weight = std::pow(2.0, -days_ago / kHalfLifeDays);
+    const std::size_t days_ago = (past.size() - 1 - i) / slots_a_day_ + 1;
+    const double weight = std::pow(2.0, -static_cast<double>(days_ago) / kHalfLifeDays);
     counts.add(slots_a_day_, from, to, past[i].price, weight);
     for (std::ptrdiff_t off = -near; off <= near; ++off) {
       const auto slot = (static_cast<std::ptrdiff_t>(i) + off % day + day) % day;

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <iterator>
+#include <ranges>
 #include <system_error>
 #include <utility>
 
@@ -77,8 +78,8 @@ TaskQueue::TaskQueue(TaskQueueOptions options, const std::vector<Task>& recovere
   for (const auto& [id, task] : tasks_) {
     if (task.state == TaskState::kOpen) open[task.number] = id;
   }
-  for (auto at = open.rbegin(); at != open.rend(); ++at) {
-    const auto found = tasks_.find(at->second);
+  for (const auto& [number, id] : open | std::views::reverse) {
+    const auto found = tasks_.find(id);
     if (found == tasks_.end()) continue;  // a newer one waits
     if (found->second.leases > 0) found->second.why = "a restart came before its result";
     wait_again(found->second);
