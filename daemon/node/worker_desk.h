@@ -63,7 +63,7 @@ class WorkerDesk {
   void on(const Now& now, const std::string& from, const bidding::WorkerUnread& unread);
 
   void refuse(const std::string& worker, std::string why);
-  void fail(const std::string& worker, bidding::TaskId task, const std::string& why);
+  void fail(const std::string& from, bidding::TaskId task, const std::string& why);
   void lose(Workers::iterator worker);
   void hand_out(const Now& now);
   void say_poisoned();

@@ -89,7 +89,7 @@ struct NaiveBaseline {
 
   [[nodiscard]] bool rests(LocalDay day) const {
     const std::chrono::weekday weekday{day};
-    return weekday.iso_encoding() >= 6 || calendar.holidays.count(day) > 0;
+    return weekday.iso_encoding() >= 6 || calendar.holidays.contains(day);
   }
 
   [[nodiscard]] std::optional<long double> load_at(LocalDay day, std::chrono::minutes at) const {
@@ -113,7 +113,7 @@ struct NaiveBaseline {
   }
 
   [[nodiscard]] bool is_usable(LocalDay day) const {
-    if (meter.days.count(day) == 0 || meter.days.at(day).empty()) return false;
+    if (!meter.days.contains(day) || meter.days.at(day).empty()) return false;
     for (const auto& reading : meter.days.at(day)) {
       if (!reading.load) return false;
     }
@@ -141,7 +141,7 @@ struct NaiveBaseline {
     for (int back = 1; back <= rules.lookback.count(); ++back) {
       const LocalDay day = event.day - Days{back};
       if (rests(day) != rests(event.day) || !is_usable(day)) continue;
-      (calendar.events.count(day) > 0 ? others : out).push_back(day);
+      (calendar.events.contains(day) ? others : out).push_back(day);
     }
     if (static_cast<int>(out.size()) > count.target)
       out.resize(static_cast<std::size_t>(count.target));

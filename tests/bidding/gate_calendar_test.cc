@@ -147,7 +147,7 @@ TEST_CASE("a day that a country left out has no gates", "[bidding][calendar]") {
 TEST_CASE("gates between two times are each gate that begins there, once, in order",
           "[bidding][calendar]") {
   Rng rng{GENERATE(range(1U, 20U))};
-  const std::string name = kZones.at(rng.below(kZones.size()));
+  const std::string& name = kZones.at(rng.below(kZones.size()));
   CAPTURE(name);
   const Zone zone = zone_named(name).value();
   const SessionRules rules = random_rules(rng);
