@@ -34,7 +34,7 @@ HttpResponse answer_of_all;
 }
 
 class HttpClient::Impl {};
-HttpClient::HttpClient(std::string, long) {}
+HttpClient::HttpClient(std::string, long, std::string) {}
 HttpClient::~HttpClient() = default;
 
 std::expected<HttpResponse, std::string> HttpClient::get(const std::string&) {
@@ -42,6 +42,10 @@ std::expected<HttpResponse, std::string> HttpClient::get(const std::string&) {
 }
 
 std::expected<HttpResponse, std::string> HttpClient::post(const std::string&, const std::string&) {
+  return answer_of_all;
+}
+
+std::expected<HttpResponse, std::string> HttpClient::request(const HttpRequest&) {
   return answer_of_all;
 }
 
