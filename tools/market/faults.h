@@ -55,7 +55,7 @@ inline constexpr std::array<std::pair<std::string_view, std::int64_t Faults::*>,
      {"clock_shift_ms", &Faults::clock_shift_ms}}};
 
 /// Error: the name that is none, or the value that is no whole number.
-[[nodiscard]] std::expected<Faults, std::string> read_faults(std::string_view json);
+[[nodiscard]] std::expected<Faults, std::string> read_faults(std::string_view text);
 
 class FaultyMarket {
  public:
