@@ -272,8 +272,7 @@ Read<void> Reader::obey(const Placed& placed, const Payload& payload, const Rule
   Read<Watts> power = std::unexpected{"this kind of payload is not known"};
   if (type == "SIMPLE" || type.starts_with("ALERT_")) {
     power = level(payload, rule);
-    const bool normal = type == "SIMPLE" && number_of(payload.values.front()) == 0;
-    if (power && normal) return {};
+    if (power && type == "SIMPLE" && number_of(payload.values.front()) == 0) return {};
   } else if (type == "DISPATCH_SETPOINT") {
     // Its change, if it has one that is obeyed, brings the sum.
     const bool changed =

@@ -12,7 +12,7 @@ using Samples = std::span<const double>;
 
 constexpr auto kCount = static_cast<double>(kScoreWindow);
 /// What rounding makes of a constant, as part of its magnitude.
-constexpr double kRounding = 1e-9;
+constexpr double kRounded = 1e-9;
 
 double mean(Samples samples) {
   double sum = 0;
@@ -46,7 +46,7 @@ double deviation(Samples samples) {
 }
 
 bool is_constant(Samples samples) {
-  return deviation(samples) <= kRounding * mean_magnitude(samples);
+  return deviation(samples) <= kRounded * mean_magnitude(samples);
 }
 
 /// Change over the window, by regression.
@@ -82,7 +82,7 @@ class Scoring {
       const double correlation =
           correlation_of(signal, response_.subspan(begin + lag, kScoreWindow));
       const double merit = by_sum ? delay + correlation : correlation;
-      if (merit <= best + kRounding) continue;
+      if (merit <= best + kRounded) continue;
       best = merit;
       out.lag = static_cast<int>(lag) * kScoreStep;
       out.parts.correlation = correlation;

@@ -26,7 +26,7 @@ constexpr double kAnyStateCounts = 0.5;
 constexpr int kDaysAhead = 3;
 constexpr double kRare = 1e-6;
 
-double quantile(const std::vector<double>& sorted, double level) {
+double step_quantile(const std::vector<double>& sorted, double level) {
   const auto place = static_cast<std::size_t>(level * static_cast<double>(sorted.size()));
   return sorted[std::min(place, sorted.size() - 1)];
 }
@@ -125,7 +125,7 @@ void PricePolicy::find_states(std::span<const MarketSlot> past) {
   VPP_CHECK(!prices.empty());
   std::ranges::sort(prices);
   for (std::size_t i = 0; i < price_edges_.size(); ++i) {
-    price_edges_[i] = quantile(prices, kPriceLevels[i]);
+    price_edges_[i] = step_quantile(prices, kPriceLevels[i]);
   }
   for (std::size_t i = 0; i < kPricePoints; ++i) {
     constexpr std::size_t kOfState = kPricePoints / kPriceStates;
@@ -133,7 +133,7 @@ void PricePolicy::find_states(std::span<const MarketSlot> past) {
     const double low = state == 0 ? 0 : kPriceLevels[state - 1];
     const double high = state == kPriceLevels.size() ? 1 : kPriceLevels[state];
     const double part = (static_cast<double>(i % kOfState) + 0.5) / kOfState;
-    price_points_[i] = quantile(prices, low + (high - low) * part);
+    price_points_[i] = step_quantile(prices, low + (high - low) * part);
   }
   const auto recent = past.last(std::min(past.size(), kDemandDays * slots_a_day_));
   demand_mean_.assign(slots_a_day_, 0);
@@ -152,7 +152,7 @@ void PricePolicy::find_states(std::span<const MarketSlot> past) {
   std::ranges::sort(relative);
   for (std::size_t i = 0; i < demand_edges_.size(); ++i) {
     demand_edges_[i] = relative.empty() ? std::numeric_limits<double>::infinity()
-                                        : quantile(relative, kDemandLevels[i]);
+                                        : step_quantile(relative, kDemandLevels[i]);
   }
 }
 

@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kNormalQuartile = 0.6744897501960817;
 /// Below this part of the magnitude a width is what rounding left.
-constexpr double kRounding = 1e-12;
+constexpr double kNoSpread = 1e-12;
 
 /// Of an even number the mean of the two in the middle.
 double median(std::vector<double>& values) {
@@ -33,7 +33,7 @@ RobustScale RobustScale::of(std::span<const double> values) {
     work[i] = std::abs(values[i] - centre);
     sum += work[i];
   }
-  const double least = kRounding * std::abs(centre);
+  const double least = kNoSpread * std::abs(centre);
   const double deviation = median(work);
   if (deviation > least) return {centre, deviation / kNormalQuartile};
   const double mean = sum / static_cast<double>(values.size());

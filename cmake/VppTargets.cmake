@@ -2,7 +2,7 @@
 #
 #   vpp_library(vpp_mesh CORE SOURCES a.cc HEADERS a.h LINKS vpp_config)
 #     CORE marks a pure library: tests/house checks that its archive needs no clock, socket, file
-#     or third-party symbol. Every header listed must compile alone.
+#     or third-party symbol.
 function(vpp_library name)
   cmake_parse_arguments(ARG "CORE" "" "SOURCES;HEADERS;LINKS;PRIVATE_LINKS" ${ARGN})
   add_library(${name} STATIC ${ARG_SOURCES})
@@ -11,7 +11,6 @@ function(vpp_library name)
   if(ARG_HEADERS)
     target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}
                    FILES ${ARG_HEADERS})
-    set_target_properties(${name} PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
   endif()
   if(VPP_SANITIZE)
     vpp_bundle(${name} 8)
@@ -63,8 +62,7 @@ function(vpp_write_targets file)
 endfunction()
 
 #   vpp_tests(vpp_mesh_tests SOURCES a_test.cc LINKS vpp_mesh)
-#     One Catch2 binary; every case becomes a ctest test. `unit_tests` builds them all, and what
-#     else must hold under the sanitizers: add_dependencies(unit_tests vpp_sim).
+#     One Catch2 binary; every case becomes a ctest test. `unit_tests` builds them all.
 #     BUSY a_test.cc: of the sources, those that compute for long.
 add_custom_target(unit_tests)
 function(vpp_tests name)

@@ -60,7 +60,7 @@ class Checker {
   std::vector<ConfigProblem> problems_;
 };
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   return "'" + std::string{text} + "'";
 }
 
@@ -94,9 +94,9 @@ void Checker::percentage(std::string_view key, std::int64_t permille, std::int64
 void Checker::peer(const std::string& key, std::string_view address) {
   const auto at = parse_tcp_address(address);
   if (!at || at->port == 0 || address.size() > limits::kAddressBytesMax) {
-    add(key, "is not an address: " + quoted(address), "\"tcp://host:port\", port 1 to 65535");
+    add(key, "is not an address: " + in_quotes(address), "\"tcp://host:port\", port 1 to 65535");
   } else if (is_any_host(at->host)) {
-    add(key, "names no host: " + quoted(address), "the name or address that others connect to");
+    add(key, "names no host: " + in_quotes(address), "the name or address that others connect to");
   }
 }
 
@@ -122,7 +122,7 @@ void Checker::endpoints(std::string_view section, std::span<const Endpoint> list
     }
     const auto earlier = list.first(i);
     if (std::ranges::find(earlier, list[i].address, &Endpoint::address) != earlier.end()) {
-      add(key + ".address", "is named twice: " + quoted(list[i].address), "remove one of them");
+      add(key + ".address", "is named twice: " + in_quotes(list[i].address), "remove one of them");
     }
   }
 }
@@ -130,7 +130,7 @@ void Checker::endpoints(std::string_view section, std::span<const Endpoint> list
 void Checker::listen(const ListenConfig& listen) {
   const auto bound = parse_tcp_address(listen.address);
   if (!bound || bound->port == 0 || listen.address.size() > limits::kAddressBytesMax) {
-    add("listen.address", "is not an address: " + quoted(listen.address),
+    add("listen.address", "is not an address: " + in_quotes(listen.address),
         "\"tcp://host:port\", or \"tcp://*:port\" for every interface");
   }
   if (listen.advertise == listen.address && bound && is_any_host(bound->host)) {
@@ -149,7 +149,7 @@ void Checker::unit(std::string_view key, std::uint8_t unit) {
 void Checker::device(const DeviceConfig& device) {
   if (device.port == 0 || is_any_host(device.host)) {
     add("device.address",
-        "is not an address: " + quoted(device.host + ":" + std::to_string(device.port)),
+        "is not an address: " + in_quotes(device.host + ":" + std::to_string(device.port)),
         "\"host:port\" of the device");
   }
   unit("device.unit", device.unit);
@@ -183,11 +183,11 @@ void Checker::programs(std::span<const ProgramConfig> programs) {
     const ProgramConfig& program = programs[i];
     const std::string key = "programs[" + std::to_string(i) + "]";
     if (!is_program_name(program.name)) {
-      add(key + ".name", "is no name of a program: " + quoted(program.name), kNameHint);
+      add(key + ".name", "is no name of a program: " + in_quotes(program.name), kNameHint);
     }
     const auto earlier = programs.first(i);
     if (std::ranges::find(earlier, program.name, &ProgramConfig::name) != earlier.end()) {
-      add(key + ".name", "is named twice: " + quoted(program.name), "remove one of them");
+      add(key + ".name", "is named twice: " + in_quotes(program.name), "remove one of them");
     }
     percentage(key + ".reserve_pct", program.reserve_permille, 0);
     within(key + ".priority", program.priority, 0, 1'000, "");
@@ -204,7 +204,7 @@ void Checker::groups(std::span<const std::string> groups) {
   }
   for (const std::string& group : groups) {
     if (is_group(group)) continue;
-    add("groups." + std::string{key_of(group)}, "is no group: " + quoted(group),
+    add("groups." + std::string{key_of(group)}, "is no group: " + in_quotes(group),
         "a key of 1 to 32 of a-z, 0-9, '-', '_' and '.', a value of 1 to 64 bytes without blanks");
   }
 }
@@ -235,10 +235,10 @@ void Checker::feeder(const FeederConfig& feeder) {
 void Checker::peak(const PeakConfig& peak) {
   within("peak.target_w", peak.target.count, 0, limits::kGroupPowerMax.count, " W");
   if (peak.program == kDefaultProgram) {
-    add("peak.program", "is the plant's own: " + quoted(peak.program),
+    add("peak.program", "is the plant's own: " + in_quotes(peak.program),
         "another name, which the homes list in [[programs]] as well");
   } else if (!is_program_name(peak.program)) {
-    add("peak.program", "is no name of a program: " + quoted(peak.program), kNameHint);
+    add("peak.program", "is no name of a program: " + in_quotes(peak.program), kNameHint);
   }
 }
 
@@ -307,7 +307,7 @@ void Checker::url(const std::string& key, std::string_view url) {
   const bool printable =
       std::ranges::all_of(url, [](char c) { return c > 0x20 && c < 0x7f && c != '"'; });
   if (skip == 0 || url.size() == skip || url[skip] == '/' || !printable) {
-    add(key, "is not a URL: " + quoted(url), "\"http://host:port\" or \"https://host\"");
+    add(key, "is not a URL: " + in_quotes(url), "\"http://host:port\" or \"https://host\"");
   } else if (url.substr(0, url.find('/', skip)).find('@') != std::string_view::npos) {
     add(key, "holds a password or a user", "secrets are given as files only");
   }
@@ -414,7 +414,7 @@ void Checker::forecast(const RootConfig& root) {
   label("forecast.model", model);
   const bool ours = model == "naive" || model == "lear" || model == "ensemble";
   if (!forecast.external && !ours) {
-    add("forecast.model", "is unknown: " + quoted(model),
+    add("forecast.model", "is unknown: " + in_quotes(model),
         "\"naive\", \"lear\" or \"ensemble\"; others are for worker = \"external\"");
   }
   if (forecast.external && model == "naive") {
@@ -437,7 +437,7 @@ void Checker::workers(const WorkersConfig& workers) {
                     workers.listen.size() <= kIpcBytesMax;
   label("workers.listen", workers.listen);
   if (!file && !(tcp && is_loopback(tcp->host))) {
-    add("workers.listen", "is no address of this machine alone: " + quoted(workers.listen),
+    add("workers.listen", "is no address of this machine alone: " + in_quotes(workers.listen),
         "\"ipc:///run/vpp/workers.sock\" or \"tcp://127.0.0.1:7750\"");
   }
   within("workers.lease_s", workers.lease.count(), 1, kLeaseMaxSeconds, " s");
@@ -464,7 +464,7 @@ void Checker::common(const RoleConfig& config) {
   not_empty("identity.certificate", config.identity.certificate);
   not_empty("identity.fleet_key", config.identity.fleet_key);
   if (config.http && !is_loopback(config.http->host)) {
-    add("http.address", "is not loopback: " + quoted(config.http->host),
+    add("http.address", "is not loopback: " + in_quotes(config.http->host),
         "\"127.0.0.1:port\"; put a proxy with authentication before it for others");
   }
   if (config.time) time(*config.time);
@@ -494,7 +494,7 @@ void Checker::role(const AggregatorConfig& group) {
   for (std::size_t i = 0; i < group.parents.size(); ++i) {
     const std::string& parent = group.parents[i].address;
     if (parent != group.listen.advertise && parent != group.listen.address) continue;
-    add("parents[" + std::to_string(i) + "].address", "is this node itself: " + quoted(parent),
+    add("parents[" + std::to_string(i) + "].address", "is this node itself: " + in_quotes(parent),
         "a parent is another node, nearer to the root");
   }
 }

@@ -83,7 +83,8 @@ void WorkerDesk::on(const Now& /*now*/, const std::string& from,
   }
   const auto worker = workers_.find(from);
   if (worker != workers_.end()) {
-    worker->second.task.reset();
+    // It may also be of a task that it had before.
+    if (worker->second.task == result.task) worker->second.task.reset();
     worker->second.view.stuck = false;
     ++worker->second.view.done;
   }

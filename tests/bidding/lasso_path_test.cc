@@ -13,7 +13,7 @@ using namespace vpp::bidding;
 
 namespace {
 
-double random_unit(Rng& rng) {
+double draw_unit(Rng& rng) {
   return static_cast<double>(rng.below(2'000'001)) / 1e6 - 1;
 }
 
@@ -28,11 +28,11 @@ Data drawn_data(Rng& rng, std::size_t rows, std::size_t columns) {
   for (std::size_t i = 0; i < rows; ++i) {
     double common = 0;
     for (std::size_t j = 0; j < columns; ++j) {
-      common = 0.7 * common + random_unit(rng);
+      common = 0.7 * common + draw_unit(rng);
       out.x[i][j] = common;
       if (j % 3 == 0) out.y[i] += common * static_cast<double>(j % 4);
     }
-    out.y[i] += random_unit(rng);
+    out.y[i] += draw_unit(rng);
   }
   return out;
 }
@@ -166,8 +166,8 @@ TEST_CASE("the criterion finds the columns that a target is made of, and leaves 
   Rng rng{21};
   Data data{Matrix{400, 12}, std::vector<double>(400)};
   for (std::size_t i = 0; i < 400; ++i) {
-    for (std::size_t j = 0; j < 12; ++j) data.x[i][j] = random_unit(rng);
-    data.y[i] = 3 * data.x[i][2] - 2 * data.x[i][7] + 0.1 * random_unit(rng);
+    for (std::size_t j = 0; j < 12; ++j) data.x[i][j] = draw_unit(rng);
+    data.y[i] = 3 * data.x[i][2] - 2 * data.x[i][7] + 0.1 * draw_unit(rng);
   }
   const Sums sums = sums_of(data);
   const LassoFit fit = lasso_by_aic({sums.products, sums.with_target, sums.square, 400});

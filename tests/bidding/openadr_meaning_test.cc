@@ -146,6 +146,7 @@ TEST_CASE("what cannot be obeyed has a cause", "[openadr][meaning]") {
   CHECK(refusal("DISPATCH_SETPOINT", {Value{9'000'000'000'000L}}, "MW") ==
         "its power is beyond any fleet (10 GW)");
   CHECK(refusal("DISPATCH_SETPOINT", {Value{true}}) == "its value is not a number");
+  CHECK(refusal("SIMPLE", {}) == "it has 0 values where one counts");
 }
 
 TEST_CASE("a program's units count where the event has none", "[openadr][meaning]") {

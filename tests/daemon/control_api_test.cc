@@ -61,7 +61,7 @@ struct ControlApiBench {
   ControlApi api;
 };
 
-constexpr const char* kOrder = R"({"key":"k","power_w":1000,"duration_s":60})";
+constexpr const char* kOrderText = R"({"key":"k","power_w":1000,"duration_s":60})";
 
 }  // namespace
 
@@ -116,21 +116,21 @@ TEST_CASE("over TCP there is health and metrics, and nothing else", "[driver][ap
   CHECK(bench.request("GET", "/healthz", "", false).status == 200);
   CHECK(bench.request("GET", "/metrics", "", false).status == 200);
   CHECK(bench.request("GET", "/v1/status", "", false).status == 404);
-  CHECK(bench.request("POST", "/v1/orders", kOrder, false).status == 404);
+  CHECK(bench.request("POST", "/v1/orders", kOrderText, false).status == 404);
   CHECK(bench.sent.empty());
 }
 
 TEST_CASE("an order is sent once it parses, and its reply is what the node said", "[driver][api]") {
   ControlApiBench bench;
   bench.next_reply.order = bench.snapshot.status.orders[0];
-  const HttpResponse booked = bench.request("POST", "/v1/orders", kOrder);
+  const HttpResponse booked = bench.request("POST", "/v1/orders", kOrderText);
   CHECK(booked.status == 200);
   CHECK(json::parse(booked.body)["order"]["id"] == 7);
   REQUIRE(bench.sent.size() == 1);
   CHECK(bench.sent[0].power == Watts{1'000});
 
   bench.next_reply = {0, std::nullopt, "the store is full"};
-  const HttpResponse refused = bench.request("POST", "/v1/orders", kOrder);
+  const HttpResponse refused = bench.request("POST", "/v1/orders", kOrderText);
   CHECK(refused.status == 409);
   CHECK(json::parse(refused.body)["text"] == "the store is full");
 
@@ -160,7 +160,7 @@ TEST_CASE("only a root has orders, bids and a market", "[driver][api]") {
   bench.snapshot = test::leaf_snapshot();
   CHECK(bench.status("GET", "/v1/status") == 200);
   CHECK(bench.status("GET", "/v1/orders") == 422);
-  CHECK(bench.status("POST", "/v1/orders", kOrder) == 422);
+  CHECK(bench.status("POST", "/v1/orders", kOrderText) == 422);
   CHECK(bench.status("GET", "/v1/market/prices") == 422);
   CHECK(bench.sent.empty());
 }

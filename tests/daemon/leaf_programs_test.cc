@@ -15,8 +15,8 @@ using namespace vpp::node;
 namespace {
 
 const NodeId kAbove{2, 1};
-const Scope kEmergency{"emergency", ""};
-const Scope kNorth{"energy", "region=north"};
+const Scope kAlarm{"emergency", ""};
+const Scope kNorthern{"energy", "region=north"};
 constexpr device::Capability kAble{Watts{5'000}, Joules{18'000'000}};
 
 /// A leaf of two programs in one region, under a parent.
@@ -177,16 +177,16 @@ TEST_CASE("a leaf tells what it offers to each program, and its groups", "[node]
 
 TEST_CASE("what a leaf does for one program it offers to no other", "[node][leaf]") {
   LeafProgramsBench bench{0};
-  bench.ask(OrderId{1}, kEmergency, Watts{2'000});
+  bench.ask(OrderId{1}, kAlarm, Watts{2'000});
   CHECK(bench.offers() == "0 5000");
-  CHECK(bench.told->scope == kEmergency);
+  CHECK(bench.told->scope == kAlarm);
   bench.ask(OrderId{2}, Scope{}, Watts{1'000});
   CHECK_FALSE(bench.answers.back());
   CHECK(bench.instructed->order->order == OrderId{1});
   bench.ask(OrderId{2}, Scope{}, Watts{0});  // asks nothing: nothing is refused
   CHECK(bench.answers.back());
   CHECK(bench.instructed->order->order == OrderId{1});
-  bench.ask(OrderId{1}, kEmergency, std::nullopt);
+  bench.ask(OrderId{1}, kAlarm, std::nullopt);
   CHECK(bench.offers() == "5000 5000");
   bench.ask(OrderId{2}, Scope{}, Watts{1'000});
   CHECK(bench.instructed->order->order == OrderId{2});
@@ -195,14 +195,14 @@ TEST_CASE("what a leaf does for one program it offers to no other", "[node][leaf
 
 TEST_CASE("a program of a higher priority takes a leaf over", "[node][leaf]") {
   LeafProgramsBench bench{10};
-  bench.ask(OrderId{1}, kNorth, Watts{1'000});
+  bench.ask(OrderId{1}, kNorthern, Watts{1'000});
   CHECK(bench.offers() == "5000 5000");  // what can take it over may count on it
-  bench.ask(OrderId{2}, kEmergency, Watts{4'000});
+  bench.ask(OrderId{2}, kAlarm, Watts{4'000});
   CHECK(bench.instructed->order->order == OrderId{2});
   CHECK(bench.offers() == "0 5000");
-  bench.ask(OrderId{1}, kNorth, Watts{1'000});
+  bench.ask(OrderId{1}, kNorthern, Watts{1'000});
   CHECK_FALSE(bench.answers.back());
-  bench.ask(OrderId{1}, kNorth, std::nullopt);  // its release is not this one's
+  bench.ask(OrderId{1}, kNorthern, std::nullopt);  // its release is not this one's
   CHECK(bench.instructed->order->order == OrderId{2});
 }
 
@@ -210,7 +210,7 @@ TEST_CASE("a share of nothing commits a leaf to nothing", "[node][leaf]") {
   LeafProgramsBench bench{0};
   bench.ask(OrderId{1}, Scope{}, Watts{0});
   CHECK(bench.offers() == "5000 5000");
-  bench.ask(OrderId{2}, kEmergency, Watts{3'000});
+  bench.ask(OrderId{2}, kAlarm, Watts{3'000});
   CHECK(bench.instructed->order->order == OrderId{2});
 }
 
@@ -270,7 +270,7 @@ TEST_CASE(
   bench.frequency.measured_mhz = 49'900;
   bench.frequency.armed = true;
   bench.frequency.able = Watts{1'500};
-  bench.ask(OrderId{5}, kEmergency, Watts{2'000}, Service::kFrequency);
+  bench.ask(OrderId{5}, kAlarm, Watts{2'000}, Service::kFrequency);
   REQUIRE(bench.instructed);
   REQUIRE(bench.instructed->order);
   CHECK(bench.instructed->order->service == Service::kFrequency);
@@ -279,7 +279,7 @@ TEST_CASE(
   CHECK(bench.told->droop == Watts{890});
   CHECK(bench.offers() == "0 1500");
   bench.frequency.measured_mhz.reset();
-  bench.ask(OrderId{5}, kEmergency, Watts{2'000}, Service::kFrequency);
+  bench.ask(OrderId{5}, kAlarm, Watts{2'000}, Service::kFrequency);
   CHECK(bench.told->armed == Watts{0});
 }
 

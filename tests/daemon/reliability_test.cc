@@ -14,7 +14,7 @@ namespace {
 
 constexpr NodeId kSite{0, 1};
 constexpr NodeId kGroup{0, 2};
-constexpr OrderId kOrder{7};
+constexpr OrderId kServed{7};
 constexpr aggregation::PerMillion kOnePercent{10'000};
 
 /// An order of a minute, in which the site does that part of its share, and then nobody hears it.
@@ -68,7 +68,7 @@ TEST_CASE("an order is one event: the part of its time in which the site did its
   Reliability reliability;
   CHECK(reliability.of(kSite).response_permille == 900);
   Instant now{1'000s};
-  order(reliability, now, kOrder, 1000);
+  order(reliability, now, kServed, 1000);
   CHECK(reliability.of(kSite).response_permille == 909);  // (9 + 1) / 11
   order(reliability, now, OrderId{8}, 500);
   CHECK(reliability.of(kSite).response_permille == 875);  // (9 + 1.5) / 12
@@ -77,14 +77,14 @@ TEST_CASE("an order is one event: the part of its time in which the site did its
 TEST_CASE("a site that goes silent in mid-order does nothing from then on", "[node][reliability]") {
   Reliability reliability;
   Instant now{1'000s};
-  order(reliability, now, kOrder, 1000, 31);
+  order(reliability, now, kServed, 1000, 31);
   CHECK(reliability.of(kSite).response_permille == 863);  // (9 + 0.5) / 11
 }
 
 TEST_CASE("who was asked nothing, or too shortly, is not judged", "[node][reliability]") {
   Reliability reliability;
   Instant now{1'000s};
-  order(reliability, now, kOrder, 0, 0);  // silent from the start: nobody knows it was asked
+  order(reliability, now, kServed, 0, 0);  // silent from the start: nobody knows it was asked
   CHECK(reliability.of(kSite).response_permille == 900);
   for (int second = 0; second < 4; ++second) {
     reliability.ordered(now + second * 1s, OrderId{8}, {{kSite, 0}}, {});
@@ -96,11 +96,11 @@ TEST_CASE("who was asked nothing, or too shortly, is not judged", "[node][reliab
 TEST_CASE("a pause of this node is held against nobody", "[node][reliability]") {
   Reliability reliability;
   Instant now{1'000s};
-  reliability.ordered(now, kOrder, {{kSite, 1000}}, {});
+  reliability.ordered(now, kServed, {{kSite, 1000}}, {});
   for (int second = 1; second <= 9; ++second) {
-    reliability.ordered(now + second * 1s, kOrder, {{kSite, 1000}}, {});
+    reliability.ordered(now + second * 1s, kServed, {{kSite, 1000}}, {});
   }
-  reliability.ordered(now + 1h, kOrder, {{kSite, 0}}, {});  // frozen, and then one bad look
+  reliability.ordered(now + 1h, kServed, {{kSite, 0}}, {});  // frozen, and then one bad look
   reliability.idle();
   CHECK(reliability.of(kSite).response_permille == 886);  // 9 s of 12: (9 + 0.75) / 11
 }

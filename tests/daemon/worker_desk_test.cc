@@ -231,6 +231,21 @@ TEST_CASE("a worker whose lease ran out while it was heard of gets no other task
   REQUIRE(bench.heard<TaskGiven>("slow").has_value());
 }
 
+TEST_CASE("an answer about a task of before does not end what a worker has now") {
+  DeskBench bench;
+  bench.hello("a");
+  bench.ask(hours_known(72));
+  const auto first = bench.heard<TaskGiven>("a");
+  bench.say("a", bidding::WorkerResult{first->task, "good"});
+  bench.ask(hours_known(72, 1));
+  REQUIRE(bench.heard<TaskGiven>("a").has_value());
+  bench.say("a", bidding::WorkerResult{first->task, "good"});
+  REQUIRE_FALSE(bench.heard<bidding::ResultTaken>("a")->news);
+  bench.ask(hours_known(72, 2));
+  REQUIRE_FALSE(bench.heard<TaskGiven>("a").has_value());
+  REQUIRE(bench.desk->status().leases.size() == 1);
+}
+
 TEST_CASE("a restart loses neither what waits nor a result that nobody took") {
   DeskBench before;
   before.hello("a");

@@ -1,10 +1,12 @@
-"""Every header compiles alone. CMake compiles those of libraries, each in a file set; those of
-programs and tests are tried here, with the flags of a source beside them.
+"""Every header compiles alone. The build shows it of a header that the source of its name includes
+first, if that source is compiled by itself; the others are tried here, with the flags of a source
+beside them.
 
-    headers.py CMAKE BUILD_DIR TARGETS.json
+    headers.py BUILD_DIR
 """
 import json
 import pathlib
+import re
 import shlex
 import subprocess
 import sys
@@ -12,12 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import house
 
+INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*(\S+)", re.MULTILINE)
 
-def verify_file_sets(cmake, build):
-    """CMake's own check of the headers in file sets."""
-    run = subprocess.run([cmake, "--build", build, "-j", str(house.cores()), "--target",
-                          "all_verify_interface_header_sets"], capture_output=True, text=True)
-    return [] if run.returncode == 0 else [run.stdout + run.stderr]
+
+def is_shown_by_the_build(header, built):
+    source = (house.ROOT / header).with_suffix(".cc")
+    if source not in built:
+        return False
+    first = INCLUDE.search(source.read_text(encoding="utf-8"))
+    return first is not None and first[1] == f'"{header}"'
 
 
 def flags_for(header, commands):
@@ -37,20 +42,16 @@ def compile_alone(header, flags):
 
 
 def main():
-    cmake, build, targets = sys.argv[1:]
-    with open(targets, encoding="utf-8") as file:
-        in_sets = {name for target in json.load(file) for name in target["headers"]}
+    (build,) = sys.argv[1:]
     with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as file:
         commands = json.load(file)
-    problems = verify_file_sets(cmake, build)
-    tried = []
-    for header in house.files(".h"):
-        if str(header) in in_sets:
-            continue
-        tried.append((header, flags_for(header, commands)))
+    built = {pathlib.Path(command["file"]) for command in commands}
+    headers = list(house.files(".h"))
+    tried = [(header, flags_for(header, commands)) for header in headers
+             if not is_shown_by_the_build(header, built)]
     with ThreadPoolExecutor(house.cores()) as pool:
-        problems += filter(None, pool.map(lambda pair: compile_alone(*pair), tried))
-    house.finish(problems, f"{len(in_sets) + len(tried)} headers alone")
+        problems = list(filter(None, pool.map(lambda pair: compile_alone(*pair), tried)))
+    house.finish(problems, f"{len(headers)} headers alone, {len(tried)} of them tried here")
 
 
 if __name__ == "__main__":

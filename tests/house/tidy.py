@@ -1,9 +1,9 @@
 """clang-tidy (19) finds nothing in our sources. A source whose text, headers and flags were clean
 once is not looked at again: the build directory remembers.
 
-Sources of one folder and the same flags are looked at several at a time, as one text that includes
-them: most of the time goes into the standard library, again in every text. What is found in a bundle,
-also that two sources give two things of their own one name, is looked for in its parts.
+The sources of a folder are looked at many at a time, as one text that includes them: most of the time
+goes into the standard library, again in every text. What is found in a bundle, also that two sources
+give two things of their own one name, is looked for in its parts.
 
     tidy.py CLANG_TIDY BUILD_DIR
 """
@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import house
 
-BUNDLE = 8  # sources
+BUNDLE = 32  # sources
 SETTINGS = (".clang-tidy", "tests/.clang-tidy")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
@@ -49,14 +49,20 @@ def fingerprint(file, command, setting):
     return digest.hexdigest()
 
 
-def flags_of(command, file):
-    """What the compiler is told, apart from which file it reads and writes."""
-    words = shlex.split(command)
-    words = words[next(i for i, word in enumerate(words) if word.startswith("-")):]
-    ends = {index + more for index, word in enumerate(words) if word in ("-o", "-c")
-            for more in (0, 1)}
-    assert str(house.ROOT / file) in words
-    return tuple(word for index, word in enumerate(words) if index not in ends)
+def flags_of(commands):
+    """What the compiler is told in one or another of them, but for files, code and warnings: a list
+    of words for each flag."""
+    out = []
+    for command in commands:
+        words = iter(shlex.split(command))
+        for word in words:
+            flag = [word]
+            if word in ("-o", "-c", "-isystem"):
+                flag.append(next(words))
+            if word == "-isystem" or word.startswith(("-D", "-I", "-std=")):
+                if flag not in out:
+                    out.append(flag)
+    return [word for flag in out for word in flag]
 
 
 def commands_of(build):
@@ -76,11 +82,11 @@ def commands_of(build):
 
 
 def bundles(todo, commands):
-    groups = {}
-    for file in todo:
-        key = str(pathlib.Path(file).parent), flags_of(commands[file], file)
-        groups.setdefault(key, []).append(file)
-    for (_, flags), files in groups.items():
+    folders = {}
+    for file in sorted(todo):
+        folders.setdefault(pathlib.Path(file).parent.parts[:2], []).append(file)
+    for files in folders.values():
+        flags = flags_of(commands[file] for file in files)
         parts = -(-len(files) // BUNDLE)
         for part in range(parts):
             yield flags, files[part::parts]

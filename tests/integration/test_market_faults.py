@@ -5,7 +5,7 @@ import json
 import subprocess
 import unittest
 
-from support import BIN, PlantCase, control, wait_until
+from support import BIN, PlantCase, PlantError, control, wait_until
 
 
 class MarketFaults(PlantCase):
@@ -35,7 +35,10 @@ class MarketFaults(PlantCase):
         def look():
             found[:] = [self.health(plant)]
             return good(found[0])
-        wait_until(look, 60, what, every=0.2)
+        try:
+            wait_until(look, 180, what, every=0.2)
+        except PlantError as problem:
+            raise AssertionError(f"{problem}: {json.dumps(found)}") from problem
         return found[0]
 
     def plant_at_market(self, *arguments):

@@ -10,7 +10,7 @@ constexpr std::size_t kMeter = 2 + 2 + 66;  // where model 201 begins
 constexpr std::array<Run, 8> kEmpty201{
     {{kS, 36}, {0, 16}, {kS, 1}, {0, 16}, {kS, 1}, {0, 32}, {kS, 1}, {kU, 2}}};
 constexpr std::int64_t kVolts = 230;
-constexpr std::int64_t kMillijoulesPerWattHour = 3'600'000;
+constexpr std::int64_t kMeterUnitMj = 3'600'000;  ///< 1 Wh
 
 }  // namespace
 
@@ -36,7 +36,7 @@ std::span<std::uint16_t> SunspecMeter::registers(const BatteryModel& home,
   registers_[kMeter + 22] = low16(scale);
   const Accounts& accounts = home.accounts();
   const auto watt_hours = [](std::int64_t mj) {
-    return static_cast<std::uint32_t>(mj / kMillijoulesPerWattHour);
+    return static_cast<std::uint32_t>(mj / kMeterUnitMj);
   };
   put32(registers_, kMeter + 38, watt_hours(accounts.exported_mj));
   put32(registers_, kMeter + 46, watt_hours(accounts.imported_mj));

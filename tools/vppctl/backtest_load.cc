@@ -23,8 +23,8 @@ using LoadJson = nlohmann::ordered_json;
 constexpr std::array<std::size_t, 5> kLeads{0, 2, 5, 11, 23};
 constexpr std::size_t kDay = 24;
 constexpr std::size_t kHoursOfWeek = 168;
-constexpr std::size_t kTenth = 1;  ///< of the quantiles 5, 10, ..., 95 %
-constexpr std::size_t kNinetieth = 17;
+constexpr std::size_t kLowQuantile = 1;  ///< of the quantiles 5, 10, ..., 95 %
+constexpr std::size_t kHighQuantile = 17;
 
 /// Sums over the hours tested of one lead.
 struct LoadScore {
@@ -55,7 +55,7 @@ void score_hour(const std::vector<double>& load, std::size_t hour, const bidding
   if (!said.quantiles) return;
   ++score.with_quantiles;
   const auto& quantiles = *said.quantiles;
-  const bool inside = quantiles.at(kTenth) <= load[hour] && load[hour] <= quantiles.at(kNinetieth);
+  const bool inside = quantiles.at(kLowQuantile) <= load[hour] && load[hour] <= quantiles.at(kHighQuantile);
   score.inside += inside ? 1 : 0;
 }
 

@@ -26,7 +26,6 @@ constexpr std::array<std::string_view, 5> kRealTimeColumns{
     "time_local_market", "period_end_nem_time", "price_per_mwh", "rrp_aud_per_mwh", "demand_mw"};
 constexpr double kPriceMost = static_cast<double>(bidding::kPriceMax.count) / 1e6;
 constexpr double kDemandMost = 1e7;
-constexpr double kUnknownValue = bidding::kUnknown;
 constexpr std::size_t kWeekDays = 7;
 constexpr minutes kSpanMost = std::chrono::days{3660};
 
@@ -68,18 +67,18 @@ std::optional<minutes> parse_time(std::string_view text, std::string_view& offse
 
 /// Unknown if empty, not finite or absurd; an error if no number.
 double take_real(const CsvRow& row, std::size_t place, double most, CsvErrors& errors) {
-  if (place == CsvTable::npos) return kUnknownValue;
+  if (place == CsvTable::npos) return bidding::kUnknown;
   const std::string_view text = row.cells[place].text;
-  if (text.empty()) return kUnknownValue;
+  if (text.empty()) return bidding::kUnknown;
   double number = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
   if (parsed.ptr != text.data() + text.size() || parsed.ec == std::errc::invalid_argument) {
     errors.add(row.line, row.cells[place].column, fmt::format("'{}' is not a number", text),
                "digits, with a point for decimals; leave unknown values empty");
-    return kUnknownValue;
+    return bidding::kUnknown;
   }
   const bool is_sane = parsed.ec == std::errc{} && std::abs(number) <= most;
-  return is_sane ? number : kUnknownValue;
+  return is_sane ? number : bidding::kUnknown;
 }
 
 std::vector<TimedRow> timed_rows(const CsvTable& table, std::size_t time, std::size_t price,
@@ -120,7 +119,7 @@ void fill_slots(const std::vector<TimedRow>& rows, minutes slot, bool are_ends,
   const minutes last = (begin_of(rows.back()) + slot) / day * day;
   out.slot = slot;
   if (last <= first) return;
-  out.slots.assign(static_cast<std::size_t>((last - first) / slot), {kUnknownValue, kUnknownValue});
+  out.slots.assign(static_cast<std::size_t>((last - first) / slot), {bidding::kUnknown, bidding::kUnknown});
   for (const TimedRow& row : rows) {
     const minutes begin = begin_of(row);
     if (begin < first || begin >= last) continue;

@@ -34,7 +34,7 @@ using std::chrono::minutes;
 using Json = nlohmann::ordered_json;
 
 constexpr int kPartlyUnknown = 1;
-constexpr int kUsage = 2;
+constexpr int kBaselineMisused = 2;
 constexpr int kHoursMax = 24;
 constexpr int kRestDaysMax = 45;  ///< the look-back
 
@@ -249,14 +249,14 @@ int run_baseline(const BaselineArguments& arguments, std::ostream& out, std::ost
   bool is_bad = tell_errors(input, err);
   is_bad = tell_errors(events, err) || is_bad;
   is_bad = tell_errors(holidays, err) || is_bad;
-  if (is_bad || !event) return kUsage;
+  if (is_bad || !event) return kBaselineMisused;
   for (const auto& warning : input->warnings) err << "vppctl baseline: " << warning << '\n';
 
   const BaselineCalendar calendar{*std::move(holidays), *std::move(events)};
   const auto baseline = bidding::baseline(input->meter, *event, calendar, rules_of(arguments));
   if (!baseline) {
     err << "vppctl baseline: " << refusal_of(baseline.error(), arguments) << '\n';
-    return kUsage;
+    return kBaselineMisused;
   }
   const Looked looked{*event, bidding::is_rest_day(event->day, calendar), input->meter.interval};
   if (arguments.json) {

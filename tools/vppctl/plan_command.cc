@@ -15,7 +15,7 @@
 namespace vpp::ctl {
 namespace {
 
-constexpr int kUsage = 2;
+constexpr int kPlanMisused = 2;
 
 }  // namespace
 
@@ -57,7 +57,7 @@ int run_plan(const PlanArguments& arguments, std::ostream& out, std::ostream& er
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
   }
-  if (!step || !shortfall || !input) return kUsage;
+  if (!step || !shortfall || !input) return kPlanMisused;
   for (const auto& warning : input->warnings) err << "vppctl plan: " << warning << '\n';
 
   auto cases = plan_cases(*input, select, *step,
@@ -66,7 +66,7 @@ int run_plan(const PlanArguments& arguments, std::ostream& out, std::ostream& er
   if (!cases || !plan) {
     err << "vppctl plan: the fleet is too large for exact sums over this many steps; hint: plan "
            "its parts, or fewer or shorter steps\n";
-    return kUsage;
+    return kPlanMisused;
   }
   PlanReport report{*input, select, *shortfall, step->count(), *std::move(cases), *std::move(plan)};
   (arguments.json ? print_plan_json : print_plan_table)(report, out);

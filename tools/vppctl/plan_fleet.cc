@@ -45,14 +45,14 @@ constexpr CellRange percent(std::string_view name) {
   return {name, 0, 100, "", "it is a percentage, 0 to 100", "is more than 100 percent"};
 }
 
-std::string quoted(std::string_view word) {
+std::string in_quotes(std::string_view word) {
   return "'" + std::string{word} + "'";
 }
 
 /// "; did you mean 'x'?" of the known words, or nothing.
 std::string meant(std::string_view word, std::span<const std::string_view> known) {
   const auto near = nearest_word(word, known);
-  return near.empty() ? "" : "; hint: did you mean " + quoted(near) + "?";
+  return near.empty() ? "" : "; hint: did you mean " + in_quotes(near) + "?";
 }
 
 /// `region=north`.
@@ -73,12 +73,12 @@ class Labels {
     if (places_.contains(key)) return true;
     const auto known = names();
     if (std::ranges::find(known, key) == known.end()) {
-      misuse_.push_back("vppctl plan: " + option + ": the fleet has no column " + quoted(key) +
+      misuse_.push_back("vppctl plan: " + option + ": the fleet has no column " + in_quotes(key) +
                         " to group by" + meant(key, known));
       return false;
     }
     if (std::ranges::count(table_.header, key) > 1) {
-      misuse_.push_back("vppctl plan: " + option + ": the fleet has two columns " + quoted(key));
+      misuse_.push_back("vppctl plan: " + option + ": the fleet has two columns " + in_quotes(key));
       return false;
     }
     const auto at = std::ranges::find(table_.header, key) - table_.header.begin();
@@ -100,7 +100,7 @@ class Labels {
     const std::set<std::string_view> known{values.begin(), values.end()};
     const std::vector<std::string_view> words{known.begin(), known.end()};
     misuse_.push_back("vppctl plan: " + option + " " + group.text + ": no site has " +
-                      quoted(group.value) + " in column " + quoted(group.key) +
+                      in_quotes(group.value) + " in column " + in_quotes(group.key) +
                       meant(group.value, words));
     return false;
   }
@@ -172,7 +172,7 @@ class FleetReader {
   bool charge_columns_are_both() {
     if (has(kChargePower) == has(kChargeEnergy)) return true;
     const auto missing = kOptional[(has(kChargePower) ? kChargeEnergy : kChargePower) - kParent];
-    errors_.add("no column " + quoted(missing),
+    errors_.add("no column " + in_quotes(missing),
                 "charge_power_w and charge_energy_wh only make sense together");
     return false;
   }

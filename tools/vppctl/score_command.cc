@@ -21,7 +21,7 @@ using bidding::ScoreNormaliser;
 using bidding::ScoreParts;
 using Json = nlohmann::ordered_json;
 
-constexpr int kUsage = 2;
+constexpr int kScoreMisused = 2;
 
 template <class Choice, std::size_t Count>
 using Choices = std::array<std::pair<std::string_view, Choice>, Count>;
@@ -111,7 +111,7 @@ int run_score(const ScoreArguments& arguments, std::ostream& out, std::ostream& 
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
   }
-  if (!rule || !normaliser || !input) return kUsage;
+  if (!rule || !normaliser || !input) return kScoreMisused;
   for (const auto& warning : input->warnings) err << "vppctl score: " << warning << '\n';
 
   const auto score = bidding::performance_score(
@@ -119,7 +119,7 @@ int run_score(const ScoreArguments& arguments, std::ostream& out, std::ostream& 
       {.lag_rule = *rule, .normaliser = *normaliser, .latency_allowed = arguments.latency});
   if (!score) {
     err << arguments.signal << ":1:1: " << text_of(score.error()) << '\n';
-    return kUsage;
+    return kScoreMisused;
   }
   if (arguments.json) {
     print_json(arguments, input->from_s, *score, out);
