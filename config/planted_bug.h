@@ -1,5 +1,5 @@
-// Mistakes that a real engineer could have made in a core, for the simulator to find: a build
-// option (VPP_PLANTED_BUGS) and the name of one of them bring it in. In every other build planted()
+// Mistakes that a real engineer could have made in a core, for the simulator to find: in its cores
+// (build option VPP_PLANTED_BUGS) a test brings one in by its name. In all that is installed planted()
 // is false at compile time and nothing of it is left in the code.
 #pragma once
 
