@@ -14,7 +14,7 @@ constexpr std::size_t kSupersededKept = 1'000;
 
 [[nodiscard]] bool holds_any_of(const Ledger& ledger, const PricesKnown& known) {
   return std::ranges::any_of(known.prices, [&](const PricePoint& point) {
-    const PriceSeries& prices = ledger.prices(point.session);
+    const PriceSeries& prices = ledger.prices(point.session, point.product);
     const auto it = prices.find(point.from);
     return it != prices.end() && it->second == point;
   });

@@ -15,12 +15,6 @@ namespace {
   return price_of_hours(input.foreseen->from, input.foreseen->hours, from, until);
 }
 
-[[nodiscard]] std::optional<Price> expected_price(const DecideInput& input, MarketTime from,
-                                                  MarketTime until) {
-  const auto foreseen = foreseen_price(input, from, until);
-  return foreseen ? foreseen : forecast(*input.prices, from, until);
-}
-
 /// The gate's own slot first, then as many of its length as fit into the horizon and are forecast.
 [[nodiscard]] std::vector<PricePoint> forecast_slots(const DecideInput& input) {
   const auto length = input.gate.until - input.gate.from;
@@ -48,6 +42,15 @@ std::vector<BidSegment> segments(const DecideInput& input, const std::vector<Pri
 
 }  // namespace
 
+std::optional<Price> expected_price(const DecideInput& input, MarketTime from, MarketTime until) {
+  const auto foreseen = foreseen_price(input, from, until);
+  return foreseen ? foreseen : forecast(*input.prices, from, until);
+}
+
+bool is_foreseen(const DecideInput& input, MarketTime from, MarketTime until) {
+  return foreseen_price(input, from, until).has_value();
+}
+
 std::string bid_key(const Gate& gate) {
   std::string key = "bid-";
   if (gate.session == Session::kDayAhead) key += "da-";
@@ -72,7 +75,7 @@ std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
     const bool cheap = slots.front().price <= input.price_min;
     return std::unexpected{cheap ? no_bid::kTooCheap : no_bid::kOtherTimes};
   }
-  const bool foreseen = foreseen_price(input, gate.from, gate.until).has_value();
+  const bool foreseen = is_foreseen(input, gate.from, gate.until);
   const auto firm = curve.firm().points();
   return BidDecided{.bid = {bid_key(gate), gate, std::move(offered)},
                     .forecast = std::move(slots),

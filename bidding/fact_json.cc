@@ -25,6 +25,7 @@ constexpr const char* kOwnersCredited = "owners_credited";
 constexpr const char* kWithdrawalAsked = "withdrawal_asked";
 constexpr const char* kWithdrawalKnown = "withdrawal_known";
 constexpr const char* kForecastKnown = "forecast_known";
+constexpr const char* kCallKnown = "call_known";
 
 [[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
   Json list = Json::array();
@@ -50,6 +51,7 @@ struct Writer {
             {"price_min_micro_per_mwh", fact.price_min.count},
             {"horizon_ms", fact.horizon.count()},
             {"strategy", to_string(fact.strategy)},
+            {"called_permille", fact.called_permille},
             {"by_operator", fact.by_operator},
             {"model", fact.model},
             {"foreseen_by", to_string(fact.foreseen)}};
@@ -112,6 +114,9 @@ struct Writer {
   Json operator()(const WithdrawalAsked& fact) const {
     return {{"kind", kWithdrawalAsked}, {"key", fact.key}};
   }
+  Json operator()(const CallKnown& fact) const {
+    return {{"kind", kCallKnown}, {"call", to_json_value(fact.call)}};
+  }
   Json operator()(const WithdrawalKnown& fact) const {
     return {{"kind", kWithdrawalKnown},
             {"key", fact.key},
@@ -148,6 +153,9 @@ struct Writer {
     const auto strategy = parse_bid_strategy(reader.text(value, "strategy"));
     if (!strategy) reader.fail("strategy is unknown");
     fact.strategy = strategy.value_or(BidStrategy::kSegment);
+  }
+  if (value.contains("called_permille")) {
+    fact.called_permille = static_cast<std::int32_t>(reader.whole(value, "called_permille"));
   }
   fact.by_operator = value.contains("by_operator") && reader.yes_or_no(value, "by_operator");
   if (!value.contains("model")) return fact;
@@ -220,6 +228,11 @@ struct Writer {
   if (kind == kWithdrawalKnown) {
     return WithdrawalKnown{reader.text(value, "key"), reader.yes_or_no(value, "withdrawn"),
                            reader.text(value, "why")};
+  }
+  if (kind == kCallKnown) {
+    CallKnown fact;
+    reader.read(reader.object(value, "call"), fact.call);
+    return fact;
   }
   reader.fail("unknown kind of fact: " + kind.substr(0, 40));
   return PricesKnown{};

@@ -26,16 +26,17 @@ struct PricesKnown {
 /// prices and curve, and all that replay.h needs to decide again.
 struct BidDecided {
   Bid bid;
-  std::vector<PricePoint> forecast;
-  std::vector<Joules> firm_curve;  ///< discharge, on the grid
-  std::int32_t firm_permille = 0;  ///< of it, what is offered; 0: of a version that did not say
+  std::vector<PricePoint> forecast;  ///< of the gate's product first, from the gate on
+  std::vector<Joules> firm_curve;    ///< discharge, on the grid
+  std::int32_t firm_permille = 0;    ///< of it, what is offered; 0: of a version that did not say
   std::vector<Commitment> committed;
   Price price_min;
   Duration horizon{0};
   BidStrategy strategy = BidStrategy::kSegment;
-  bool by_operator = false;         ///< as somebody asked; nothing was forecast
-  std::string model = kNaiveModel;  ///< that expects the gate's own price
-  TaskId foreseen;                  ///< the task of its ForecastKnown; 0: naive
+  std::int32_t called_permille = 0;  ///< of reserve, what is expected to be called
+  bool by_operator = false;          ///< as somebody asked; nothing was forecast
+  std::string model = kNaiveModel;   ///< that expects the gate's own price
+  TaskId foreseen;                   ///< the task of its ForecastKnown; 0: naive
   friend bool operator==(const BidDecided&, const BidDecided&) = default;
 };
 struct BidAcknowledged {
@@ -115,11 +116,16 @@ struct ForecastKnown {
   std::vector<ForecastHour> hours;  ///< one after the other
   friend bool operator==(const ForecastKnown&, const ForecastKnown&) = default;
 };
+/// What a reserve award is called for, or that it was not.
+struct CallKnown {
+  ReserveCall call;
+  friend bool operator==(const CallKnown&, const CallKnown&) = default;
+};
 
 struct Fact {
   std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
                DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed, Disagreement,
-               OwnersCredited, WithdrawalAsked, WithdrawalKnown, ForecastKnown>
+               OwnersCredited, WithdrawalAsked, WithdrawalKnown, ForecastKnown, CallKnown>
       what;
   MarketTime at{};  ///< when it was recorded; the epoch: by a version that did not say
   friend bool operator==(const Fact&, const Fact&) = default;

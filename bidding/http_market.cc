@@ -89,6 +89,12 @@ using Result = std::expected<T, Failure>;
   return escaped;
 }
 
+[[nodiscard]] std::string listed(const std::vector<std::string>& keys) {
+  std::string list;
+  for (const std::string& key : keys) list += (list.empty() ? "" : ",") + query_escaped(key);
+  return list;
+}
+
 [[nodiscard]] std::string to_text(MarketTime time) {
   return std::to_string(time.time_since_epoch().count());
 }
@@ -112,15 +118,17 @@ class HttpMarket final : public MarketAdapter {
   Result<MarketAnswer> carry_out(const FetchPrices& c) {
     const auto json =
         get("/v1/prices?from_ms=" + to_text(c.from) + "&until_ms=" + to_text(c.until) +
-            "&session=" + std::string{name_of(c.session)});
+            "&session=" + std::string{name_of(c.session)} +
+            "&product=" + std::string{name_of(c.product)});
     return read<PricesFetched>(json, [&](JsonReader& reader, const Json& body) {
-      PricesFetched answer{{}, c.session, 0, told_at(reader, body)};
+      PricesFetched answer{{}, c.session, 0, told_at(reader, body), c.product};
       for (const Json& value : reader.array(body, "prices")) {
         // One point that is none says nothing against the others.
         JsonReader of_point;
         PricePoint point;
         of_point.read(value, point);
-        if (of_point.error().empty() && point.session == c.session) {
+        const bool asked_for = point.session == c.session && point.product == c.product;
+        if (of_point.error().empty() && asked_for) {
           answer.prices.push_back(point);
         } else {
           ++answer.unreadable;
@@ -140,14 +148,17 @@ class HttpMarket final : public MarketAdapter {
   }
 
   Result<MarketAnswer> carry_out(const FetchAwards& c) {
-    std::string keys;
-    for (const std::string& key : c.keys) {
-      keys += (keys.empty() ? "" : ",") + query_escaped(key);
-    }
-    return read<AwardsFetched>(get("/v1/awards?keys=" + keys),
+    return read<AwardsFetched>(get("/v1/awards?keys=" + listed(c.keys)),
                                [](JsonReader& reader, const Json& body) {
                                  return AwardsFetched{reader.list<Award>(body, "awards")};
                                });
+  }
+
+  Result<MarketAnswer> carry_out(const FetchCalls& c) {
+    return read<CallsFetched>(get("/v1/calls?keys=" + listed(c.keys)),
+                              [](JsonReader& reader, const Json& body) {
+                                return CallsFetched{reader.list<ReserveCall>(body, "calls")};
+                              });
   }
 
   Result<MarketAnswer> carry_out(const SubmitBid& c) {

@@ -44,6 +44,9 @@ namespace {
 [[nodiscard]] const std::string& key_in(const WithdrawalKnown& f) {
   return f.key;
 }
+[[nodiscard]] const std::string& key_in(const CallKnown& f) {
+  return f.call.key;
+}
 
 template <class... Stages>
 [[nodiscard]] bool is_any_of(const Stage& stage) {
@@ -58,10 +61,14 @@ struct ViewFiller {
   void operator()(const stage::Refused&) const {}
   void operator()(const stage::Withdrawing&) const {}
   void operator()(const stage::Withdrawn&) const {}
-  void operator()(const stage::Awarded& s) const { view.award = s.award; }
+  void operator()(const stage::Awarded& s) const {
+    view.award = s.award;
+    view.call = s.call;
+  }
   void operator()(const stage::Lost& s) const { view.award = s.award; }
   void operator()(const stage::Scheduled& s) const {
     view.award = s.award;
+    view.call = s.call;
     view.order = s.order;
   }
   void operator()(const stage::Delivered& s) const {
@@ -126,18 +133,22 @@ bool answers(const Award& award, const Bid& bid) {
     if (segment.price <= award.clearing) most += segment.power;
   }
   return award.key == bid.key && award.gate.from == bid.gate.from &&
-         award.gate.until == bid.gate.until && award.power >= Watts{0} && award.power <= most;
+         award.gate.until == bid.gate.until && award.gate.product == bid.gate.product &&
+         award.power >= Watts{0} && award.power <= most;
+}
+
+bool answers(const ReserveCall& call, const Award& award) {
+  if (call.key != award.key || call.power < Watts{0} || call.power > award.power) return false;
+  return call.power == Watts{0} ||
+         (award.gate.from <= call.from && call.from < call.until && call.until <= award.gate.until);
 }
 
 std::optional<Fact> Ledger::apply(const Fact& fact) {
   if (const auto* known = as<PricesKnown>(fact)) {
-    std::vector<PricePoint> day_ahead;
-    std::vector<PricePoint> real_time;
-    for (const PricePoint& point : known->prices) {
-      (point.session == Session::kDayAhead ? day_ahead : real_time).push_back(point);
+    PricesKnown news;
+    for (const PricePoint& point : known->prices) {  // one by one: an answer may correct itself
+      if (take_price(point)) news.prices.push_back(point);
     }
-    PricesKnown news{take_prices(real_time_, real_time)};
-    std::ranges::copy(take_prices(day_ahead_, day_ahead), std::back_inserter(news.prices));
     if (news.prices.empty()) return std::nullopt;
     return Fact{std::move(news), fact.at};
   }
@@ -149,31 +160,27 @@ std::optional<Fact> Ledger::apply(const Fact& fact) {
   return fact;
 }
 
-std::vector<PricePoint> Ledger::take_prices(PriceSeries& series,
-                                            const std::vector<PricePoint>& points) {
-  std::vector<PricePoint> taken;
-  for (const PricePoint& point : points) {  // one by one: an answer may correct itself
-    const auto known = series.find(point.from);
-    const auto before = known == series.end() ? std::nullopt : std::optional{known->second};
-    if (merge(series, {point}).empty()) continue;
-    taken.push_back(point);
-    if (!before || before->until != point.until) continue;
-    ++corrections_.all;
-    corrections_.last = point;
-    corrections_.before = before->price;
-    const bool settled = std::ranges::any_of(bids_, [&](const auto& entry) {
-      const Gate& gate = entry.second.bid.gate;
-      return is_any_of<stage::Settled>(entry.second.stage) && gate.session == point.session &&
-             gate.from < point.until && point.from < gate.until;
-    });
-    if (settled) ++corrections_.after_settlement;
-  }
-  return taken;
+bool Ledger::take_price(const PricePoint& point) {
+  PriceSeries& series = series_.at(place_of({point.session, point.product}));
+  const auto known = series.find(point.from);
+  const auto before = known == series.end() ? std::nullopt : std::optional{known->second};
+  if (merge(series, {point}).empty()) return false;
+  if (!before || before->until != point.until) return true;
+  ++corrections_.all;
+  corrections_.last = point;
+  corrections_.before = before->price;
+  const bool settled = std::ranges::any_of(bids_, [&](const auto& entry) {
+    const Gate& gate = entry.second.bid.gate;
+    return is_any_of<stage::Settled>(entry.second.stage) && gate.session == point.session &&
+           gate.product == point.product && gate.from < point.until && point.from < gate.until;
+  });
+  if (settled) ++corrections_.after_settlement;
+  return true;
 }
 
 void Ledger::forget_over(MarketTime now) {
-  for (PriceSeries* series : {&real_time_, &day_ahead_}) {
-    std::erase_if(*series,
+  for (PriceSeries& series : series_) {
+    std::erase_if(series,
                   [&](const auto& entry) { return entry.second.until <= now - prices_kept_; });
   }
   std::erase_if(bids_, [&](const auto& entry) {
@@ -270,7 +277,22 @@ bool Ledger::on(const OrderScheduled& scheduled) {
   if (it == bids_.end()) return false;
   const auto* awarded = std::get_if<stage::Awarded>(&it->second.stage);
   if (awarded == nullptr) return false;
-  it->second.stage = stage::Scheduled{awarded->award, scheduled.order};
+  // Reserve moves batteries once it is called, not before.
+  if (it->second.bid.gate.product != Product::kEnergy && !awarded->call) return false;
+  it->second.stage = stage::Scheduled{awarded->award, scheduled.order, awarded->call};
+  return true;
+}
+
+bool Ledger::on(const CallKnown& known) {
+  const auto it = bids_.find(known.call.key);
+  if (it == bids_.end() || it->second.bid.gate.product == Product::kEnergy) return false;
+  const auto* awarded = std::get_if<stage::Awarded>(&it->second.stage);
+  if (awarded == nullptr || awarded->call || !answers(known.call, awarded->award)) return false;
+  if (known.call.power > Watts{0}) {
+    it->second.stage = stage::Awarded{awarded->award, known.call};
+  } else {
+    it->second.stage = stage::Scheduled{awarded->award, kNoOrder, known.call};
+  }
   return true;
 }
 

@@ -4,6 +4,7 @@
 // one) changes nothing and says so: the first that is durable counts.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -25,6 +26,7 @@ struct BidView {
   std::string state;  ///< decided, submitted, refused, awarded, lost, scheduled, delivered,
                       ///< settled, withdrawing, withdrawn
   std::optional<Award> award;
+  std::optional<ReserveCall> call;  ///< of a reserve award, once that is known
   OrderId order;
   std::optional<Joules> delivered;
   std::optional<Settlement> settlement;
@@ -42,13 +44,15 @@ struct Withdrawing {};  ///< wanted; until the market says so it may still win
 struct Withdrawn {};
 struct Awarded {
   Award award;
+  std::optional<ReserveCall> call = {};
 };
 struct Lost {
   Award award;
 };
 struct Scheduled {
   Award award;
-  OrderId order;
+  OrderId order;  ///< none: reserve that was not called
+  std::optional<ReserveCall> call = {};
 };
 struct Delivered {
   Scheduled scheduled;
@@ -86,6 +90,10 @@ inline constexpr std::size_t kDisagreementsMax = 16;
 /// below the clearing price, none negative.
 [[nodiscard]] bool answers(const Award& award, const Bid& bid);
 
+/// A call can only be of what is kept free, and when: no more power than the award, within its
+/// gate.
+[[nodiscard]] bool answers(const ReserveCall& call, const Award& award);
+
 /// Prices that were told again with another value.
 struct Corrections {
   std::uint64_t all = 0;
@@ -93,6 +101,15 @@ struct Corrections {
   std::optional<PricePoint> last;      ///< as it is now
   Price before;                        ///< what the last one was
 };
+
+/// Prices of one kind.
+struct SeriesId {
+  Session session = Session::kRealTime;
+  Product product = Product::kEnergy;
+  friend auto operator<=>(const SeriesId&, const SeriesId&) = default;
+};
+inline constexpr std::size_t kSessionCount = 2;
+inline constexpr std::size_t kProductCount = 3;
 
 /// Two weeks of the naive forecast, and a day; models that learn want more.
 inline constexpr std::chrono::days kPricesKept{15};
@@ -110,8 +127,9 @@ class Ledger {
   /// Forgets what is over for longer than the times below.
   void forget_over(MarketTime now);
 
-  [[nodiscard]] const PriceSeries& prices(Session session = Session::kRealTime) const {
-    return session == Session::kDayAhead ? day_ahead_ : real_time_;
+  [[nodiscard]] const PriceSeries& prices(Session session = Session::kRealTime,
+                                          Product product = Product::kEnergy) const {
+    return series_.at(place_of({session, product}));
   }
   [[nodiscard]] const Corrections& corrections() const { return corrections_; }
   /// By key; keys of one length sort by time.
@@ -138,11 +156,15 @@ class Ledger {
   bool on(const DeliveryMeasured& measured);
   bool on(const SettlementKnown& known);
   bool on(const BidAdopted& adopted);
+  bool on(const CallKnown& known);
 
-  std::vector<PricePoint> take_prices(PriceSeries& series, const std::vector<PricePoint>& points);
+  bool take_price(const PricePoint& point);
+  [[nodiscard]] static std::size_t place_of(const SeriesId& id) {
+    return static_cast<std::size_t>(id.product) * kSessionCount +
+           static_cast<std::size_t>(id.session);
+  }
 
-  PriceSeries real_time_;
-  PriceSeries day_ahead_;
+  std::array<PriceSeries, kSessionCount * kProductCount> series_;
   Corrections corrections_;
   std::chrono::days prices_kept_;
   std::optional<ForecastKnown> foreseen_;

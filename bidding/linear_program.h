@@ -59,4 +59,9 @@ class LinearProgram {
   [[nodiscard]] virtual std::expected<LinearSolution, LinearFailure> maximise() = 0;
 };
 
+/// Makes an empty one, which the caller deletes. A loadable solver exports it as
+/// kMakeProgramSymbol.
+using MakeLinearProgram = LinearProgram*();
+inline constexpr const char* kMakeProgramSymbol = "vpp_make_linear_program";
+
 }  // namespace vpp::bidding

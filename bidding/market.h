@@ -33,11 +33,13 @@ struct Gate {
   friend bool operator==(const Gate&, const Gate&) = default;
 };
 
+/// Of energy per MWh; of reserve for each MW kept free for an hour (its capacity price).
 struct PricePoint {
   MarketTime from{};
   MarketTime until{};
   Price price;
   Session session = Session::kRealTime;
+  Product product = Product::kEnergy;
   friend bool operator==(const PricePoint&, const PricePoint&) = default;
 };
 
@@ -63,6 +65,15 @@ struct Award {
   friend bool operator==(const Award&, const Award&) = default;
 };
 
+/// Of what a reserve award keeps free, what is to be delivered and when; at most once an award.
+struct ReserveCall {
+  std::string key;  ///< of the award
+  Watts power;      ///< 0: it was not called, nor will it be
+  MarketTime from{};
+  MarketTime until{};
+  friend bool operator==(const ReserveCall&, const ReserveCall&) = default;
+};
+
 struct Delivery {
   std::string key;  ///< of the award
   Gate gate;
@@ -72,10 +83,11 @@ struct Delivery {
 
 struct Settlement {
   std::string key;
-  Joules awarded;
+  Joules awarded;  ///< that was to be delivered: of reserve what was called
   Joules delivered;
-  Amount revenue;
+  Amount revenue;  ///< all of it
   Amount penalty;
+  Amount availability = {};  ///< of the revenue, what is paid for keeping reserve
   friend bool operator==(const Settlement&, const Settlement&) = default;
 };
 
@@ -84,6 +96,7 @@ struct FetchPrices {
   MarketTime from{};
   MarketTime until{};
   Session session = Session::kRealTime;
+  Product product = Product::kEnergy;
   friend bool operator==(const FetchPrices&, const FetchPrices&) = default;
 };
 struct FetchGates {
@@ -97,6 +110,11 @@ struct FetchAwards {
   std::vector<std::string> keys;
   friend bool operator==(const FetchAwards&, const FetchAwards&) = default;
 };
+/// Of reserve awards.
+struct FetchCalls {
+  std::vector<std::string> keys;
+  friend bool operator==(const FetchCalls&, const FetchCalls&) = default;
+};
 struct SubmitDelivery {
   Delivery delivery;
   friend bool operator==(const SubmitDelivery&, const SubmitDelivery&) = default;
@@ -106,8 +124,8 @@ struct WithdrawBid {
   std::string key;
   friend bool operator==(const WithdrawBid&, const WithdrawBid&) = default;
 };
-using MarketCall =
-    std::variant<FetchPrices, FetchGates, SubmitBid, FetchAwards, SubmitDelivery, WithdrawBid>;
+using MarketCall = std::variant<FetchPrices, FetchGates, SubmitBid, FetchAwards, SubmitDelivery,
+                                WithdrawBid, FetchCalls>;
 
 // Answers. `told_at` is what the market's clock showed, if it said so.
 struct PricesFetched {
@@ -115,6 +133,7 @@ struct PricesFetched {
   Session session = Session::kRealTime;
   std::size_t unreadable = 0;  ///< points of the answer that were none, e.g. a price that is NaN
   std::optional<MarketTime> told_at = {};
+  Product product = Product::kEnergy;
 };
 struct GatesFetched {
   std::vector<Gate> gates;
@@ -135,6 +154,10 @@ struct BidRefused {
 struct AwardsFetched {
   std::vector<Award> awards;
 };
+/// Calls that are known of the awards asked for; the others may still be called.
+struct CallsFetched {
+  std::vector<ReserveCall> calls;
+};
 struct Settled {
   Settlement settlement;
 };
@@ -149,7 +172,8 @@ struct WithdrawalAnswered {
   bool withdrawn = false;
   std::string why;
 };
-using MarketAnswer = std::variant<PricesFetched, GatesFetched, BidAccepted, BidRefused,
-                                  AwardsFetched, Settled, CallFailed, WithdrawalAnswered>;
+using MarketAnswer =
+    std::variant<PricesFetched, GatesFetched, BidAccepted, BidRefused, AwardsFetched, Settled,
+                 CallFailed, WithdrawalAnswered, CallsFetched>;
 
 }  // namespace vpp::bidding

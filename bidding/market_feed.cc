@@ -53,9 +53,10 @@ std::vector<PricePoint> MarketFeed::believable(const Now& now, const PricesFetch
   std::vector<PricePoint> out;
   for (PricePoint point : told.prices) {
     point.session = told.session;
-    const bool may_be_known = told.session == Session::kDayAhead
-                                  ? point.from <= now.market + kPricedAhead
-                                  : point.from <= now.market + clock_tolerance(now);
+    point.product = told.product;
+    const bool ahead = told.session == Session::kDayAhead || told.product != Product::kEnergy;
+    const bool may_be_known = ahead ? point.from <= now.market + kPricedAhead
+                                    : point.from <= now.market + clock_tolerance(now);
     if (!plausible(point) || !may_be_known) {
       ++health_.prices_refused;
     } else if (point.until > now.market - kept) {

@@ -3,9 +3,9 @@
 //
 // Clock      an answer that says when it was given, by another clock than ours, is not used at all:
 //            in the wrong time zone every gate and every price would be another one's.
-// Prices     an absurd one, one of no sane time, one that is no number, or a real-time price told
-//            before its interval began is refused and counted. What is told again with another
-//            value is believed: a correction, which the ledger counts.
+// Prices     an absurd one, one of no sane time, one that is no number, or a real-time price of
+//            energy told before its interval began is refused and counted. What is told again with
+//            another value is believed: a correction, which the ledger counts.
 // Waiting    a market that says Retry-After is asked nothing before, an hour at most; a restart
 //            forgets it.
 #pragma once

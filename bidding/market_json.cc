@@ -44,6 +44,12 @@ std::optional<Session> session_named(std::string_view name) {
   return static_cast<Session>(found - kSessions.begin());
 }
 
+std::optional<Product> product_named(std::string_view name) {
+  const auto found = std::ranges::find(kProducts, name);
+  if (found == kProducts.end()) return std::nullopt;
+  return static_cast<Product>(found - kProducts.begin());
+}
+
 Json to_json_value(const Gate& gate) {
   Json json{{"from_ms", to_ms(gate.from)},
             {"until_ms", to_ms(gate.until)},
@@ -58,6 +64,7 @@ Json to_json_value(const PricePoint& point) {
             {"until_ms", to_ms(point.until)},
             {"price_micro_per_mwh", point.price.count}};
   put_name(json, "session", point.session, kSessions);
+  put_name(json, "product", point.product, kProducts);
   return json;
 }
 
@@ -77,6 +84,13 @@ Json to_json_value(const Award& award) {
           {"clearing_micro_per_mwh", award.clearing.count}};
 }
 
+Json to_json_value(const ReserveCall& call) {
+  return {{"key", call.key},
+          {"power_w", call.power.count},
+          {"from_ms", to_ms(call.from)},
+          {"until_ms", to_ms(call.until)}};
+}
+
 Json to_json_value(const Delivery& delivery) {
   return {{"key", delivery.key},
           {"gate", to_json_value(delivery.gate)},
@@ -84,11 +98,15 @@ Json to_json_value(const Delivery& delivery) {
 }
 
 Json to_json_value(const Settlement& settlement) {
-  return {{"key", settlement.key},
-          {"awarded_j", settlement.awarded.count},
-          {"delivered_j", settlement.delivered.count},
-          {"revenue_micro", settlement.revenue.count},
-          {"penalty_micro", settlement.penalty.count}};
+  Json json{{"key", settlement.key},
+            {"awarded_j", settlement.awarded.count},
+            {"delivered_j", settlement.delivered.count},
+            {"revenue_micro", settlement.revenue.count},
+            {"penalty_micro", settlement.penalty.count}};
+  if (settlement.availability != Amount{}) {
+    json["availability_micro"] = settlement.availability.count;
+  }
+  return json;
 }
 
 Json to_json_value(Joules energy) {
@@ -178,7 +196,8 @@ void JsonReader::read(const Json& value, Gate& gate) {
 
 void JsonReader::read(const Json& value, PricePoint& point) {
   point = {time(value, "from_ms"), time(value, "until_ms"),
-           Price{whole(value, "price_micro_per_mwh")}, name<Session>(value, "session", kSessions)};
+           Price{whole(value, "price_micro_per_mwh")}, name<Session>(value, "session", kSessions),
+           name<Product>(value, "product", kProducts)};
 }
 
 void JsonReader::read(const Json& value, BidSegment& segment) {
@@ -198,6 +217,11 @@ void JsonReader::read(const Json& value, Award& award) {
   award.clearing = Price{whole(value, "clearing_micro_per_mwh")};
 }
 
+void JsonReader::read(const Json& value, ReserveCall& call) {
+  call = {text(value, "key"), Watts{whole(value, "power_w")}, time(value, "from_ms"),
+          time(value, "until_ms")};
+}
+
 void JsonReader::read(const Json& value, Delivery& delivery) {
   delivery.key = text(value, "key");
   read(object(value, "gate"), delivery.gate);
@@ -208,6 +232,9 @@ void JsonReader::read(const Json& value, Settlement& settlement) {
   settlement = {text(value, "key"), Joules{whole(value, "awarded_j")},
                 Joules{whole(value, "delivered_j")}, Amount{whole(value, "revenue_micro")},
                 Amount{whole(value, "penalty_micro")}};
+  if (value.is_object() && value.contains("availability_micro")) {
+    settlement.availability = Amount{whole(value, "availability_micro")};
+  }
 }
 
 void JsonReader::read(const Json& value, Joules& energy) {

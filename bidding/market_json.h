@@ -2,7 +2,8 @@
 // unit last in the name; times are UTC milliseconds.
 //
 // Additive: unknown fields are ignored on reading, known ones must be there and of the right type.
-// A gate's or price's "session" and a gate's "product" may be absent: real_time, energy.
+// The "session" and "product" of a gate or price may be absent: real_time, energy. So may the
+// "availability_micro" of a settlement: 0.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,13 @@ using Json = nlohmann::ordered_json;
 [[nodiscard]] std::string_view name_of(Session session);
 [[nodiscard]] std::string_view name_of(Product product);
 [[nodiscard]] std::optional<Session> session_named(std::string_view name);
+[[nodiscard]] std::optional<Product> product_named(std::string_view name);
 
 [[nodiscard]] Json to_json_value(const Gate& gate);
 [[nodiscard]] Json to_json_value(const PricePoint& point);
 [[nodiscard]] Json to_json_value(const Bid& bid);
 [[nodiscard]] Json to_json_value(const Award& award);
+[[nodiscard]] Json to_json_value(const ReserveCall& call);
 [[nodiscard]] Json to_json_value(const Delivery& delivery);
 [[nodiscard]] Json to_json_value(const Settlement& settlement);
 [[nodiscard]] Json to_json_value(Joules energy);
@@ -60,6 +63,7 @@ class JsonReader {
   void read(const Json& value, BidSegment& segment);
   void read(const Json& value, Bid& bid);
   void read(const Json& value, Award& award);
+  void read(const Json& value, ReserveCall& call);
   void read(const Json& value, Delivery& delivery);
   void read(const Json& value, Settlement& settlement);
   void read(const Json& value, Joules& energy);

@@ -12,12 +12,12 @@ template <class Make>
 std::expected<Make*, std::string> load(const std::string& module, const char* symbol) {
   void* library = ::dlopen(module.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
-    return std::unexpected{"cannot load the market adapter: " + std::string{::dlerror()}};
+    return std::unexpected{"cannot load what a market needs: " + std::string{::dlerror()}};
   }
   auto* make = reinterpret_cast<Make*>(::dlsym(library, symbol));
   if (make == nullptr) {
     ::dlclose(library);
-    return std::unexpected{module + " is no market adapter: it has no " + symbol};
+    return std::unexpected{module + " is none of ours: it has no " + symbol};
   }
   return make;
 }
@@ -32,6 +32,10 @@ std::expected<std::unique_ptr<MarketAdapter>, std::string> load_market(const std
   std::unique_ptr<MarketAdapter> adapter{(*make)(config, why.data(), why.size())};
   if (adapter == nullptr) return std::unexpected{config.url + ": " + why.data()};
   return adapter;
+}
+
+std::expected<MakeLinearProgram*, std::string> load_solver(const std::string& module) {
+  return load<MakeLinearProgram>(module, kMakeProgramSymbol);
 }
 
 std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(const std::string& module,

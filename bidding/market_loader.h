@@ -1,4 +1,5 @@
-// Loads a market adapter, or only its HTTP client, from a shared object, so that leaves carry none.
+// Loads a market adapter, or only its HTTP client, or a solver, from a shared object, so that
+// leaves carry none.
 #pragma once
 
 #include <expected>
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "bidding/http_adapter.h"
+#include "bidding/linear_program.h"
 #include "bidding/market_adapter.h"
 #include "bidding/openadr_adapter.h"
 #include "config/role_config.h"
@@ -15,6 +17,9 @@ namespace vpp::bidding {
 /// `module`: path of the shared object, which stays loaded. Error: for people, one line.
 [[nodiscard]] std::expected<std::unique_ptr<MarketAdapter>, std::string> load_market(
     const std::string& module, const MarketConfig& config);
+
+/// The solver of linear programs.
+[[nodiscard]] std::expected<MakeLinearProgram*, std::string> load_solver(const std::string& module);
 
 [[nodiscard]] std::expected<std::unique_ptr<HttpPoster>, std::string> load_poster(
     const std::string& module, const std::string& base_url, long timeout_ms);

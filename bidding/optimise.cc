@@ -46,6 +46,17 @@ void Profile::add(const Commitment& commitment) {
   }
 }
 
+Watts Profile::mean(MarketTime from, MarketTime until) const {
+  VPP_CHECK(from < until);
+  std::int64_t energy_mj = 0;
+  for (auto it = steps_.begin(); it != steps_.end() && std::next(it) != steps_.end(); ++it) {
+    const MarketTime begin = std::max(it->first, from);
+    const MarketTime end = std::min(std::next(it)->first, until);
+    if (begin < end) energy_mj += it->second.count * (end - begin).count();
+  }
+  return {energy_mj / (until - from).count()};
+}
+
 // For a concave curve it is enough to look where the sorted blocks end: between these the asked
 // energy is linear, so that asked minus curve is convex and largest at an end.
 bool Profile::within(std::vector<Block> blocks, const FirmCurve& curve) {

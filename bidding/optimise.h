@@ -56,6 +56,9 @@ class Profile {
   /// What lies before now or after now + kProfileMax is left out; power <= 0 is ignored.
   void add(const Commitment& commitment);
 
+  /// Mean power promised over [from, until), rounded down. Precondition: from < until.
+  [[nodiscard]] Watts mean(MarketTime from, MarketTime until) const;
+
   /// No set of times asks for more than the curve gives for their length.
   [[nodiscard]] bool feasible(const FirmCurve& curve) const;
 

@@ -14,6 +14,7 @@
 #include "bidding/facts.h"
 #include "bidding/forecast.h"
 #include "bidding/ledger.h"
+#include "bidding/linear_program.h"
 #include "config/time.h"
 
 namespace vpp::bidding {
@@ -41,7 +42,9 @@ struct Replay {
 };
 
 /// `facts` as persisted, in order; those recorded after `at` were not known yet. A fact of no time
-/// is as old as the one before it.
-[[nodiscard]] Replay replay(const std::vector<Fact>& facts, MarketTime at);
+/// is as old as the one before it. `solver`: as Workflow has it; without one, what was decided on
+/// reserve is kNotKnown.
+[[nodiscard]] Replay replay(const std::vector<Fact>& facts, MarketTime at,
+                            MakeLinearProgram* solver = nullptr);
 
 }  // namespace vpp::bidding

@@ -46,27 +46,44 @@ Joules awarded_energy(const Award& award) {
   return {static_cast<std::int64_t>(energy)};
 }
 
+Joules owed_energy(const Award& award, const std::optional<ReserveCall>& call) {
+  if (award.gate.product == Product::kEnergy) return awarded_energy(award);
+  if (!call) return {0};
+  return awarded_energy({call->key, {call->from, call->until, {}}, call->power, {}});
+}
+
 Price owner_rate(const Settlement& settlement, const Award& award, Joules receipts,
                  std::int32_t share_permille) {
   const auto net =
       static_cast<aggregation::Int128>(settlement.revenue.count) - settlement.penalty.count;
-  if (net <= 0 || receipts <= Joules{0} || award.clearing <= Price{0}) return {};
+  if (net <= 0 || receipts <= Joules{0}) return {};
   const auto share = net * std::clamp(share_permille, 0, 1000) / 1000;
+  if (award.gate.product != Product::kEnergy) {  // sites that were away may still bring receipts
+    const auto rate = share * kJoulesInMwh / std::max(receipts, settlement.awarded).count;
+    return {
+        static_cast<std::int64_t>(std::min<aggregation::Int128>(rate, limits::kPriceMax.count))};
+  }
+  if (award.clearing <= Price{0}) return {};
   const auto rate = share * kJoulesInMwh / receipts.count;
   return {static_cast<std::int64_t>(std::min<aggregation::Int128>(rate, award.clearing.count))};
 }
 
-std::vector<Disagreement> compare(const Award& award, const DeliveryMeasured& measured,
-                                  const Settlement& settlement) {
+std::vector<Disagreement> compare(const Award& award, const std::optional<ReserveCall>& call,
+                                  const DeliveryMeasured& measured, const Settlement& settlement) {
   Differences differences{settlement.key, {}};
-  differences.add("awarded_j", awarded_energy(award).count, settlement.awarded.count,
+  differences.add("awarded_j", owed_energy(award, call).count, settlement.awarded.count,
                   kJoulesPerWattHour);
   if (measured.sites_counted > 0) {  // else it is not known what was delivered
     differences.add("delivered_j", measured.delivery.delivered.count, settlement.delivered.count,
                     kJoulesPerWattHour);
   }
-  differences.add("revenue_micro", worth(settlement.awarded, award.clearing).count,
-                  settlement.revenue.count, kRevenueSlack);
+  if (award.gate.product == Product::kEnergy) {
+    differences.add("revenue_micro", worth(settlement.awarded, award.clearing).count,
+                    settlement.revenue.count, kRevenueSlack);
+  } else {
+    differences.add("availability_micro", worth(awarded_energy(award), award.clearing).count,
+                    settlement.availability.count, kRevenueSlack);
+  }
   if (settlement.penalty < Amount{0}) {
     differences.add("penalty_micro", 0, settlement.penalty.count, 0);
   }
@@ -78,6 +95,8 @@ std::vector<Disagreement> compare(const Settlement& stands, const Settlement& ot
   differences.add("settled_again_awarded_j", stands.awarded.count, other.awarded.count, 0);
   differences.add("settled_again_delivered_j", stands.delivered.count, other.delivered.count, 0);
   differences.add("settled_again_revenue_micro", stands.revenue.count, other.revenue.count, 0);
+  differences.add("settled_again_availability_micro", stands.availability.count,
+                  other.availability.count, 0);
   differences.add("settled_again_penalty_micro", stands.penalty.count, other.penalty.count, 0);
   return std::move(differences.all);
 }

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "bidding/decide_reserve.h"
 #include "bidding/settlement.h"
 #include "config/limits.h"
 #include "config/planted_bug.h"
@@ -28,8 +29,10 @@ constexpr Duration kPollMin = 1s;
 
 // Market time.
 constexpr Duration kPricePoll = 1min;
-constexpr Duration kDayAheadPoll = 15min;  ///< prices of a day come once a day
-constexpr Duration kLookBackEvery = 1h;    ///< for corrections, and for gaps that were filled
+constexpr Duration kAheadPoll = 15min;   ///< prices of a day come once a day
+constexpr Duration kCallsAhead = 15min;  ///< before a reserve's time: a call may be told so early
+constexpr Duration kCallPoll = 30s;
+constexpr Duration kLookBackEvery = 1h;  ///< for corrections, and for gaps that were filled
 constexpr Duration kLookBack = 24h;
 constexpr Duration kLateAwardPoll = 10min;  ///< delivery is over: nothing is in a hurry
 constexpr Duration kGateLengthMin = 1min;
@@ -57,12 +60,18 @@ constexpr std::string_view kNotLookedAt = "it closed before the bidder could loo
   return {};
 }
 
+/// Reserve only where it is sold, and of whole seconds, as programs about it are.
+[[nodiscard]] bool wanted(const WorkflowOptions& options, const Gate& gate) {
+  if (gate.product == Product::kEnergy) return true;
+  return options.reserve && gate.product == Product::kReserveUp &&
+         (gate.until - gate.from) % 1s == Duration{0};
+}
+
 [[nodiscard]] bool sensible(const Now& now, const Gate& gate) {
   if (!is_sane(gate.from) || !is_sane(gate.until) || !is_sane(gate.closes)) return false;
   const auto length = gate.until - gate.from;
-  return gate.product == Product::kEnergy && length >= kGateLengthMin && length <= kGateLengthMax &&
-         gate.closes > now.market && gate.closes <= gate.from &&
-         gate.from <= now.market + kGatesAhead;
+  return length >= kGateLengthMin && length <= kGateLengthMax && gate.closes > now.market &&
+         gate.closes <= gate.from && gate.from <= now.market + kGatesAhead;
 }
 
 /// What the market says it holds under our key, of a gate that we know.
@@ -121,7 +130,14 @@ Workflow::Workflow(const WorkflowOptions& options, const std::vector<Fact>& fact
     reset_timer(life);
     if (life.credited) keep_rate(*life.credited);
   }
-  if (!ledger_.prices(Session::kDayAhead).empty()) fetch_day_ahead_ = Timer{};
+  for (const Session session : {Session::kRealTime, Session::kDayAhead}) {
+    for (const Product product : {Product::kEnergy, Product::kReserveUp}) {
+      const SeriesId series{session, product};
+      const bool sold = product == Product::kEnergy || options_.reserve;
+      const bool known = sold && !ledger_.prices(session, product).empty();
+      if (known && series != SeriesId{}) fetch_ahead_.emplace(series, Timer{});
+    }
+  }
 }
 
 void Workflow::answered(const Now& now, const MarketAnswer& answer) {
@@ -147,7 +163,8 @@ std::expected<void, std::string> Workflow::submit(const Now& now, const PlantSta
     return std::unexpected{"another bid has the key " + wanted.key};
   }
   const auto gate = std::ranges::find_if(gates_, [&](const Gate& each) {
-    return each.from == wanted.from && each.session == wanted.session && each.closes > now.market;
+    return each.from == wanted.from && each.session == wanted.session &&
+           each.product == Product::kEnergy && each.closes > now.market;
   });
   if (gate == gates_.end()) return std::unexpected{"no gate that is open begins then"};
   if (auto why = why_not(now, plant, wanted, *gate); !why.empty()) return std::unexpected{why};
@@ -227,7 +244,7 @@ MarketTime Workflow::next_deadline() const {
   for (const auto& [key, timer] : timers_) due = std::min(due, timer.due);
   if (!options_.enabled) return due;
   due = std::min({due, fetch_prices_.due, fetch_gates_.due});
-  if (fetch_day_ahead_) due = std::min(due, fetch_day_ahead_->due);
+  for (const auto& [series, timer] : fetch_ahead_) due = std::min(due, timer.due);
   for (const auto& [key, at] : decide_at_) due = std::min(due, at.due);
   return due;
 }
@@ -243,8 +260,8 @@ std::vector<BidView> Workflow::bids() const {
   return views;
 }
 
-const PriceSeries& Workflow::prices(Session session) const {
-  return ledger_.prices(session);
+const PriceSeries& Workflow::prices(Session session, Product product) const {
+  return ledger_.prices(session, product);
 }
 
 const std::vector<Gate>& Workflow::gates() const {
@@ -280,11 +297,10 @@ void Workflow::on(const Now& now, const PricesFetched& answer) {
     news |= record(now, PricesKnown{{at, at + size}});
     at += size;
   }
-  if (answer.session == Session::kDayAhead) {
-    if (fetch_day_ahead_) {
-      const Duration wait = std::max(kDayAheadPoll, stretched(now, 10 * kPollMin));
-      fetch_day_ahead_ = {now.market + wait, 0};
-    }
+  if (const SeriesId series{answer.session, answer.product}; series != SeriesId{}) {
+    const Duration wait = std::max(kAheadPoll, stretched(now, 10 * kPollMin));
+    const auto timer = fetch_ahead_.find(series);
+    if (timer != fetch_ahead_.end()) timer->second = {now.market + wait, 0};
     return;
   }
   const PriceSeries& known = ledger_.prices();
@@ -301,11 +317,13 @@ void Workflow::on(const Now& now, const GatesFetched& answer) {
   drop_closed_gates(now);
   if (!feed_.heard(now, answer.told_at)) return;
   gates_.clear();
-  std::ranges::copy_if(answer.gates, std::back_inserter(gates_),
-                       [&](const Gate& gate) { return sensible(now, gate); });
-  const auto place = [](const Gate& g) { return std::tuple{g.from, g.session}; };
-  std::ranges::sort(gates_, {},
-                    [](const Gate& g) { return std::tuple{g.from, g.session, g.until, g.closes}; });
+  std::ranges::copy_if(answer.gates, std::back_inserter(gates_), [&](const Gate& gate) {
+    return sensible(now, gate) && wanted(options_, gate);
+  });
+  const auto place = [](const Gate& g) { return std::tuple{g.from, g.session, g.product}; };
+  std::ranges::sort(gates_, {}, [](const Gate& g) {
+    return std::tuple{g.from, g.session, g.product, g.until, g.closes};
+  });
   const auto repeated = std::ranges::unique(gates_, {}, place);
   gates_.erase(repeated.begin(), repeated.end());
   if (gates_.size() > kGatesMax) gates_.resize(kGatesMax);
@@ -313,7 +331,9 @@ void Workflow::on(const Now& now, const GatesFetched& answer) {
   std::map<std::string, Undecided> decide_at;
   for (const Gate& gate : gates_) {
     const std::string key = bid_key(gate);
-    if (gate.session == Session::kDayAhead && !fetch_day_ahead_) fetch_day_ahead_ = Timer{};
+    for (const SeriesId& series : {SeriesId{gate.session}, {gate.session, gate.product}}) {
+      if (series != SeriesId{}) fetch_ahead_.try_emplace(series, Timer{});
+    }
     if (ledger_.bids().contains(key) || !standing_for(gate).empty()) continue;
     const auto before = decide_at_.find(key);
     const bool known = before != decide_at_.end();
@@ -348,8 +368,9 @@ void Workflow::on(const Now& now, const AwardsFetched& answer) {
     const auto bid = ledger_.bids().find(award.key);
     const auto known = bid == ledger_.bids().end() ? std::nullopt : view_of(bid->second).award;
     if (known) feed_.award_again(*known, award);
-    if (record(now, AwardKnown{award}) && award.power > Watts{0}) {
-      want_order(now, award, timers_.at(award.key));
+    const bool at_once = award.power > Watts{0} && award.gate.product == Product::kEnergy;
+    if (record(now, AwardKnown{award}) && at_once) {
+      want_order(now, {award}, timers_.at(award.key));
     }
   }
   for (const std::string& key : std::exchange(awards_asked_, {})) {
@@ -361,6 +382,19 @@ void Workflow::on(const Now& now, const AwardsFetched& answer) {
         std::holds_alternative<stage::Withdrawing>(stage)) {
       retry(now, key);
     }
+  }
+}
+
+void Workflow::on(const Now& now, const CallsFetched& answer) {
+  for (const ReserveCall& call : answer.calls) record(now, CallKnown{call});
+  for (const std::string& key : std::exchange(calls_asked_, {})) {
+    const auto it = ledger_.bids().find(key);
+    if (it == ledger_.bids().end()) continue;
+    const auto* awarded = std::get_if<stage::Awarded>(&it->second.stage);
+    if (awarded == nullptr || awarded->call) continue;
+    const bool over = now.market > awarded->award.gate.until + kLateAwardPoll;
+    const Duration wait = std::max(kCallPoll, stretched(now, kPollMin));
+    timers_.at(key).due = now.market + (over ? kLateAwardPoll : wait);
   }
 }
 
@@ -378,13 +412,15 @@ void Workflow::on(const Now& now, const bidding::Settled& answer) {
 void Workflow::on(const Now& now, const CallFailed& answer) {
   feed_.failed(now, answer.why, answer.retry_after);
   if (const auto* prices = std::get_if<FetchPrices>(&answer.call)) {
-    const bool day_ahead = prices->session == Session::kDayAhead && fetch_day_ahead_;
-    Timer& timer = day_ahead ? *fetch_day_ahead_ : fetch_prices_;
+    const auto ahead = fetch_ahead_.find({prices->session, prices->product});
+    Timer& timer = ahead != fetch_ahead_.end() ? ahead->second : fetch_prices_;
     timer.due = now.market + backoff(now, timer.failures++);
   } else if (std::holds_alternative<FetchGates>(answer.call)) {
     fetch_gates_.due = now.market + backoff(now, fetch_gates_.failures++);
   } else if (std::holds_alternative<FetchAwards>(answer.call)) {
     on(now, AwardsFetched{});
+  } else if (std::holds_alternative<FetchCalls>(answer.call)) {
+    on(now, CallsFetched{});
   } else {
     const std::string& key = std::visit(BidKeyOfCall{}, answer.call);
     const auto it = ledger_.bids().find(key);
@@ -415,23 +451,26 @@ void Workflow::fetch(const Now& now) {
     }
   }
   if (fetch_gates_.due <= now.market) send(now, fetch_gates_, FetchGates{});
-  if (fetch_day_ahead_ && fetch_day_ahead_->due <= now.market) fetch_day_ahead(now);
+  for (auto& [series, timer] : fetch_ahead_) {
+    if (timer.due <= now.market) fetch_ahead(now, series, timer);
+  }
 }
 
 /// Always the last day once more: that is where corrections show.
-void Workflow::fetch_day_ahead(const Now& now) {
-  const PriceSeries& known = ledger_.prices(Session::kDayAhead);
+void Workflow::fetch_ahead(const Now& now, const SeriesId& series, Timer& timer) {
+  const PriceSeries& known = ledger_.prices(series.session, series.product);
   const MarketTime end = known.empty() ? MarketTime{} : known.rbegin()->second.until;
   const MarketTime from =
       std::max(now.market - options_.history, std::min(end, now.market - kLookBack));
-  send(now, *fetch_day_ahead_, FetchPrices{from, now.market + days{2}, Session::kDayAhead});
+  send(now, timer, FetchPrices{from, now.market + days{2}, series.session, series.product});
 }
 
-/// In whole or in part, or may still become so, by a bid in another session.
+/// In whole or in part, or may still become so, by a bid in another session or of another product.
 bool Workflow::is_sold(const Gate& gate) const {
   return std::ranges::any_of(ledger_.bids(), [&](const auto& entry) {
     const Gate& other = entry.second.bid.gate;
-    return other.session != gate.session && other.from < gate.until && gate.from < other.until &&
+    const bool elsewhere = other.session != gate.session || other.product != gate.product;
+    return elsewhere && other.from < gate.until && gate.from < other.until &&
            promised(entry.second) > Watts{0};
   });
 }
@@ -441,7 +480,9 @@ std::string Workflow::standing_for(const Gate& gate) const {
     const bool over = std::holds_alternative<stage::Refused>(life.stage) ||
                       std::holds_alternative<stage::Withdrawn>(life.stage);
     const Gate& other = life.bid.gate;
-    if (!over && other.from == gate.from && other.session == gate.session) return key;
+    const bool same =
+        other.from == gate.from && other.session == gate.session && other.product == gate.product;
+    if (!over && same) return key;
   }
   return {};
 }
@@ -452,9 +493,14 @@ bool Workflow::decides(const Now& now) const {
 }
 
 void Workflow::decide_gates(const Now& now, const PlantState& plant) {
+  bool solved = false;
   for (const Gate& gate : gates_) {
     const auto at = decide_at_.find(bid_key(gate));
     if (at == decide_at_.end() || at->second.due > now.market) continue;
+    if (gate.product != Product::kEnergy && std::exchange(solved, true)) {
+      at->second.due = now.market + 1ms;  // one linear program in a step: others wait for it
+      continue;
+    }
     const auto decided = decide_gate(now, plant, gate);
     if (decided && record(now, *decided)) {
       decide_at_.erase(at);
@@ -477,8 +523,12 @@ std::expected<BidDecided, std::string_view> Workflow::decide_gate(const Now& now
                           .prices = &ledger_.prices(gate.session),
                           .committed = commitments(plant),
                           .foreseen = ledger_.foreseen(gate.session),
-                          .strategy = options_.strategy};
-  return decide(input, FirmCurve{plant.firm, options_.firm_permille});
+                          .strategy = options_.strategy,
+                          .capacity = &ledger_.prices(gate.session, Product::kReserveUp),
+                          .called_permille = options_.called_permille};
+  const FirmCurve curve{plant.firm, options_.firm_permille};
+  if (gate.product == Product::kEnergy) return decide(input, curve);
+  return decide_reserve(input, curve, options_.solver);
 }
 
 std::vector<Commitment> Workflow::commitments(const PlantState& plant) const {
@@ -494,13 +544,14 @@ void Workflow::advance_bids(const Now& now, const PlantState& plant) {
     // A step that moves the bid on may make the next one due: both leave in this batch.
     while (timer.due <= now.market) step_bid(now, plant, ledger_.bids().at(key), timer);
   }
-  ask_awards(now);
+  ask_awards();
+  ask_calls();
 }
 
 void Workflow::step_bid(const Now& now, const PlantState& plant, const BidLife& life,
                         Timer& timer) {
   if (const auto* awarded = std::get_if<stage::Awarded>(&life.stage)) {
-    want_order(now, awarded->award, timer);
+    step_award(now, *awarded, timer);
   } else if (const auto* scheduled = std::get_if<stage::Scheduled>(&life.stage)) {
     measure(now, plant, *scheduled, timer);
   } else if (const auto* delivered = std::get_if<stage::Delivered>(&life.stage)) {
@@ -519,14 +570,40 @@ void Workflow::step_bid(const Now& now, const PlantState& plant, const BidLife& 
   }
 }
 
-void Workflow::want_order(const Now& now, const Award& award, Timer& timer) {
-  effects_.orders.push_back({award.key, award.power, award.gate.from, award.gate.until});
+/// Energy is an order at once, reserve when it is called.
+void Workflow::step_award(const Now& now, const stage::Awarded& awarded, Timer& timer) {
+  const Award& award = awarded.award;
+  const MarketTime from = award.gate.from - kCallsAhead;
+  if (award.gate.product == Product::kEnergy || awarded.call) {
+    want_order(now, awarded, timer);
+  } else if (now.market < from) {
+    timer.due = from;
+  } else if (feed_.quiet(now)) {
+    timer.due = feed_.quiet_until();
+  } else {
+    calls_due_.push_back(award.key);
+    timer.due = now.market + stretched(now, kAnswerMax);
+  }
+}
+
+void Workflow::want_order(const Now& now, const stage::Awarded& awarded, Timer& timer) {
+  const auto& [award, call] = awarded;
+  if (call) {
+    effects_.orders.push_back({award.key, call->power, call->from, call->until});
+  } else {
+    effects_.orders.push_back({award.key, award.power, award.gate.from, award.gate.until});
+  }
   timer.due = now.market + backoff(now, timer.failures++);
 }
 
 void Workflow::measure(const Now& now, const PlantState& plant, const stage::Scheduled& scheduled,
                        Timer& timer) {
   const Award& award = scheduled.award;
+  if (scheduled.order == kNoOrder) {  // reserve that was not called: nothing was asked for
+    record(now, DeliveryMeasured{
+                    {award.key, award.gate, Joules{0}}, plant.sites_counted, plant.sites_enrolled});
+    return;
+  }
   const auto receipts = plant.delivered.find(scheduled.order);
   const bool known = receipts != plant.delivered.end();
   const MarketTime give_up = award.gate.until + options_.settle_after + options_.receipts_wait;
@@ -540,7 +617,17 @@ void Workflow::measure(const Now& now, const PlantState& plant, const stage::Sch
   record(now, measured);
 }
 
-void Workflow::ask_awards(const Now&) {
+void Workflow::ask_calls() {
+  for (auto at = calls_due_.begin(); at != calls_due_.end();) {
+    const auto size = std::min<std::ptrdiff_t>(kAwardKeysMax, calls_due_.end() - at);
+    effects_.calls.push_back(FetchCalls{{at, at + size}});
+    at += size;
+  }
+  calls_asked_.insert(calls_asked_.end(), calls_due_.begin(), calls_due_.end());
+  calls_due_.clear();
+}
+
+void Workflow::ask_awards() {
   for (auto at = awards_due_.begin(); at != awards_due_.end();) {
     const auto size = std::min<std::ptrdiff_t>(kAwardKeysMax, awards_due_.end() - at);
     effects_.calls.push_back(FetchAwards{{at, at + size}});
@@ -552,8 +639,10 @@ void Workflow::ask_awards(const Now&) {
 
 void Workflow::credit_owners(const Now& now, const BidLife& life) {
   const auto& [delivered, settlement] = std::get<stage::Settled>(life.stage);
-  const auto& [award, order] = delivered.scheduled;
-  for (auto& each : compare(award, delivered.measured, settlement)) record(now, std::move(each));
+  const auto& [award, order, call] = delivered.scheduled;
+  for (auto& each : compare(award, call, delivered.measured, settlement)) {
+    record(now, std::move(each));
+  }
   const Joules receipts = delivered.measured.delivery.delivered;
   const Price rate = owner_rate(settlement, award, receipts, options_.owner_share_permille);
   const OwnersCredited credited{settlement.key, order, receipts, rate, worth(receipts, rate)};
@@ -578,6 +667,7 @@ void Workflow::look_at_receipts(const Now& now, const PlantState& plant) {
 }
 
 void Workflow::keep_rate(const OwnersCredited& credited) {
+  if (credited.order == kNoOrder) return;
   owner_rates_.emplace(credited.order, credited.per_mwh);
   if (owner_rates_.size() > limits::kReceiptsOfPlant) owner_rates_.erase(owner_rates_.begin());
 }

@@ -11,8 +11,12 @@
 // Doubt      what a market tells is looked at first (market_feed.h): with another clock than ours
 //            it is not bid to, and what it asks us to wait is waited. No price, no forecast: no
 //            bid.
-// One order  an interval in which one session's bid may still win is not offered in another one:
-//            at one time one order of a market is in force.
+// One order  an interval in which one session's bid may still win is not offered in another one,
+//            nor as energy what may be won as reserve: at one time one order of a market is in
+//            force.
+// Reserve    counts as promised with its whole power for its whole time, called or not. Once it is
+//            awarded its calls are asked for; a call is an order, and that there was none is a
+//            fact.
 // Bounded    forgets prices after 15 days, or after the history that it is to keep, finished bids
 //            after 2, any bid after 7 days; keeps at
 //            most kGatesMax gates.
@@ -33,6 +37,7 @@
 #include "bidding/decide.h"
 #include "bidding/facts.h"
 #include "bidding/ledger.h"
+#include "bidding/linear_program.h"
 #include "bidding/market.h"
 #include "bidding/market_feed.h"
 #include "bidding/optimise.h"
@@ -53,6 +58,9 @@ struct WorkflowOptions {
   std::chrono::days history{8};  ///< of prices: seven of the naive forecast, and one of slack
   Duration horizon = std::chrono::hours{24};  ///< market time from a gate on: what competes with it
   BidStrategy strategy = BidStrategy::kSegment;
+  bool reserve = false;                 ///< sell reserve upwards, too; needs a solver
+  std::int32_t called_permille = 100;   ///< of reserve, what is expected to be called
+  MakeLinearProgram* solver = nullptr;  ///< none: nothing of reserve is bid
 };
 
 /// Of prices; a bidder that asks for a long history keeps it.
@@ -127,7 +135,8 @@ class Workflow {
   [[nodiscard]] WorkflowEffects take_effects();
 
   [[nodiscard]] std::vector<BidView> bids() const;
-  [[nodiscard]] const PriceSeries& prices(Session session = Session::kRealTime) const;
+  [[nodiscard]] const PriceSeries& prices(Session session = Session::kRealTime,
+                                          Product product = Product::kEnergy) const;
   /// The newest; null: none.
   [[nodiscard]] const ForecastKnown* forecast() const { return ledger_.foreseen(); }
   [[nodiscard]] const std::vector<Gate>& gates() const;
@@ -158,6 +167,7 @@ class Workflow {
   void on(const Now& now, const Settled& answer);
   void on(const Now& now, const CallFailed& answer);
   void on(const Now& now, const WithdrawalAnswered& answer);
+  void on(const Now& now, const CallsFetched& answer);
 
   bool record(const Now& now, decltype(Fact::what) what);
   void reset_timer(const BidLife& life);
@@ -165,7 +175,7 @@ class Workflow {
   void retry(const Now& now, const std::string& key);
   void drop_closed_gates(const Now& now);
   void fetch(const Now& now);
-  void fetch_day_ahead(const Now& now);
+  void fetch_ahead(const Now& now, const SeriesId& series, Timer& timer);
   [[nodiscard]] bool is_sold(const Gate& gate) const;
   /// The key of what is offered for it and not taken back or refused; empty: nothing is.
   [[nodiscard]] std::string standing_for(const Gate& gate) const;
@@ -178,10 +188,12 @@ class Workflow {
   [[nodiscard]] std::vector<Commitment> commitments(const PlantState& plant) const;
   void advance_bids(const Now& now, const PlantState& plant);
   void step_bid(const Now& now, const PlantState& plant, const BidLife& life, Timer& timer);
-  void want_order(const Now& now, const Award& award, Timer& timer);
+  void step_award(const Now& now, const stage::Awarded& awarded, Timer& timer);
+  void want_order(const Now& now, const stage::Awarded& awarded, Timer& timer);
   void measure(const Now& now, const PlantState& plant, const stage::Scheduled& scheduled,
                Timer& timer);
-  void ask_awards(const Now& now);
+  void ask_awards();
+  void ask_calls();
   void credit_owners(const Now& now, const BidLife& life);
   void look_at_receipts(const Now& now, const PlantState& plant);
   void keep_rate(const OwnersCredited& credited);
@@ -194,11 +206,13 @@ class Workflow {
   std::map<std::string, Undecided> decide_at_;  // by the key of its bid; no bid yet
   Timer fetch_prices_;
   MarketTime look_back_at_{};  // when to ask once more for prices that may have been corrected
-  std::optional<Timer> fetch_day_ahead_;  // nothing: the market has no such session
+  std::map<SeriesId, Timer> fetch_ahead_;  // of prices told ahead: all but those of real time
   Timer fetch_gates_;
   std::map<std::string, Timer> timers_;    // one per bid that is not finished
   std::vector<std::string> awards_due_;    // to be asked for at the end of this step
   std::vector<std::string> awards_asked_;  // not yet answered
+  std::vector<std::string> calls_due_;     // as awards_due_
+  std::vector<std::string> calls_asked_;   // not yet answered
   MarketTime forget_at_{};
   MarketTime look_at_receipts_at_{};
   std::map<OrderId, Price> owner_rates_;  // at most limits::kReceiptsOfPlant

@@ -209,6 +209,8 @@ struct MarketConfig {
   std::int32_t owner_share_permille = 1000;  ///< of what is earned after penalties
   BidFormat format = BidFormat::kOwn;
   BidStrategy strategy = BidStrategy::kSegment;
+  bool reserve = false;                ///< sell reserve upwards, too
+  std::int32_t called_permille = 100;  ///< of reserve, what is expected to be called
   friend bool operator==(const MarketConfig&, const MarketConfig&) = default;
 };
 

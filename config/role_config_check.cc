@@ -345,6 +345,10 @@ void Checker::market(const MarketConfig& market) {
   }
   percentage("market.firm_pct", market.firm_permille, 1);
   percentage("market.owner_share_pct", market.owner_share_permille, 0);
+  percentage("market.called_pct", market.called_permille, 0);
+  if (market.reserve && market.format != BidFormat::kOwn) {
+    add("market.reserve", "is bid in segments only", "format = \"own\", or reserve = false");
+  }
 }
 
 void Checker::openadr(const OpenAdrConfig& openadr) {

@@ -258,6 +258,8 @@ void print(Printer& out, const RootConfig& root) {
     out.pct("owner_share_pct", root.market->owner_share_permille);
     out.text("format", to_string(root.market->format));
     out.text("strategy", to_string(root.market->strategy));
+    out.raw("reserve", root.market->reserve ? "true" : "false");
+    out.pct("called_pct", root.market->called_permille);
   }
   if (root.openadr) print(out, *root.openadr);
 }

@@ -243,6 +243,8 @@ void read(TomlSection section, MarketConfig& into) {
       section.wrong("strategy", *node, "is unknown: '" + strategy + "'", kStrategies);
     }
   }
+  section.take_flag("reserve", into.reserve);
+  section.take_pct("called_pct", into.called_permille);
   section.finish();
 }
 

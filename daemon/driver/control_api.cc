@@ -172,10 +172,10 @@ void ControlApi::replay(const HttpRequest& request, const Respond& respond) cons
   }
   ask({.what = AskFacts{},
        .answer =
-           [at, respond](NodeAnswer answered) {
-             respond([at, answered = std::move(answered)] {
+           [at, solver = options_.solver, respond](NodeAnswer answered) {
+             respond([at, solver, answered = std::move(answered)] {
                const std::vector<bidding::Fact> none;
-               return json(replay_document(answered.facts ? *answered.facts : none, at));
+               return json(replay_document(answered.facts ? *answered.facts : none, at, solver));
              });
            }},
       respond);

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "bidding/linear_program.h"
 #include "config/ids.h"
 #include "daemon/driver/http_server.h"
 #include "daemon/driver/node_queue.h"
@@ -15,6 +16,7 @@ struct ControlOptions {
   std::string config_file;
   std::string config_toml;  ///< effective, without secrets
   std::function<std::int64_t()> utc_ms;
+  bidding::MakeLinearProgram* solver = nullptr;  ///< decides once more on reserve
 };
 
 /// Runs on the HTTP thread. TCP gets /healthz and /metrics only.

@@ -40,7 +40,8 @@ namespace vpp::driver {
                                                       std::string_view key,
                                                       const std::vector<bidding::Fact>& trace);
 /// What was known and decided by `at`, and whether it comes out again; see bidding/replay.h.
-[[nodiscard]] std::string replay_document(const std::vector<bidding::Fact>& facts, MarketTime at);
+[[nodiscard]] std::string replay_document(const std::vector<bidding::Fact>& facts, MarketTime at,
+                                          bidding::MakeLinearProgram* solver = nullptr);
 /// The newest of a worker, beside what is known by now.
 [[nodiscard]] std::string forecast_document(const Snapshot& snapshot);
 /// Who takes tasks, which wait, and which were set aside.

@@ -26,16 +26,23 @@ Json bid_part(const bidding::BidView& view) {
   out["award"] = nullptr;
   out["order"] = order_id(view.order);
   out["delivered_wh"] = watt_hours(view.delivered);
+  out["call"] = nullptr;
   out["settlement"] = nullptr;
   if (view.award) {
     out["award"] = {{"power_w", view.award->power.count},
                     {"clearing", money(view.award->clearing.count)}};
   }
+  if (view.call) {
+    out["call"] = {{"power_w", view.call->power.count},
+                   {"from_ms", market_ms(view.call->from)},
+                   {"until_ms", market_ms(view.call->until)}};
+  }
   if (view.settlement) {
     out["settlement"] = {{"awarded_wh", watt_hours(view.settlement->awarded)},
                          {"delivered_wh", watt_hours(view.settlement->delivered)},
                          {"revenue", money(view.settlement->revenue.count)},
-                         {"penalty", money(view.settlement->penalty.count)}};
+                         {"penalty", money(view.settlement->penalty.count)},
+                         {"availability", money(view.settlement->availability.count)}};
   }
   if (view.credited) {
     out["owners"] = {{"receipts_wh", watt_hours(view.credited->receipts)},
@@ -104,8 +111,9 @@ std::optional<std::string> bid_document(const Snapshot& snapshot, std::string_vi
   return text(out);
 }
 
-std::string replay_document(const std::vector<bidding::Fact>& facts, MarketTime at) {
-  const bidding::Replay replay = bidding::replay(facts, at);
+std::string replay_document(const std::vector<bidding::Fact>& facts, MarketTime at,
+                            bidding::MakeLinearProgram* solver) {
+  const bidding::Replay replay = bidding::replay(facts, at, solver);
   Json decisions = Json::array();
   for (const auto& decision : replay.decisions) decisions.push_back(decision_part(decision));
   Json passed = Json::array();

@@ -12,7 +12,9 @@ using namespace parts;
 /// What was known of the hour by now; nothing: not all of it.
 Json known_price_part(const std::vector<bidding::PricePoint>& prices, MarketTime from) {
   bidding::PriceSeries series;
-  for (const auto& point : prices) series[point.from] = point;
+  for (const auto& point : prices) {
+    if (point.product == bidding::Product::kEnergy) series[point.from] = point;
+  }
   const auto price = bidding::mean_price(series, from, from + std::chrono::hours{1});
   return price ? money(price->count) : Json();
 }

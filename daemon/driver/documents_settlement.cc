@@ -21,6 +21,7 @@ struct Books {
   Amount revenue;
   Amount penalty;
   Amount owners;
+  Amount availability;
 
   void add(const Books& other) {
     orders += other.orders;
@@ -29,6 +30,7 @@ struct Books {
     revenue += other.revenue;
     penalty += other.penalty;
     owners += other.owners;
+    availability += other.availability;
   }
 };
 
@@ -37,6 +39,7 @@ Json books_part(const Books& books) {
           {"receipts_wh", watt_hours(books.receipts)},
           {"shortfall_wh", watt_hours(std::max(books.awarded - books.receipts, Joules{0}))},
           {"revenue", money(books.revenue.count)},
+          {"availability", money(books.availability.count)},
           {"penalty", money(books.penalty.count)},
           {"owners", money(books.owners.count)},
           {"plant", money((books.revenue - books.penalty - books.owners).count)}};
@@ -65,7 +68,8 @@ void add_orders(Json& out, const node::NodeStatus& status) {
                       bid.credited->receipts,
                       bid.settlement->revenue,
                       bid.settlement->penalty,
-                      bid.credited->paid};
+                      bid.credited->paid,
+                      bid.settlement->availability};
     const std::string program = program_of(status, bid.order);
     programs[program].add(books);
     Json part{{"key", bid.bid.key}, {"order", order_id(bid.order)}, {"program", program}};

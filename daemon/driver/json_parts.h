@@ -65,13 +65,15 @@ inline Json gate_part(const bidding::Gate& gate) {
   return {{"from_ms", market_ms(gate.from)},
           {"until_ms", market_ms(gate.until)},
           {"closes_ms", market_ms(gate.closes)},
-          {"session", bidding::name_of(gate.session)}};
+          {"session", bidding::name_of(gate.session)},
+          {"product", bidding::name_of(gate.product)}};
 }
 
 inline Json price_part(const bidding::PricePoint& price) {
   return {{"from_ms", market_ms(price.from)},
           {"until_ms", market_ms(price.until)},
           {"session", bidding::name_of(price.session)},
+          {"product", bidding::name_of(price.product)},
           {"price", money(price.price.count)}};
 }
 

@@ -116,6 +116,15 @@ bidding::openadr::VenOptions ven_options(const OpenAdrConfig& config, bool real_
   return out;
 }
 
+/// Beside the program, or as packaged.
+std::string module_named(const char* name) {
+  std::error_code error;
+  const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / name;
+  if (!error && fs::exists(beside, error)) return beside.string();
+  const fs::path packaged = beside.parent_path().parent_path() / "lib" / "vpp" / name;
+  return fs::exists(packaged, error) ? packaged.string() : beside.string();
+}
+
 }  // namespace
 
 bool forecasts_by_workers(const RootConfig& root) {
@@ -131,6 +140,8 @@ bidding::WorkflowOptions bidding_options(const RoleConfig& config) {
   out.firm_permille = root->market->firm_permille;
   out.owner_share_permille = root->market->owner_share_permille;
   out.strategy = root->market->strategy;
+  out.reserve = root->market->reserve;
+  out.called_permille = root->market->called_permille;
   if (forecasts_by_workers(*root)) {
     out.history = std::max(out.history, std::chrono::days{root->forecast.history_days});
   }
@@ -228,12 +239,11 @@ std::expected<bidding::openadr::VtnOptions, std::string> vtn_options(const OpenA
 }
 
 std::string market_module() {
-  constexpr const char* kName = "vpp_http_market.so";
-  std::error_code error;
-  const fs::path beside = fs::read_symlink("/proc/self/exe", error).parent_path() / kName;
-  if (!error && fs::exists(beside, error)) return beside.string();
-  const fs::path packaged = beside.parent_path().parent_path() / "lib" / "vpp" / kName;
-  return fs::exists(packaged, error) ? packaged.string() : beside.string();
+  return module_named("vpp_http_market.so");
+}
+
+std::string solver_module() {
+  return module_named("vpp_clp.so");
 }
 
 }  // namespace vpp::driver

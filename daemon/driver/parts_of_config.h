@@ -31,5 +31,6 @@ namespace vpp::driver {
 
 /// The loadable HTTP market: beside the program, or where packages put it.
 [[nodiscard]] std::string market_module();
+[[nodiscard]] std::string solver_module();
 
 }  // namespace vpp::driver

@@ -97,7 +97,9 @@ class Runtime::Impl {
     cert_not_before_ms_ = identity->cert.not_before_ms;
     cert_not_after_ms_ = identity->cert.not_after_ms;
     const Now now = clock_.now();
-    node_.emplace(node_options(config, *identity), seeded(), now, *recovered);
+    node::NodeOptions options = node_options(config, *identity);
+    options.bidding.solver = solver_;
+    node_.emplace(std::move(options), seeded(), now, *recovered);
     open_device(now, recovered->site);
     signals_.emplace([this] {
       stop_asked_ = true;
@@ -145,6 +147,10 @@ class Runtime::Impl {
     market_.emplace(*std::move(adapter), [this] { transport_->wake(); });
     market_vitals_.emplace();
     firm_permille_ = root->market->firm_permille;
+    if (!root->market->reserve) return {};
+    const auto solver = bidding::load_solver(solver_module());
+    if (!solver) return std::unexpected{solver.error()};
+    solver_ = *solver;
     return {};
   }
 
@@ -197,7 +203,8 @@ class Runtime::Impl {
     api_.emplace(ControlOptions{.role = role_,
                                 .config_file = options_.config_file,
                                 .config_toml = to_toml(options_.config),
-                                .utc_ms = [] { return Clock::utc_ms(); }},
+                                .utc_ms = [] { return Clock::utc_ms(); },
+                                .solver = solver_},
                  queue_);
     auto server = HttpServer::open(
         std::move(options),
@@ -600,6 +607,7 @@ class Runtime::Impl {
 
   std::vector<mesh::TransportEvent> events_;
   Durability durability_;
+  bidding::MakeLinearProgram* solver_ = nullptr;
   std::vector<bidding::MarketAnswer> held_answers_;
   std::atomic<bool> stop_asked_ = false;
   bool stopped_ = false;

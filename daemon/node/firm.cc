@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "aggregation/calibration.h"
+#include "bidding/settlement.h"
 #include "config/check.h"
 
 namespace vpp::node {
@@ -70,14 +71,14 @@ aggregation::PerMillion calibrated(const std::vector<bidding::BidView>& bids,
                                    aggregation::PerMillion target) {
   std::vector<const bidding::BidView*> over;
   for (const auto& bid : bids) {
-    if (bid.award && bid.delivered) over.push_back(&bid);
+    // Reserve that was not called shows nothing.
+    const bool asked = !bid.call || bid.call->power > Watts{0};
+    if (bid.award && bid.delivered && asked) over.push_back(&bid);
   }
   std::ranges::stable_sort(over, {}, [](const auto* bid) { return bid->award->gate.from; });
   aggregation::Calibration calibration{{.target = target, .step = kStep, .tolerance = kTolerance}};
   for (const auto* bid : over) {
-    const auto& gate = bid->award->gate;
-    const std::int64_t seconds = (gate.until - gate.from) / std::chrono::seconds{1};
-    calibration.observe(Joules{bid->award->power.count * seconds}, *bid->delivered);
+    calibration.observe(bidding::owed_energy(*bid->award, bid->call), *bid->delivered);
   }
   return calibration.level();
 }

@@ -373,7 +373,7 @@ struct NodeStatus {
   std::uint64_t tick = 0;
   std::vector<aggregation::Order> orders;   ///< root
   std::vector<bidding::BidView> bids;       ///< root
-  std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200 of each session
+  std::vector<bidding::PricePoint> prices;  ///< root: known prices, the newest 200 of each kind
   std::vector<bidding::Gate> gates;         ///< root
   bidding::MarketHealth market;             ///< root
   std::optional<bidding::openadr::VenView> openadr;  ///< root that obeys a server's events

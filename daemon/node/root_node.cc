@@ -519,12 +519,14 @@ NodeStatus RootNode::status(const Now& now) const {
   for (const auto& [id, order] : orders_.all()) out.orders.push_back(order);
   out.bids = workflow_.bids();
   out.shortfall_level = calibrated(out.bids, options_.shortfall);
-  for (const auto session : {bidding::Session::kRealTime, bidding::Session::kDayAhead}) {
-    const auto& known = workflow_.prices(session);
-    const auto shown = std::min(kPricesShown, known.size());
-    for (auto at = std::prev(known.end(), static_cast<std::ptrdiff_t>(shown)); at != known.end();
-         ++at) {
-      out.prices.push_back(at->second);
+  for (const auto product : {bidding::Product::kEnergy, bidding::Product::kReserveUp}) {
+    for (const auto session : {bidding::Session::kRealTime, bidding::Session::kDayAhead}) {
+      const auto& known = workflow_.prices(session, product);
+      const auto shown = std::min(kPricesShown, known.size());
+      for (auto at = std::prev(known.end(), static_cast<std::ptrdiff_t>(shown)); at != known.end();
+           ++at) {
+        out.prices.push_back(at->second);
+      }
     }
   }
   out.gates = workflow_.gates();

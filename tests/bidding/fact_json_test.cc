@@ -30,7 +30,9 @@ struct Maker {
     return text + (rng.below(2) == 0 ? "\"\\\n\t€" : "");
   }
   MarketTime time() { return MarketTime{Duration{whole()}}; }
-  Gate gate() { return {time(), time(), time()}; }
+  Session session() { return static_cast<Session>(rng.below(2)); }
+  Product product() { return static_cast<Product>(rng.below(3)); }
+  Gate gate() { return {time(), time(), time(), session(), product()}; }
   Bid bid() {
     Bid bid{text(), gate(), {}};
     for (auto n = rng.below(4); n > 0; --n) {
@@ -40,7 +42,9 @@ struct Maker {
   }
   std::vector<PricePoint> prices() {
     std::vector<PricePoint> prices;
-    for (auto n = rng.below(4); n > 0; --n) prices.push_back({time(), time(), Price{whole()}});
+    for (auto n = rng.below(4); n > 0; --n) {
+      prices.push_back({time(), time(), Price{whole()}, session(), product()});
+    }
     return prices;
   }
   std::vector<Commitment> commitments() {
@@ -71,6 +75,7 @@ struct Maker {
                           .price_min = {whole()},
                           .horizon = Duration{whole()},
                           .strategy = static_cast<BidStrategy>(rng.below(2)),
+                          .called_permille = static_cast<std::int32_t>(rng.below(1001)),
                           .by_operator = rng.below(2) == 0,
                           .model = text(),
                           .foreseen = {rng.next()}};
@@ -84,8 +89,8 @@ struct Maker {
         return DeliveryMeasured{
             {text(), gate(), Joules{whole()}}, static_cast<std::uint32_t>(rng.next()), UINT32_MAX};
       case 6:
-        return SettlementKnown{
-            {text(), Joules{whole()}, Joules{whole()}, Amount{whole()}, Amount{whole()}}};
+        return SettlementKnown{{text(), Joules{whole()}, Joules{whole()}, Amount{whole()},
+                                Amount{whole()}, Amount{whole()}}};
       case 7:
         return BidAdopted{bid()};
       case 8:
@@ -98,6 +103,8 @@ struct Maker {
         return WithdrawalAsked{text()};
       case 12:
         return WithdrawalKnown{text(), rng.below(2) == 0, text()};
+      case 13:
+        return CallKnown{{text(), Watts{whole()}, time(), time()}};
       default:
         return foreseen();
     }

@@ -8,6 +8,7 @@
 #include <ranges>
 #include <set>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,17 +29,32 @@ inline Price price_at(MarketTime at) {
   return Price{hour >= 17 && hour <= 20 ? 90'000'000 : 30'000'000};
 }
 
+/// Of reserve: dear in hours 18 and 19.
+inline Price capacity_at(MarketTime at) {
+  const auto hour = (at.time_since_epoch() % std::chrono::days{1}) / 1h;
+  return Price{hour == 18 || hour == 19 ? 150'000'000 : 1'000'000};
+}
+
+/// For half of an even hour, and not at all in an odd one.
+inline ReserveCall call_of(const Award& award) {
+  const MarketTime from = award.gate.from;
+  const bool called = (from.time_since_epoch() / 1h) % 2 == 0;
+  if (!called) return {award.key, Watts{0}, from, from};
+  return {award.key, award.power, from + 10min, from + 40min};
+}
+
 /// Keeps its word, and writes down everything that a bidder must not do.
 struct FakeMarket {
   Duration gate_lead = 5min;
   std::map<std::string, Bid> bids;
   std::map<std::string, Settlement> settlements;
-  std::set<std::pair<Session, MarketTime>> gates_bid;
+  std::set<std::tuple<Session, Product, MarketTime>> gates_bid;
   int conflicts = 0;       ///< a key with another content, or a second key for a gate
   int late = 0;            ///< after the gate
   int premature = 0;       ///< delivered before the end
   int other_delivery = 0;  ///< delivered twice, with another amount
   bool gates_offered = true;
+  bool reserve = false;    ///< sells reserve in hours, too, until half an hour before
   bool day_ahead = false;  ///< sells the hours of a day of UTC, too, until noon of the day before
 
   MarketAnswer operator()(MarketTime now, const MarketCall& call) {
@@ -47,21 +63,26 @@ struct FakeMarket {
 
   [[nodiscard]] Award award_of(const Bid& bid) const {
     Watts power{0};
+    const bool energy = bid.gate.product == Product::kEnergy;
+    const Price price = energy ? price_at(bid.gate.from) : capacity_at(bid.gate.from);
     for (const auto& s : bid.segments) {
-      if (s.price <= price_at(bid.gate.from)) power += s.power;
+      if (s.price <= price) power += s.power;
     }
-    return {bid.key, bid.gate, power, price_at(bid.gate.from)};
+    return {bid.key, bid.gate, power, price};
   }
 
  private:
   MarketAnswer answer(MarketTime now, const FetchPrices& c) const {
-    PricesFetched answer{{}, c.session, 0, now};
+    PricesFetched answer{{}, c.session, 0, now, c.product};
     const bool ahead = c.session == Session::kDayAhead;
     if (ahead && !day_ahead) return answer;
+    const bool energy = c.product == Product::kEnergy;
+    if (!energy && !reserve) return answer;
     const MarketTime told = ahead ? std::chrono::floor<std::chrono::days>(now + 12h) + 23h : now;
     const auto since = c.from.time_since_epoch();
     for (MarketTime at{since - since % 1h}; at < c.until && at <= told; at += 1h) {
-      answer.prices.push_back({at, at + 1h, price_at(at), c.session});
+      const Price price = energy ? price_at(at) : capacity_at(at);
+      answer.prices.push_back({at, at + 1h, price, c.session, c.product});
     }
     return answer;
   }
@@ -71,6 +92,11 @@ struct FakeMarket {
     for (MarketTime at{since - since % kInterval}; at < now + 2h; at += kInterval) {
       const Gate gate{at, at + kInterval, at - gate_lead};
       if (gates_offered && gate.closes > now) answer.gates.push_back(gate);
+    }
+    const auto hour = std::chrono::floor<std::chrono::hours>(now);
+    for (MarketTime at = hour; reserve && gates_offered && at < now + 2h; at += 1h) {
+      const Gate gate{at, at + 1h, at - 30min, Session::kRealTime, Product::kReserveUp};
+      if (gate.closes > now) answer.gates.push_back(gate);
     }
     const auto tomorrow = std::chrono::floor<std::chrono::days>(now) + 24h;
     for (MarketTime at = tomorrow; day_ahead && gates_offered && at < tomorrow + 24h; at += 1h) {
@@ -91,7 +117,8 @@ struct FakeMarket {
       ++late;
       return BidRefused{c.bid.key, "late", true, {}};
     }
-    conflicts += gates_bid.emplace(c.bid.gate.session, c.bid.gate.from).second ? 0 : 1;
+    const Gate& gate = c.bid.gate;
+    conflicts += gates_bid.emplace(gate.session, gate.product, gate.from).second ? 0 : 1;
     bids[c.bid.key] = c.bid;
     return BidAccepted{c.bid.key};
   }
@@ -101,7 +128,8 @@ struct FakeMarket {
       return WithdrawalAnswered{c.key, false, "late"};
     }
     if (known != bids.end()) {
-      gates_bid.erase({known->second.gate.session, known->second.gate.from});
+      const Gate& gate = known->second.gate;
+      gates_bid.erase({gate.session, gate.product, gate.from});
       bids.erase(known);
     }
     return WithdrawalAnswered{c.key, true, {}};
@@ -115,6 +143,18 @@ struct FakeMarket {
     }
     return answer;
   }
+  MarketAnswer answer(MarketTime now, const FetchCalls& c) const {
+    CallsFetched answer;
+    for (const auto& key : c.keys) {
+      const auto known = bids.find(key);
+      if (known == bids.end() || known->second.gate.closes > now) continue;
+      const ReserveCall call = call_of(award_of(known->second));
+      const bool called = call.power > Watts{0};
+      const MarketTime told = called ? call.from - 5min : known->second.gate.until;
+      if (told <= now) answer.calls.push_back(call);
+    }
+    return answer;
+  }
   MarketAnswer answer(MarketTime now, const SubmitDelivery& c) {
     const auto known = bids.find(c.delivery.key);
     if (known == bids.end()) return CallFailed{c, "no such award"};
@@ -123,10 +163,13 @@ struct FakeMarket {
       ++premature;
       return CallFailed{c, "not over"};
     }
-    const Joules awarded{award.power.count * ((award.gate.until - award.gate.from) / 1s)};
+    const bool energy = award.gate.product == Product::kEnergy;
+    const Joules awarded = owed_energy(award, call_of(award));
+    const Amount kept = energy ? Amount{} : worth(awarded_energy(award), award.clearing);
+    const Price price = energy ? award.clearing : price_at(award.gate.from);
     const auto [it, fresh] = settlements.try_emplace(
         c.delivery.key, Settlement{c.delivery.key, awarded, c.delivery.delivered,
-                                   worth(awarded, award.clearing), Amount{0}});
+                                   kept + worth(awarded, price), Amount{0}, kept});
     if (!fresh && it->second.delivered != c.delivery.delivered) ++other_delivery;
     return Settled{it->second};
   }

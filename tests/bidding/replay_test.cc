@@ -3,9 +3,16 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "bidding/clp_solver.h"
 #include "bidding/compaction.h"
 #include "bidding/workflow.h"
 #include "config/rng.h"
@@ -18,6 +25,7 @@ using namespace vpp::bidding::test;
 namespace {
 
 constexpr MarketTime kLifeBegin = kStart + 6h;
+MakeLinearProgram* const kSolver = [] { return clp_program().release(); };
 
 /// Three days of a bidder whose plant changes, whose market corrects prices, and whom an operator
 /// takes power from.
@@ -25,8 +33,11 @@ std::vector<Fact> lived(Rng& rng, MarketTime until) {
   WorkflowOptions options;
   options.price_min = Price{10'000'000};
   options.horizon = 2h;
+  options.reserve = true;
+  options.solver = kSolver;
   Workflow workflow{options, {}};
   FakeMarket market;
+  market.reserve = true;
   FakePlant plant;
   std::vector<Fact> disk;
   MarketTime at = kLifeBegin;
@@ -80,12 +91,98 @@ std::size_t count(const Replay& replay, Again again) {
       std::ranges::count(replay.decisions, again, &DecisionAgain::again));
 }
 
+/// Whether some times together ask for more than the curve gives: power piece by piece.
+bool keeps_all(MarketTime now, const std::vector<Commitment>& promises, const FirmCurve& curve) {
+  std::set<MarketTime> edges{now};
+  for (const Commitment& each : promises) {
+    edges.insert({std::max(each.from, now), std::max(each.until, now)});
+  }
+  std::vector<std::pair<std::int64_t, Duration>> pieces;
+  for (auto edge = edges.begin(); std::next(edge) != edges.end(); ++edge) {
+    std::int64_t watts = 0;
+    for (const Commitment& each : promises) {
+      if (each.from <= *edge && *edge < each.until) watts += each.power.count;
+    }
+    pieces.emplace_back(watts, *std::next(edge) - *edge);
+  }
+  std::ranges::sort(pieces, std::greater{});
+  Duration length{0};
+  std::int64_t asked_mj = 0;
+  for (const auto& [watts, lasts] : pieces) {
+    length += lasts;
+    asked_mj += watts * lasts.count();
+    if (asked_mj > curve.at(length).count * 1000) return false;
+  }
+  return true;
+}
+
+/// What bids may still have to deliver, told from facts alone: all that is offered until it is
+/// awarded, then the award, until it was measured; each for its whole time.
+class PromiseBook {
+ public:
+  void add(const Fact& fact) {
+    if (const auto* decided = as<BidDecided>(fact)) {
+      Watts all{0};
+      for (const BidSegment& segment : decided->bid.segments) all += segment.power;
+      const Gate& gate = decided->bid.gate;
+      open_[decided->bid.key] = {all, gate.from, gate.until};
+    } else if (const auto* known = as<AwardKnown>(fact)) {
+      open_.at(known->award.key).power = known->award.power;
+    } else if (const auto* measured = as<DeliveryMeasured>(fact)) {
+      open_.erase(measured->delivery.key);
+    }
+  }
+  [[nodiscard]] std::vector<Commitment> all() const {
+    std::vector<Commitment> out;
+    for (const auto& [key, each] : open_) out.push_back(each);
+    return out;
+  }
+
+ private:
+  std::map<std::string, Commitment> open_;
+};
+
 }  // namespace
+
+TEST_CASE("energy and reserve promised one after the other never ask for more than is firm",
+          "[bidding][workflow][reserve]") {
+  Rng rng{GENERATE(range(30U, 34U))};
+  const std::vector<Fact> disk = lived(rng, kLifeBegin + std::chrono::days{3});
+  PromiseBook book;
+  std::size_t reserves = 0;
+  std::size_t beside = 0;  // decisions on energy while reserve was promised
+  for (const Fact& fact : disk) {
+    book.add(fact);
+    const auto* decided = as<BidDecided>(fact);
+    if (decided == nullptr) continue;
+    const Gate& gate = decided->bid.gate;
+    CAPTURE(decided->bid.key);
+    auto promises = book.all();
+    // No two orders of one market at one time.
+    const auto same_time = std::ranges::count_if(promises, [&](const Commitment& each) {
+      return each.power > Watts{0} && each.from < gate.until && gate.from < each.until;
+    });
+    CHECK(same_time == 1);
+    promises.push_back({Watts{7'000}, fact.at + 10min, fact.at + 70min});  // an operator's
+    const auto firm =
+        aggregation::DurationCurve::from_wire(aggregation::kGridId, decided->firm_curve);
+    REQUIRE(firm.has_value());
+    CHECK(keeps_all(fact.at, promises, FirmCurve{*firm, decided->firm_permille}));
+    const bool reserve = gate.product == Product::kReserveUp;
+    reserves += reserve ? 1U : 0U;
+    const bool promised = std::ranges::any_of(promises, [&](const Commitment& each) {
+      return each.until - each.from == 1h && each.until > fact.at && each.power > Watts{7'000};
+    });
+    beside += !reserve && promised ? 1U : 0U;
+  }
+  CHECK(reserves > 2);
+  CHECK(beside > 0);
+}
 
 TEST_CASE("every decision of a journal comes out again bit by bit", "[bidding][replay]") {
   Rng rng{GENERATE(range(1U, 6U))};
   const std::vector<Fact> disk = lived(rng, kLifeBegin + std::chrono::days{3});
-  const Replay all = replay(disk, kEndOfTime);
+  const Replay all = replay(disk, kEndOfTime, kSolver);
   REQUIRE(all.decisions.size() > 50);
   CHECK(count(all, Again::kSame) == all.decisions.size());
   CHECK(all.facts == disk.size());
@@ -99,7 +196,7 @@ TEST_CASE("a replay at an instant knows what a bidder knew that was stopped then
   const MarketTime at = kLifeBegin + Duration{static_cast<std::int64_t>(rng.below(48 * 3'600'000))};
   std::vector<Fact> then;
   std::ranges::copy_if(disk, std::back_inserter(then), [&](const Fact& f) { return f.at <= at; });
-  const Replay known = replay(disk, at);
+  const Replay known = replay(disk, at, kSolver);
   const Workflow stopped{{}, then};
   CHECK(known.facts == then.size());
   CHECK(known.prices == stopped.prices());
@@ -127,7 +224,7 @@ TEST_CASE("what a compacted journal keeps of decisions comes out again as well",
     }
     disk = std::move(kept);
   }
-  const Replay some = replay(disk, kEndOfTime);
+  const Replay some = replay(disk, kEndOfTime, kSolver);
   REQUIRE(some.decisions.size() > 50);
   CHECK(count(some, Again::kSame) == some.decisions.size());
 }
@@ -138,7 +235,7 @@ TEST_CASE("a price, a curve or a bid that was changed afterwards shows", "[biddi
   const auto with = [&](auto&& change) {
     std::vector<Fact> changed = disk;
     for (Fact& fact : changed) change(fact.what);
-    return replay(changed, kEndOfTime);
+    return replay(changed, kEndOfTime, kSolver);
   };
   SECTION("the prices, and the forecasts of them") {
     const Replay other = with([](auto& what) {

@@ -65,19 +65,45 @@ TEST_CASE("what a market settles otherwise is told to the watt-hour and the cent
   const Award award{"a", kHour, {10'000}, {60'000'000}};
   const DeliveryMeasured measured{{"a", kHour, {36'000'000}}, 3, 3};
   const Settlement right{"a", {36'000'000}, {36'000'000}, {600'000}, {0}};
-  CHECK(compare(award, measured, right).empty());
+  CHECK(compare(award, {}, measured, right).empty());
   Settlement other = right;
   other.delivered += Joules{3'600};
-  CHECK(compare(award, measured, other).empty());
+  CHECK(compare(award, {}, measured, other).empty());
   other.delivered += Joules{1};
-  CHECK(abouts(compare(award, measured, other)) == std::vector<std::string>{"delivered_j"});
+  CHECK(abouts(compare(award, {}, measured, other)) == std::vector<std::string>{"delivered_j"});
   other = right;
   other.awarded = {18'000'000};  // and revenue that does not fit it
-  CHECK(abouts(compare(award, measured, other)) ==
+  CHECK(abouts(compare(award, {}, measured, other)) ==
         std::vector<std::string>{"awarded_j", "revenue_micro"});
   other = right;
   other.penalty = {-1};
-  CHECK(abouts(compare(award, measured, other)) == std::vector<std::string>{"penalty_micro"});
+  CHECK(abouts(compare(award, {}, measured, other)) == std::vector<std::string>{"penalty_micro"});
   CHECK(compare(right, right).empty());
   CHECK(abouts(compare(right, other)) == std::vector<std::string>{"settled_again_penalty_micro"});
+}
+
+TEST_CASE("of reserve what was called is owed, and keeping it is what must agree",
+          "[bidding][settlement][reserve]") {
+  Gate gate = kHour;
+  gate.product = Product::kReserveUp;
+  const Award award{"a", gate, {10'000}, {20'000'000}};
+  const ReserveCall call{"a", {8'000}, MarketTime{75min}, MarketTime{105min}};
+  CHECK(owed_energy(award, call) == Joules{14'400'000});
+  CHECK(owed_energy(award, {}) == Joules{0});
+  const DeliveryMeasured measured{{"a", gate, {14'400'000}}, 3, 3};
+  const Settlement right{"a", {14'400'000}, {14'400'000}, {800'000}, {0}, {200'000}};
+  CHECK(compare(award, call, measured, right).empty());
+  Settlement other = right;
+  other.availability -= Amount{10'001};
+  CHECK(abouts(compare(award, call, measured, other)) ==
+        std::vector<std::string>{"availability_micro"});
+  CHECK(abouts(compare(right, other)) ==
+        std::vector<std::string>{"settled_again_availability_micro"});
+  other = right;
+  other.awarded = awarded_energy(award);
+  CHECK(abouts(compare(award, call, measured, other)) == std::vector<std::string>{"awarded_j"});
+  // All of what was earned goes to those who delivered, and no more if others deliver later.
+  CHECK(worth({14'400'000}, owner_rate(right, award, {14'400'000}, 1000)) == Amount{800'000});
+  CHECK(worth({14'400'000}, owner_rate(right, award, {7'200'000}, 1000)) == Amount{800'000});
+  CHECK(owner_rate(right, award, {0}, 1000) == Price{0});
 }

@@ -1,8 +1,10 @@
 // The bidder is killed at every boundary of carrying effects out, in every way.
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <optional>
 #include <vector>
 
+#include "bidding/clp_solver.h"
 #include "bidding/workflow.h"
 #include "config/rng.h"
 #include "tests/bidding/fake_market.h"
@@ -27,7 +29,10 @@ constexpr int kBlows = 5;  ///< but for none
 /// One bidder with its disk, its market and its clock.
 class World {
  public:
-  explicit World(MarketTime begin) : now_{begin} { start(); }
+  explicit World(MarketTime begin, bool reserve = false) : now_{begin} {
+    market.reserve = reserve;
+    start();
+  }
 
   /// Dies at the `boundary`-th batch from now, if there are so many.
   void kill_at(int boundary, Blow blow) {
@@ -62,6 +67,8 @@ class World {
     WorkflowOptions options;
     options.price_min = Price{10'000'000};
     options.horizon = 3h;  // fewer slots, faster test
+    options.reserve = market.reserve;
+    options.solver = [] { return clp_program().release(); };
     workflow_.emplace(options, disk);
   }
 
@@ -113,9 +120,16 @@ constexpr MarketTime kStopOffering = kStart + 17h + 31min;
 constexpr MarketTime kEnd = kStart + 20h;
 
 void finish(World& world) {
-  world.run_until(kStopOffering);
+  // Two hours of reserve, the first of which is called.
+  world.run_until(world.market.reserve ? kStopOffering + 1h : kStopOffering);
   world.market.gates_offered = false;  // the bids there are come to their end
-  world.run_until(kEnd);
+  world.run_until(world.market.reserve ? kEnd + 1h : kEnd);
+}
+
+/// So that batteries move: of reserve once it is called.
+bool moves(const Bid& bid) {
+  if (bid.gate.product == Product::kEnergy) return true;
+  return call_of({bid.key, bid.gate, Watts{1}, Price{}}).power > Watts{0};
 }
 
 void check_promises(World& world) {
@@ -124,11 +138,13 @@ void check_promises(World& world) {
   CHECK(world.market.premature == 0);
   CHECK(world.market.other_delivery == 0);
   // Each of them won.
-  CHECK(world.plant.book.size() == world.market.bids.size());
+  std::size_t moving = 0;
+  for (const auto& [key, bid] : world.market.bids) moving += moves(bid) ? 1U : 0U;
+  CHECK(world.plant.book.size() == moving);
   CHECK(world.market.settlements.size() == world.market.bids.size());
   for (const auto& [key, settlement] : world.market.settlements) {
     CAPTURE(key);
-    CHECK(world.plant.book.contains(key));
+    CHECK(world.plant.book.contains(key) == moves(world.market.bids.at(key)));
     if (!world.was_away) CHECK(settlement.delivered == settlement.awarded);
   }
   for (const BidView& view : world.workflow().bids()) {
@@ -168,6 +184,28 @@ TEST_CASE("killed at any boundary, the bidder bids once and forgets no award",
       CHECK(world.market.bids.size() == calm.market.bids.size());
       check_promises(world);
     }
+  }
+}
+
+TEST_CASE("killed at any boundary, the bidder keeps its reserve and obeys each call once",
+          "[bidding][workflow][crash][reserve]") {
+  World calm{kBegin, true};
+  finish(calm);
+  const auto reserves = std::ranges::count_if(calm.market.bids, [](const auto& entry) {
+    return entry.second.gate.product == Product::kReserveUp;
+  });
+  REQUIRE(reserves == 2);
+  REQUIRE(calm.market.bids.size() > 4);  // energy is sold before and after
+  check_promises(calm);
+  for (int boundary = 1; boundary <= calm.boundaries; ++boundary) {
+    const int blow = boundary % kBlows;  // each kind of boundary comes again and again
+    CAPTURE(boundary, blow);
+    World world{kBegin, true};
+    world.kill_at(boundary, static_cast<Blow>(blow));
+    finish(world);
+    CHECK(world.restarts == 1);
+    CHECK(world.market.bids == calm.market.bids);
+    check_promises(world);
   }
 }
 

@@ -198,6 +198,8 @@ inline RootConfig random_root(Rng& rng) {
                                random_permille(rng, 1), random_permille(rng, 0)};
     root.market->format = static_cast<BidFormat>(rng.below(3));
     root.market->strategy = static_cast<BidStrategy>(rng.below(2));
+    root.market->reserve = root.market->format == BidFormat::kOwn && rng.below(2) == 0;
+    root.market->called_permille = random_permille(rng, 0);
   }
   if (rng.below(2) == 0)
     root.workers = WorkersConfig{"ipc:///run/w", std::chrono::seconds{1 + rng.below(600)}};

@@ -96,6 +96,55 @@ class Market(PlantCase):
         self.assertEqual(replay.returncode, 0, replay.stdout)
         self.assertIn("0 differ", replay.stdout)
 
+    def test_reserve_that_is_called_moves_batteries_and_what_is_not_called_earns_its_keep(self):
+        plant = self.plant(leaves=4, aggregators=1)
+        # Sooner is dearer; energy is worth far less than that.
+        rows = [f"2026-01-{day:02d} {hour:02d}:{minute:02d}:00,{600 - 4 * hour - minute / 15}"
+                for day in range(1, 20) for hour in range(24) for minute in (0, 15, 30, 45)]
+        prices = plant.dir / "capacity.csv"
+        prices.write_text("time_local_market,price_per_mwh\n" + "\n".join(rows) + "\n")
+        # Half of the blocks are called, each for half of its time.
+        plant.market_arguments = ["--reserve-up", "15m", "--reserve-lead", "8m",
+                                  "--reserve-prices", prices, "--called-permille", "250"]
+        plant.market_lines = ["reserve = true", "called_pct = 25"]
+        plant.start_market()
+        plant.start_batteries()
+        plant.start()
+        plant.await_whole()
+
+        def settled(called):
+            return [bid for bid in plant.root.get("/v1/bids")["bids"]
+                    if bid["product"] == "reserve_up" and bid["state"] == "settled"
+                    and (bid["call"]["power_w"] > 0) == called]
+
+        idle = wait_until(lambda: settled(False), 240, "reserve that was not called", every=0.5)[0]
+        self.assertIsNone(idle["order"])
+        hours = (idle["until_ms"] - idle["from_ms"]) / 3_600_000
+        earned = idle["award"]["power_w"] / 1e6 * hours * idle["award"]["clearing"]
+        self.assertAlmostEqual(idle["settlement"]["revenue"], earned, places=4)
+        self.assertEqual(idle["settlement"]["availability"], idle["settlement"]["revenue"])
+        self.assertEqual(idle["settlement"]["penalty"], 0)
+
+        called = wait_until(lambda: settled(True), 240, "reserve that was called", every=0.5)[0]
+        call = called["call"]
+        asked_wh = call["power_w"] * (call["until_ms"] - call["from_ms"]) / 3_600_000
+        self.assertGreater(called["delivered_wh"], 0.9 * asked_wh)
+        self.assertAlmostEqual(called["settlement"]["awarded_wh"], asked_wh, delta=1)
+        self.assertGreater(called["settlement"]["revenue"], called["settlement"]["availability"])
+        orders = plant.root.get("/v1/orders")["orders"]
+        order = next(each for each in orders if each["id"] == called["order"])
+        self.assertEqual((order["power_w"], order["from_ms"], order["until_ms"]),
+                         (call["power_w"], call["from_ms"], call["until_ms"]))
+
+        state = self.state(plant)
+        self.assertEqual(state["double_bids"], 0)
+        self.assertEqual(state["counters"]["deliveries_conflicting"], 0)
+        shown = self.vppctl(plant.root, "settlement")
+        self.assertIn("reserve_up", shown.stdout)
+        replay = self.vppctl(plant.root, "bids", "replay")
+        self.assertEqual(replay.returncode, 0, replay.stdout)
+        self.assertIn("0 differ", replay.stdout)
+
     def test_a_root_killed_again_and_again_bids_once_and_forgets_no_award(self):
         plant = self.running_plant(market=True, leaves=4, aggregators=1)
         # Gates close every 15 s of real time: these blows fall before, at and after them.

@@ -162,6 +162,11 @@ bidding::MarketAnswer MarketModel::answer(WorldTime /*at*/, MarketTime market,
   return out;
 }
 
+bidding::MarketAnswer MarketModel::answer(WorldTime /*at*/, MarketTime /*market*/,
+                                          const bidding::FetchCalls& /*call*/) {
+  return bidding::CallsFetched{};
+}
+
 bidding::MarketAnswer MarketModel::answer(WorldTime at, MarketTime market,
                                           const bidding::SubmitDelivery& call) {
   const bidding::Delivery& delivery = call.delivery;

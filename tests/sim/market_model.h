@@ -67,6 +67,9 @@ class MarketModel {
                                              const bidding::SubmitBid& call);
   [[nodiscard]] bidding::MarketAnswer answer(WorldTime at, MarketTime market,
                                              const bidding::FetchAwards& call);
+  /// It sells no reserve.
+  [[nodiscard]] static bidding::MarketAnswer answer(WorldTime at, MarketTime market,
+                                                    const bidding::FetchCalls& call);
   [[nodiscard]] bidding::MarketAnswer answer(WorldTime at, MarketTime market,
                                              const bidding::SubmitDelivery& call);
   [[nodiscard]] bidding::MarketAnswer answer(WorldTime at, MarketTime market,

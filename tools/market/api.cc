@@ -102,18 +102,38 @@ using Query = std::map<std::string, std::string, std::less<>>;
   const auto session = bidding::session_named(
       named == query.end() ? name_of(bidding::Session::kRealTime) : named->second);
   if (!session) return refuse(400, "session is real_time or day_ahead");
-  const auto prices = market.prices(setting.now.market, *from, *until, *session);
+  const auto of = query.find("product");
+  const auto product =
+      bidding::product_named(of == query.end() ? name_of(bidding::Product::kEnergy) : of->second);
+  if (!product) return refuse(400, "product is energy, reserve_up or reserve_down");
+  const auto prices = market.prices(setting.now.market, *from, *until, *session, *product);
   return reply(200, {{"market_ms", to_ms(setting.now.market)},
                      {"synthetic", market.synthetic()},
                      {"prices", to_json_list(prices)}});
 }
 
-[[nodiscard]] Reply get_awards(Market& market, const Setting& setting, const Query& query) {
+/// Nothing: no keys are named.
+[[nodiscard]] std::optional<std::vector<std::string>> keys_in(const Query& query) {
   const auto it = query.find("keys");
-  if (it == query.end()) return refuse(400, "keys is a list of bid keys, separated by commas");
+  if (it == query.end()) return std::nullopt;
   std::vector<std::string> keys;
   for (const std::string_view key : split(it->second, ',')) keys.push_back(unescaped(key));
-  return reply(200, {{"awards", to_json_list(market.awards(setting.now.market, keys))}});
+  return keys;
+}
+
+constexpr const char* kNoKeys = "keys is a list of bid keys, separated by commas";
+
+[[nodiscard]] Reply get_awards(Market& market, const Setting& setting, const Query& query) {
+  const auto keys = keys_in(query);
+  if (!keys) return refuse(400, kNoKeys);
+  return reply(200, {{"awards", to_json_list(market.awards(setting.now.market, *keys))}});
+}
+
+[[nodiscard]] Reply get_calls(Market& market, const Setting& setting, const Query& query) {
+  const auto keys = keys_in(query);
+  if (!keys) return refuse(400, kNoKeys);
+  return reply(200, {{"market_ms", to_ms(setting.now.market)},
+                     {"calls", to_json_list(market.calls(setting.now.market, *keys))}});
 }
 
 [[nodiscard]] Json settlement_for_people(const bidding::Settlement& settlement) {
@@ -122,6 +142,7 @@ using Query = std::map<std::string, std::string, std::less<>>;
   json["delivered_wh"] = static_cast<double>(settlement.delivered.count) / kJoulesPerWattHour;
   json["revenue"] = static_cast<double>(settlement.revenue.count) / kMicrosPerUnit;
   json["penalty"] = static_cast<double>(settlement.penalty.count) / kMicrosPerUnit;
+  json["availability"] = static_cast<double>(settlement.availability.count) / kMicrosPerUnit;
   return json;
 }
 
@@ -140,6 +161,7 @@ using Query = std::map<std::string, std::string, std::less<>>;
   market.advance(setting.now.market);
   Json bids = Json::array();
   Json awards = Json::array();
+  Json calls = Json::array();
   Json settlements = Json::array();
   for (const auto& [key, entry] : market.bids()) {
     Json bid = to_json_value(entry.bid);
@@ -147,6 +169,7 @@ using Query = std::map<std::string, std::string, std::less<>>;
     bid["repeats"] = entry.repeats;
     bids.push_back(std::move(bid));
     if (entry.award) awards.push_back(to_json_value(*entry.award));
+    if (entry.call) calls.push_back(to_json_value(*entry.call));
     if (entry.settlement) settlements.push_back(settlement_for_people(*entry.settlement));
   }
   const auto known = market.prices(setting.now.market, setting.now.market,
@@ -164,6 +187,7 @@ using Query = std::map<std::string, std::string, std::less<>>;
             {"gates", to_json_list(market.gates(setting.now.market))},
             {"bids", std::move(bids)},
             {"awards", std::move(awards)},
+            {"calls", std::move(calls)},
             {"settlements", std::move(settlements)},
             {"double_bids", counters.bids_conflicting + counters.bids_second},
             {"counters", counters_json(counters)}});
@@ -313,6 +337,7 @@ Reply answer(Market& market, const Setting& setting, const Request& request) {
                        {"gates", to_json_list(market.gates(setting.now.market))}});
   }
   if (get && path == "/v1/awards") return get_awards(market, setting, query);
+  if (get && path == "/v1/calls") return get_calls(market, setting, query);
   if (get && path == "/v1/settlements") return reply(200, settlements_json(market));
   if (get && path == "/v1/state") return get_state(market, setting);
   if (get && path == "/v1/bands") return get_bands(market, setting, query);

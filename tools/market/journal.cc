@@ -49,6 +49,7 @@ template <class T>
                     read_outcome(reader, json)};
   }
   if (event == "award") return read_part<bidding::Award>(reader, json, "award");
+  if (event == "call") return read_part<bidding::ReserveCall>(reader, json, "call");
   if (event == "bands") {
     return BandsEvent{reader.time(json, "trading_day_ms"),
                       bidding::read_band_prices(reader, reader.object(json, "prices"))};
@@ -74,6 +75,12 @@ std::string bid_line(MarketTime at, const bidding::Bid& bid, Outcome outcome) {
 std::string award_line(MarketTime at, const bidding::Award& award) {
   Json json = head("award", at);
   json["award"] = to_json_value(award);
+  return line_of(json);
+}
+
+std::string call_line(MarketTime at, const bidding::ReserveCall& call) {
+  Json json = head("call", at);
+  json["call"] = to_json_value(call);
   return line_of(json);
 }
 

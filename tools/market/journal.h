@@ -16,6 +16,7 @@ namespace vpp::market::journal {
 
 [[nodiscard]] std::string bid_line(MarketTime at, const bidding::Bid& bid, Outcome outcome);
 [[nodiscard]] std::string award_line(MarketTime at, const bidding::Award& award);
+[[nodiscard]] std::string call_line(MarketTime at, const bidding::ReserveCall& call);
 [[nodiscard]] std::string delivery_line(MarketTime at, const bidding::Delivery& delivery,
                                         Outcome outcome);
 [[nodiscard]] std::string settlement_line(MarketTime at, const bidding::Settlement& settlement);
@@ -32,8 +33,8 @@ struct BandsEvent {
   MarketTime begin{};  ///< of the trading day
   bidding::BandPrices prices;
 };
-using Event =
-    std::variant<BidEvent, bidding::Award, DeliveryEvent, bidding::Settlement, BandsEvent>;
+using Event = std::variant<BidEvent, bidding::Award, DeliveryEvent, bidding::Settlement, BandsEvent,
+                           bidding::ReserveCall>;
 
 /// Nothing: no line of ours.
 [[nodiscard]] std::optional<Event> read(std::string_view line);

@@ -48,6 +48,14 @@ struct Settings {
   std::int64_t demand_w = 0;
   std::uint64_t seed = 1;
   Duration day_ahead_closes = std::chrono::hours{12};
+  Duration reserve_block{0};  ///< 0: none is sold
+  Duration reserve_lead = std::chrono::minutes{30};
+  Duration reserve_notice = std::chrono::minutes{5};
+  std::string reserve_prices;
+  std::string reserve_rivals;
+  std::int64_t reserve_demand_w = 0;
+  std::int64_t called_permille = 100;
+  bool reserve_day_ahead = false;
 };
 
 /// What is wrong, for people.
@@ -133,6 +141,42 @@ struct MarketTimeline {
   return *faults;
 }
 
+[[nodiscard]] std::vector<Offer> read_rivals_file(const std::string& option,
+                                                  const std::string& path) {
+  if (path.empty()) return {};
+  std::ifstream file{path};
+  if (!file) throw Refusal{option + " " + path + ": cannot be read"};
+  auto rivals = read_rivals(file);
+  if (!rivals) throw Refusal{option + " " + path + ": " + rivals.error()};
+  return *std::move(rivals);
+}
+
+[[nodiscard]] std::optional<Reserve> read_reserve(const Settings& settings) {
+  if (settings.reserve_block == Duration{0}) return std::nullopt;
+  Reserve reserve;
+  reserve.rivals = read_rivals_file("--reserve-rivals", settings.reserve_rivals);
+  reserve.demand = Watts{settings.reserve_demand_w};
+  reserve.called_permille = settings.called_permille;
+  reserve.notice = settings.reserve_notice;
+  reserve.seed = settings.seed;
+  if (!reserve.rivals.empty() && reserve.demand <= Watts{0}) {
+    throw Refusal{"--reserve-rivals needs --reserve-demand-w"};
+  }
+  reserve.rules.interval = settings.reserve_block;
+  reserve.rules.closing = bidding::ClosesBefore{settings.reserve_lead};
+  if (settings.reserve_day_ahead) {
+    const auto day_ahead = read_day_ahead(settings);
+    if (!day_ahead) throw Refusal{"--reserve-day-ahead needs --day-ahead"};
+    reserve.zone = day_ahead->zone;
+    reserve.rules.session = bidding::Session::kDayAhead;
+    reserve.rules.closing = day_ahead->rules.closing;
+  }
+  if (!settings.reserve_prices.empty()) {
+    reserve.prices = read_price_file("--reserve-prices", settings.reserve_prices);
+  }
+  return reserve;
+}
+
 [[nodiscard]] MarketOptions read_market_options(const Settings& settings) {
   MarketOptions options{settings.interval,
                         settings.gate_lead,
@@ -141,14 +185,12 @@ struct MarketTimeline {
                         {},
                         Watts{settings.demand_w},
                         read_day_ahead(settings),
-                        settings.format};
-  if (settings.rivals.empty()) return options;
-  std::ifstream file{settings.rivals};
-  if (!file) throw Refusal{"--rivals " + settings.rivals + ": cannot be read"};
-  auto rivals = read_rivals(file);
-  if (!rivals) throw Refusal{"--rivals " + settings.rivals + ": " + rivals.error()};
-  if (settings.demand_w <= 0) throw Refusal{"--rivals needs --demand-w"};
-  options.rivals = *std::move(rivals);
+                        settings.format,
+                        read_reserve(settings)};
+  options.rivals = read_rivals_file("--rivals", settings.rivals);
+  if (!options.rivals.empty() && settings.demand_w <= 0) {
+    throw Refusal{"--rivals needs --demand-w"};
+  }
   return options;
 }
 
@@ -214,6 +256,21 @@ void add_options(CLI::App& app, Settings& settings) {
   app.add_option("--format", settings.format, "of bids: own, caiso (a curve) or aemo (bands)")
       ->transform(CLI::CheckedTransformer(std::map<std::string, Format>{
           {"own", Format::kSegments}, {"caiso", Format::kCurve}, {"aemo", Format::kBands}}));
+  add_duration("--reserve-up", settings.reserve_block,
+               "sell reserve upwards in blocks so long, e.g. 1h");
+  add_duration("--reserve-lead", settings.reserve_lead,
+               "its bids close this long before, e.g. 30m");
+  app.add_flag("--reserve-day-ahead", settings.reserve_day_ahead,
+               "its bids close with those of --day-ahead");
+  app.add_option("--reserve-prices", settings.reserve_prices,
+                 "CSV as --prices, per MW and hour; without it: synthetic");
+  app.add_option("--reserve-rivals", settings.reserve_rivals, "CSV as --rivals");
+  app.add_option("--reserve-demand-w", settings.reserve_demand_w, "with --reserve-rivals");
+  app.add_option("--called-permille", settings.called_permille,
+                 "of reserve, what is called on the average")
+      ->check(CLI::Range(0, 1000));
+  add_duration("--reserve-notice", settings.reserve_notice,
+               "a call is told this long before it begins, e.g. 5m");
   app.add_option("--fault", settings.faults, "NAME=NUMBER, also again and again: see the manual")
       ->allow_extra_args(false);
 }
@@ -225,6 +282,18 @@ void check(const Settings& settings) {
   if (settings.gate_lead < Duration{0} || settings.gates_ahead > std::chrono::hours{48} ||
       settings.gate_lead >= settings.gates_ahead) {
     throw Refusal{"--gate-lead is shorter than --gates-ahead, which is at most 48h"};
+  }
+  if (settings.reserve_block != Duration{0}) {
+    if (settings.reserve_block < std::chrono::minutes{2} ||
+        settings.reserve_block > std::chrono::hours{24}) {
+      throw Refusal{"--reserve-up is 2m to 24h"};
+    }
+    if (settings.reserve_lead < Duration{0} || settings.reserve_lead >= settings.gates_ahead) {
+      throw Refusal{"--reserve-lead is shorter than --gates-ahead"};
+    }
+    if (settings.format != Format::kSegments) {
+      throw Refusal{"--reserve-up needs --format own"};
+    }
   }
   if (settings.day_ahead_closes < Duration{0} ||
       settings.day_ahead_closes >= std::chrono::hours{24}) {

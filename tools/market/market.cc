@@ -7,6 +7,7 @@
 
 #include "bidding/market_json.h"
 #include "config/limits.h"
+#include "config/rng.h"
 #include "tools/market/journal.h"
 #include "tools/market/price_file.h"
 
@@ -24,10 +25,16 @@ constexpr Duration kDayAheadTold = std::chrono::hours{24 + 24 + 25};
                                     kJoulesPerMegawattHour)};
 }
 
-[[nodiscard]] Joules energy_of(const bidding::Award& award) {
-  // Whole seconds: intervals are.
-  return {award.power.count * ((award.gate.until - award.gate.from).count() / 1000)};
+[[nodiscard]] Joules energy_of(Watts power, Duration length) {
+  return {power.count * (length.count() / 1000)};  // whole seconds: intervals are
 }
+
+[[nodiscard]] bool is_reserve(const bidding::Gate& gate) {
+  return gate.product == bidding::Product::kReserveUp;
+}
+
+/// So much cheaper than energy is the reserve whose price is made up.
+constexpr std::int64_t kCapacityPart = 4;
 
 [[nodiscard]] Watts won_at(const bidding::Bid& bid, Price price) {
   Watts won{0};
@@ -35,6 +42,15 @@ constexpr Duration kDayAheadTold = std::chrono::hours{24 + 24 + 25};
     if (segment.price <= price) won += segment.power;
   }
   return won;
+}
+
+/// Of the next day that is still open, all.
+[[nodiscard]] std::vector<bidding::Gate> of_next_day(std::vector<bidding::Gate> gates,
+                                                     MarketTime now) {
+  std::erase_if(gates, [&](const bidding::Gate& gate) { return gate.closes <= now; });
+  const MarketTime closes = gates.empty() ? now : gates.front().closes;
+  std::erase_if(gates, [&](const bidding::Gate& gate) { return gate.closes != closes; });
+  return gates;
 }
 
 [[nodiscard]] bool printable(const std::string& key) {
@@ -63,26 +79,34 @@ std::vector<bidding::Gate> Market::gates(MarketTime now) const {
        from += options_.interval) {
     gates.push_back({from, from + options_.interval, from - options_.gate_lead});
   }
-  // Of the next day that is still open, all hours.
-  auto ahead = day_ahead_gates(now, now + kDayAheadTold);
-  std::erase_if(ahead, [&](const bidding::Gate& gate) { return gate.closes <= now; });
-  const MarketTime closes = ahead.empty() ? now : ahead.front().closes;
-  std::ranges::copy_if(ahead, std::back_inserter(gates),
-                       [&](const bidding::Gate& gate) { return gate.closes == closes; });
+  const auto add = [&](const std::vector<bidding::Gate>& more) {
+    std::ranges::copy(more, std::back_inserter(gates));
+  };
+  add(of_next_day(day_ahead_gates(now, now + kDayAheadTold), now));
+  if (options_.reserve && options_.reserve->rules.session == bidding::Session::kDayAhead) {
+    add(of_next_day(reserve_gates(now, now + kDayAheadTold), now));
+  } else {
+    add(reserve_gates(now, now + options_.gates_ahead));
+  }
   std::erase_if(gates,
                 [&](const bidding::Gate& gate) { return gate.closes <= now || !price_of(gate); });
   return gates;
 }
 
 std::vector<bidding::PricePoint> Market::prices(MarketTime now, MarketTime from, MarketTime until,
-                                                bidding::Session session) const {
+                                                bidding::Session session,
+                                                bidding::Product product) const {
   // Nobody asks for more than a year; a hostile question must not walk the epoch.
   from = std::max(from, now - std::chrono::days{366});
   std::vector<bidding::PricePoint> points;
-  if (session == bidding::Session::kDayAhead) {
-    for (const bidding::Gate& gate : day_ahead_gates(from, std::min(until, now + kDayAheadTold))) {
-      const auto price = gate.closes <= now ? price_of(gate) : std::nullopt;
-      if (price) points.push_back({gate.from, gate.until, *price, session});
+  const bool energy = product == bidding::Product::kEnergy;
+  if (session == bidding::Session::kDayAhead || !energy) {
+    const MarketTime end = std::min(until, now + kDayAheadTold);
+    for (const bidding::Gate& gate :
+         energy ? day_ahead_gates(from, end) : reserve_gates(from, end)) {
+      const bool told = gate.session == session && gate.product == product && gate.closes <= now;
+      const auto price = told ? price_of(gate) : std::nullopt;
+      if (price) points.push_back({gate.from, gate.until, *price, session, product});
       if (std::ssize(points) == kPricesPerAnswer) break;
     }
     return points;
@@ -96,6 +120,13 @@ std::vector<bidding::PricePoint> Market::prices(MarketTime now, MarketTime from,
 }
 
 std::optional<Price> Market::price_of(const bidding::Gate& gate) const {
+  if (is_reserve(gate)) {
+    if (!options_.reserve) return std::nullopt;
+    const Reserve& reserve = *options_.reserve;
+    if (reserve.prices) return bidding::mean_price(*reserve.prices, gate.from, gate.until);
+    return Price{std::max<std::int64_t>(
+        0, synthetic_price(reserve.seed + 2, gate.from).count / kCapacityPart)};
+  }
   const bool day_ahead = gate.session == bidding::Session::kDayAhead;
   if (day_ahead && options_.day_ahead && options_.day_ahead->prices) {
     return bidding::mean_price(*options_.day_ahead->prices, gate.from, gate.until);
@@ -115,7 +146,7 @@ BidResult Market::submit(MarketTime now, const bidding::Bid& bid) {
       auto& keys = open_[open_gate(bid.gate)];
       if (!keys.empty()) ++counters_.bids_second;
       keys.push_back(bid.key);
-      bids_.emplace(bid.key, BidEntry{bid, now, 0, std::nullopt, std::nullopt});
+      bids_.emplace(bid.key, BidEntry{bid, now, 0, std::nullopt, std::nullopt, std::nullopt});
       break;
     }
     case Outcome::kRepeated:
@@ -158,12 +189,28 @@ std::vector<bidding::Award> Market::awards(MarketTime now, const std::vector<std
   return awards;
 }
 
+std::vector<bidding::ReserveCall> Market::calls(MarketTime now,
+                                                const std::vector<std::string>& keys) {
+  advance(now);
+  std::vector<bidding::ReserveCall> told;
+  for (const std::string& key : keys) {
+    const auto it = bids_.find(key);
+    if (it == bids_.end() || !it->second.call || !options_.reserve) continue;
+    const bidding::ReserveCall& call = *it->second.call;
+    const bool called = call.power > Watts{0};
+    if (now >= (called ? call.from - options_.reserve->notice : it->second.award->gate.until)) {
+      told.push_back(call);
+    }
+  }
+  return told;
+}
+
 DeliveryResult Market::deliver(MarketTime now, const bidding::Delivery& delivery) {
   advance(now);
   DeliveryResult result = judge(now, delivery);
   if (result.outcome == Outcome::kAccepted) {
     BidEntry& entry = bids_.at(delivery.key);
-    entry.settlement = settle(*entry.award, delivery.delivered);
+    entry.settlement = settle(entry, delivery.delivered);
     result.settlement = entry.settlement;
     lines_.push_back(journal::settlement_line(now, *entry.settlement));
   }
@@ -194,14 +241,20 @@ bool Market::restore(const std::string& line) {
       auto& keys = open_[open_gate(bid->bid.gate)];
       if (!keys.empty()) ++counters_.bids_second;
       keys.push_back(bid->bid.key);
-      bids_.emplace(bid->bid.key, BidEntry{bid->bid, bid->at, 0, std::nullopt, std::nullopt});
+      bids_.emplace(bid->bid.key,
+                    BidEntry{bid->bid, bid->at, 0, std::nullopt, std::nullopt, std::nullopt});
     }
     count(bid->outcome);
   } else if (const auto* award = std::get_if<bidding::Award>(&*event)) {
     const auto it = bids_.find(award->key);
     if (it == bids_.end()) return false;
     it->second.award = *award;
+    if (is_reserve(award->gate)) it->second.call = call_of(*award);
     open_.erase(open_gate(award->gate));
+  } else if (const auto* call = std::get_if<bidding::ReserveCall>(&*event)) {
+    const auto it = bids_.find(call->key);
+    if (it == bids_.end()) return false;
+    it->second.call = *call;
   } else if (const auto* settlement = std::get_if<bidding::Settlement>(&*event)) {
     const auto it = bids_.find(settlement->key);
     if (it == bids_.end()) return false;
@@ -223,11 +276,19 @@ std::vector<bidding::Gate> Market::day_ahead_gates(MarketTime from, MarketTime u
   return bidding::gates_between(options_.day_ahead->zone, options_.day_ahead->rules, from, until);
 }
 
-/// The one whose delivery begins then.
-std::optional<bidding::Gate> Market::gate_at(bidding::Session session, MarketTime from) const {
+std::vector<bidding::Gate> Market::reserve_gates(MarketTime from, MarketTime until) const {
+  if (!options_.reserve || !bidding::is_sane(from)) return {};
+  auto gates = bidding::gates_between(options_.reserve->zone, options_.reserve->rules, from, until);
+  for (bidding::Gate& gate : gates) gate.product = bidding::Product::kReserveUp;
+  return gates;
+}
+
+std::optional<bidding::Gate> Market::gate_like(const bidding::Gate& gate) const {
+  const MarketTime from = gate.from;
   if (!bidding::is_sane(from)) return std::nullopt;
-  if (session == bidding::Session::kDayAhead) {
-    const auto gates = day_ahead_gates(from, from + Duration{1});
+  if (is_reserve(gate) || gate.session == bidding::Session::kDayAhead) {
+    const auto gates = is_reserve(gate) ? reserve_gates(from, from + Duration{1})
+                                        : day_ahead_gates(from, from + Duration{1});
     return gates.empty() ? std::nullopt : std::optional{gates.front()};
   }
   if (aligned(from) != from) return std::nullopt;
@@ -244,7 +305,7 @@ std::string Market::fault_of(const bidding::Bid& bid) const {
   if (bid.key.empty() || bid.key.size() > kKeyBytesMax || !printable(bid.key)) {
     return "a key is 1 to 64 printable characters without space and comma";
   }
-  if (bid.gate != gate_at(bid.gate.session, bid.gate.from)) return "there is no such gate";
+  if (bid.gate != gate_like(bid.gate)) return "there is no such gate";
   if (!price_of(bid.gate)) return "this market has no price for that gate";
   if (bid.segments.empty() || bid.segments.size() > kSegmentsMax) return "1 to 10 segments";
   Watts total{0};
@@ -295,17 +356,20 @@ DeliveryResult Market::judge(MarketTime now, const bidding::Delivery& delivery) 
 
 void Market::clear_gate(const bidding::Gate& gate, const std::vector<BidEntry*>& entries) {
   const Price price = price_of(gate).value_or(Price{0});
-  std::vector<Offer> offers = options_.rivals;
+  const bool reserve = is_reserve(gate) && options_.reserve.has_value();
+  const std::vector<Offer>& rivals = reserve ? options_.reserve->rivals : options_.rivals;
+  std::vector<Offer> offers = rivals;
   for (const BidEntry* entry : entries) {
     for (const auto& segment : entry->bid.segments)
       offers.push_back({segment.power, segment.price});
   }
   const Clearing clearing =
-      options_.rivals.empty() ? Clearing{} : clear_by_merit(offers, options_.demand);
-  std::size_t offer = options_.rivals.size();
+      rivals.empty() ? Clearing{}
+                     : clear_by_merit(offers, reserve ? options_.reserve->demand : options_.demand);
+  std::size_t offer = rivals.size();
   for (BidEntry* entry : entries) {
     bidding::Award award{entry->bid.key, gate, won_at(entry->bid, price), price};
-    if (!options_.rivals.empty()) {
+    if (!rivals.empty()) {
       award.clearing = clearing.price.value_or(price);
       award.power = Watts{0};
       for (std::size_t i = 0; i < entry->bid.segments.size(); ++i) {
@@ -314,17 +378,57 @@ void Market::clear_gate(const bidding::Gate& gate, const std::vector<BidEntry*>&
     }
     entry->award = award;
     lines_.push_back(journal::award_line(gate.closes, award));
+    if (!reserve || award.power == Watts{0}) continue;
+    entry->call = call_of(award);
+    lines_.push_back(journal::call_line(gate.closes, *entry->call));
   }
 }
 
-bidding::Settlement Market::settle(const bidding::Award& award, Joules delivered) const {
-  const Joules awarded = energy_of(award);
-  const Joules shortfall = std::max(Joules{0}, awarded - std::max(delivered, Joules{0}));
-  const Price charge = std::max(award.clearing, Price{0});  // a negative price rewards nobody
-  const std::int64_t penalty = worth(shortfall, charge).count;
-  return {award.key, awarded, delivered, worth(awarded, award.clearing),
-          Amount{static_cast<std::int64_t>(static_cast<Wide>(penalty) * options_.penalty_permille /
-                                           1000)}};
+/// One stretch of half the block, or of more if more is called than that; as often as it takes.
+bidding::ReserveCall Market::call_of(const bidding::Award& award) const {
+  const bidding::Gate& gate = award.gate;
+  const bidding::ReserveCall none{award.key, Watts{0}, gate.from, gate.from};
+  if (!options_.reserve || award.power == Watts{0}) return none;
+  constexpr Duration kMinute = std::chrono::minutes{1};
+  const std::int64_t permille = options_.reserve->called_permille;
+  const std::int64_t part = std::max<std::int64_t>(permille, 500);
+  const std::int64_t minutes = (gate.until - gate.from) / kMinute;
+  const std::int64_t called = std::clamp<std::int64_t>(minutes * part / 1000, 1, minutes);
+  Rng rng{options_.reserve->seed ^
+          static_cast<std::uint64_t>(gate.from.time_since_epoch().count())};
+  const bool comes =
+      static_cast<std::int64_t>(rng.below(static_cast<std::uint64_t>(part))) < permille;
+  const auto later = static_cast<std::uint64_t>(minutes - called + 1);
+  const MarketTime from = gate.from + kMinute * static_cast<std::int64_t>(rng.below(later));
+  if (!comes) return none;
+  return {award.key, award.power, from, from + kMinute * called};
+}
+
+bidding::Settlement Market::settle(const BidEntry& entry, Joules delivered) const {
+  const bidding::Award& award = *entry.award;
+  const Joules counted = std::max(delivered, Joules{0});
+  const Joules kept = energy_of(award.power, award.gate.until - award.gate.from);
+  const Amount pay = worth(kept, award.clearing);
+  if (!is_reserve(award.gate)) {
+    return {award.key, kept, delivered, pay, penalty_of(kept - counted, award.clearing), {}};
+  }
+  const auto call = entry.call.value_or(call_of(award));
+  const Joules called = energy_of(call.power, call.until - call.from);
+  const MarketTime from = aligned(call.from);
+  const Price price = price_of({from, from + options_.interval, {}}).value_or(Price{0});
+  return {award.key,
+          called,
+          delivered,
+          pay + worth(called, price),
+          penalty_of(called - counted, std::max(price, award.clearing)),
+          pay};
+}
+
+Amount Market::penalty_of(Joules shortfall, Price price) const {
+  // A negative price rewards nobody.
+  const Amount charge = worth(std::max(Joules{0}, shortfall), std::max(price, Price{0}));
+  return {static_cast<std::int64_t>(static_cast<Wide>(charge.count) * options_.penalty_permille /
+                                    1000)};
 }
 
 void Market::count(Outcome outcome) {

@@ -8,6 +8,11 @@
 //             rivals: by merit order against them, up to the demand.
 // Settlement  what was awarded is paid at the clearing price; what was not delivered of it is
 //             charged at that price times penalty_permille / 1000. Surplus earns nothing.
+// Reserve     blocks of power kept free, at a capacity price, in a session of their own or beside
+//             the day-ahead one. Each block is called or not as the seed says, with all that was
+//             awarded for one stretch of whole minutes. Keeping it is paid for its whole time, what
+//             is called as real-time energy of the interval in which the call begins; what is not
+//             delivered of it is charged at the dearer of both prices, as above.
 #pragma once
 
 #include <cstddef>
@@ -43,6 +48,19 @@ struct DayAhead {
   std::optional<bidding::PriceSeries> prices;  ///< nothing: the means of the real-time ones
 };
 
+struct Reserve {
+  bidding::Zone zone;
+  bidding::SessionRules rules{.session = bidding::Session::kRealTime,
+                              .interval = std::chrono::hours{1},
+                              .closing = bidding::ClosesBefore{std::chrono::minutes{30}}};
+  std::optional<bidding::PriceSeries> prices;  ///< of capacity; nothing: made up
+  std::vector<Offer> rivals;                   ///< in every block; empty: price taker
+  Watts demand;                                ///< with rivals
+  std::int64_t called_permille = 100;          ///< of what is awarded, on the average
+  Duration notice = std::chrono::minutes{5};   ///< a call is told so long before it begins
+  std::uint64_t seed = 1;                      ///< of the calls, and of prices that are made up
+};
+
 /// How a bid is written: in segments, as a curve of ten steps, or in ten bands.
 enum class Format : std::uint8_t { kSegments, kCurve, kBands };
 
@@ -56,6 +74,7 @@ struct MarketOptions {
   std::optional<DayAhead> day_ahead;
   Format format =
       Format::kSegments;  ///< of bands, trading days are in the day-ahead session's zone
+  std::optional<Reserve> reserve;
 };
 
 inline constexpr std::size_t kBidsMax = 100'000;
@@ -68,6 +87,7 @@ struct BidEntry {
   MarketTime at{};
   int repeats = 0;
   std::optional<bidding::Award> award;
+  std::optional<bidding::ReserveCall> call;  ///< of a reserve award; power 0: none comes
   std::optional<bidding::Settlement> settlement;
 };
 
@@ -106,7 +126,8 @@ class Market {
   /// Those told by now, oldest first, at most kPricesPerAnswer.
   [[nodiscard]] std::vector<bidding::PricePoint> prices(
       MarketTime now, MarketTime from, MarketTime until,
-      bidding::Session session = bidding::Session::kRealTime) const;
+      bidding::Session session = bidding::Session::kRealTime,
+      bidding::Product product = bidding::Product::kEnergy) const;
   [[nodiscard]] std::optional<Price> price_of(const bidding::Gate& gate) const;
 
   BidResult submit(MarketTime now, const bidding::Bid& bid);
@@ -114,6 +135,9 @@ class Market {
   Outcome withdraw(MarketTime now, const std::string& key);
   [[nodiscard]] std::vector<bidding::Award> awards(MarketTime now,
                                                    const std::vector<std::string>& keys);
+  /// Those told by now; that there is none is told once the block is over.
+  [[nodiscard]] std::vector<bidding::ReserveCall> calls(MarketTime now,
+                                                        const std::vector<std::string>& keys);
   DeliveryResult deliver(MarketTime now, const bidding::Delivery& delivery);
 
   BandsResult tell_bands(MarketTime now, MarketTime begin, const bidding::BandPrices& prices);
@@ -131,19 +155,22 @@ class Market {
 
  private:
   /// In order of their closing: of a gate that is not cleared, its bids' keys.
-  using OpenGate = std::tuple<MarketTime, bidding::Session, MarketTime>;
+  using OpenGate = std::tuple<MarketTime, bidding::Session, bidding::Product, MarketTime>;
   [[nodiscard]] static OpenGate open_gate(const bidding::Gate& gate) {
-    return {gate.closes, gate.session, gate.from};
+    return {gate.closes, gate.session, gate.product, gate.from};
   }
   [[nodiscard]] std::vector<bidding::Gate> day_ahead_gates(MarketTime from, MarketTime until) const;
-  [[nodiscard]] std::optional<bidding::Gate> gate_at(bidding::Session session,
-                                                     MarketTime from) const;
+  [[nodiscard]] std::vector<bidding::Gate> reserve_gates(MarketTime from, MarketTime until) const;
+  /// The one like this, if there is one.
+  [[nodiscard]] std::optional<bidding::Gate> gate_like(const bidding::Gate& gate) const;
   [[nodiscard]] MarketTime aligned(MarketTime at) const;
   [[nodiscard]] std::string fault_of(const bidding::Bid& bid) const;
   [[nodiscard]] BidResult judge(MarketTime now, const bidding::Bid& bid);
   [[nodiscard]] DeliveryResult judge(MarketTime now, const bidding::Delivery& delivery);
   void clear_gate(const bidding::Gate& gate, const std::vector<BidEntry*>& entries);
-  [[nodiscard]] bidding::Settlement settle(const bidding::Award& award, Joules delivered) const;
+  [[nodiscard]] bidding::ReserveCall call_of(const bidding::Award& award) const;
+  [[nodiscard]] bidding::Settlement settle(const BidEntry& entry, Joules delivered) const;
+  [[nodiscard]] Amount penalty_of(Joules shortfall, Price price) const;
   void count(Outcome outcome);
 
   MarketOptions options_;

@@ -172,6 +172,7 @@ class Plant:
         self.spare_port = None
         self.battery_arguments = []
         self.market_arguments = []
+        self.market_lines = []  # further lines of the root's [market]
         self.leaf_site = {}
         self.leaf_poll_ms = 250
         self.meter_unit = 240  # vppbattery's; None: homes without a meter
@@ -297,7 +298,8 @@ class Plant:
                               f"server_key = '{peer.server_key}'"]
         if node.role == "root" and self.market_port:
             lines += ["[market]", f'url = "http://127.0.0.1:{self.market_port}"',
-                      f"price_min = {self.price_min}", f"firm_pct = {self.firm_pct}"]
+                      f"price_min = {self.price_min}", f"firm_pct = {self.firm_pct}",
+                      *self.market_lines]
         (node.dir / "vppd.toml").write_text("\n".join(lines) + "\n")
 
     # --- life --------------------------------------------------------------------------------

@@ -70,16 +70,17 @@ void print_replay(const Session& session, const Document& replay) {
 }
 
 void print_orders(const Session& session, const Document& orders) {
-  Table table{{"ORDER", "BID", "FROM (UTC)", "AWARDED", "RECEIPTS", "SETTLED", "REVENUE", "PENALTY",
-               "OWNERS", "PLANT", "CHECK"}};
+  Table table{{"ORDER", "BID", "PRODUCT", "FROM (UTC)", "AWARDED", "RECEIPTS", "SETTLED", "REVENUE",
+               "OF IT KEPT", "PENALTY", "OWNERS", "PLANT", "CHECK"}};
   for (const auto& order : orders) {
     const auto& disagreements = member(order, "disagreements");
     table.row({plain(member(order, "order")), plain(member(order, "key")),
-               utc(member(order, "from_ms")), watt_hours_text(member(order, "awarded_wh")),
+               plain(member(order, "product")), utc(member(order, "from_ms")),
+               watt_hours_text(member(order, "awarded_wh")),
                watt_hours_text(member(order, "receipts_wh")),
                watt_hours_text(member(order, "settled_wh")), money_text(member(order, "revenue")),
-               money_text(member(order, "penalty")), money_text(member(order, "owners")),
-               money_text(member(order, "plant")),
+               money_text(member(order, "availability")), money_text(member(order, "penalty")),
+               money_text(member(order, "owners")), money_text(member(order, "plant")),
                disagreements.empty() ? "agreed" : fmt::format("{} differ", disagreements.size())});
   }
   table.print(session.out);
@@ -146,15 +147,17 @@ int settlement(const Session& session) {
 
 int bids_list(const Session& session) {
   return show(session, "/v1/bids", [&](const Document& document) {
-    Table table{{"BID", "STATE", "FROM (UTC)", "BID POWER", "LIMIT", "AWARD", "CLEARING",
-                 "DELIVERED", "REVENUE"}};
+    Table table{{"BID", "PRODUCT", "STATE", "FROM (UTC)", "BID POWER", "LIMIT", "AWARD", "CLEARING",
+                 "CALLED", "DELIVERED", "REVENUE"}};
     for (const auto& bid : member(document, "bids")) {
       const auto& segments = member(bid, "segments");
       const auto& first = segments.empty() ? member(bid, "none") : segments.front();
-      table.row({plain(member(bid, "key")), plain(member(bid, "state")),
-                 utc(member(bid, "from_ms")), kilowatts(member(first, "power_w")),
-                 plain(member(first, "price")), kilowatts(member(member(bid, "award"), "power_w")),
+      table.row({plain(member(bid, "key")), plain(member(bid, "product")),
+                 plain(member(bid, "state")), utc(member(bid, "from_ms")),
+                 kilowatts(member(first, "power_w")), plain(member(first, "price")),
+                 kilowatts(member(member(bid, "award"), "power_w")),
                  plain(member(member(bid, "award"), "clearing")),
+                 kilowatts(member(member(bid, "call"), "power_w")),
                  kilowatt_hours(member(bid, "delivered_wh")),
                  plain(member(member(bid, "settlement"), "revenue"))});
     }

@@ -521,10 +521,11 @@ int orders_show(const Session& session, const std::string& id) {
 
 int market_prices(const Session& session) {
   return show(session, "/v1/market/prices", [&](const Document& document) {
-    Table table{{"FROM (UTC)", "UNTIL (UTC)", "SESSION", "PRICE"}};
+    Table table{{"FROM (UTC)", "UNTIL (UTC)", "SESSION", "PRODUCT", "PRICE"}};
     for (const auto& price : member(document, "prices")) {
       table.row({utc(member(price, "from_ms")), utc(member(price, "until_ms")),
-                 plain(member(price, "session")), plain(member(price, "price"))});
+                 plain(member(price, "session")), plain(member(price, "product")),
+                 plain(member(price, "price"))});
     }
     table.print(session.out);
   });
@@ -532,11 +533,11 @@ int market_prices(const Session& session) {
 
 int market_gates(const Session& session) {
   return show(session, "/v1/market/gates", [&](const Document& document) {
-    Table table{{"FROM (UTC)", "UNTIL (UTC)", "SESSION", "CLOSES (UTC)", "IN"}};
+    Table table{{"FROM (UTC)", "UNTIL (UTC)", "SESSION", "PRODUCT", "CLOSES (UTC)", "IN"}};
     for (const auto& gate : member(document, "gates")) {
       table.row({utc(member(gate, "from_ms")), utc(member(gate, "until_ms")),
-                 plain(member(gate, "session")), utc(member(gate, "closes_ms")),
-                 age(member(gate, "closes_in_ms"))});
+                 plain(member(gate, "session")), plain(member(gate, "product")),
+                 utc(member(gate, "closes_ms")), age(member(gate, "closes_in_ms"))});
     }
     table.print(session.out);
   });
