@@ -149,7 +149,9 @@ struct Slot {
   /// For each watt that is drawn to be wasted.
   [[nodiscard]] double wear_of_wasting() const { return wear * stored_per_w * per_wasted_wh(); }
   /// Where all is wasted that can be, a watt less drawn is so much more discharged.
-  [[nodiscard]] double wear_wasting_all() const { return wear * (net_load - least) / (most - least); }
+  [[nodiscard]] double wear_wasting_all() const {
+    return wear * (net_load - least) / (most - least);
+  }
 };
 
 /// Where the price of x, and of the wear that wasting it takes, turns from negative to positive.
