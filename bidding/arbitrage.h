@@ -4,6 +4,10 @@
 // Power     of the connection point, discharge > 0.
 // Round trip  what is lost is lost while charging.
 // Wear      a cost for each MWh discharged: where prices do not pay for it nothing is done.
+// In a slot  a plan charges for a part and discharges for the rest only where a price is so far
+// below
+//           zero that wasting pays for its wear; its power is the net of both, Earnings know no
+//           more.
 // Day ahead one schedule for the day, on its forecast; every day begins and ends empty, so that
 //           days can be compared.
 #pragma once
@@ -30,9 +34,22 @@ struct Battery {
                                               std::span<const Price> prices, Joules stored,
                                               Price left_value);
 
-/// What a slot of `power` leaves in store, within what the battery holds.
+/// A plan, and what it leaves in store after each slot.
+struct BatteryCourse {
+  std::vector<Watts> power;
+  std::vector<Joules> stored;
+};
+[[nodiscard]] BatteryCourse battery_course(const Battery& battery, std::chrono::seconds slot,
+                                           std::span<const Price> prices, Joules stored,
+                                           Price left_value);
+
+/// What a slot of `power` leaves in store, within what the battery holds; nothing is wasted.
 [[nodiscard]] Joules stored_after(const Battery& battery, std::chrono::seconds slot, Joules stored,
                                   Watts power);
+
+/// What is discharged in each slot of a course from `stored` on, also where its net charges.
+[[nodiscard]] std::vector<Joules> discharged_in(const Battery& battery, std::chrono::seconds slot,
+                                                Joules stored, const BatteryCourse& course);
 
 /// Of one battery over a time.
 struct Earnings {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <limits>
+#include <utility>
 
 #include "config/check.h"
 
@@ -21,22 +21,28 @@ double kw(Watts power) {
   return static_cast<double>(power.count) / kWattsPerKw;
 }
 
+double kwh(Joules energy) {
+  return static_cast<double>(energy.count) / kJoulesPerKwh;
+}
+
+double per_kwh(Price price) {
+  return static_cast<double>(price.count) / kMicroKwhPerMwh;
+}
+
 LinearBounds kw(const FleetBounds& bounds) {
   return {kw(bounds.least), kw(bounds.most)};
 }
 
-/// What a group's plan is worth, in micro-units.
-double worth_of(const FleetProblem& problem, const FleetGroup& group,
-                const std::vector<Watts>& power) {
+/// What a group's course is worth: of the currency.
+double worth_of(const FleetProblem& problem, const FleetGroup& group, const BatteryCourse& course) {
+  const auto discharged = discharged_in(group.battery, problem.slot, group.stored, course);
   double worth = 0;
-  Joules stored = group.stored;
-  for (std::size_t t = 0; t < power.size(); ++t) {
-    worth += kw(power[t]) * gain_per_kw(problem.prices[t], problem.slot);
-    worth -= std::max(0.0, kw(power[t])) * gain_per_kw(group.battery.wear, problem.slot);
-    stored = stored_after(group.battery, problem.slot, stored, power[t]);
+  for (std::size_t t = 0; t < course.power.size(); ++t) {
+    worth += kw(course.power[t]) * gain_per_kw(problem.prices[t], problem.slot);
+    worth -= kwh(discharged[t]) * per_kwh(group.battery.wear);
   }
-  return worth + static_cast<double>(stored.count) / kJoulesPerKwh *
-                     static_cast<double>(group.left_value.count) / kMicroKwhPerMwh;
+  const Joules left = course.stored.empty() ? group.stored : course.stored.back();
+  return worth + kwh(left) * per_kwh(group.left_value);
 }
 
 /// Plans as columns; rows: what is shared by slot, then one for each group.
@@ -57,8 +63,12 @@ class Mixture {
         lacking_.push_back(program_.add_column(-kPenalty * dearest, {}, {&term, 1}));
       }
     }
-    const std::vector<Watts> idle(problem.prices.size());
-    for (std::size_t i = 0; i < problem.groups.size(); ++i) add(i, idle);
+    const std::size_t slots = problem.prices.size();
+    for (std::size_t i = 0; i < problem.groups.size(); ++i) {
+      const Joules stays = problem.groups[i].stored;
+      const BatteryCourse idle{std::vector<Watts>(slots), std::vector<Joules>(slots, stays)};
+      add(i, idle, worth_of(problem, problem.groups[i], idle));
+    }
   }
 
   [[nodiscard]] std::expected<FleetPlan, LinearFailure> solve() {
@@ -83,14 +93,13 @@ class Mixture {
     std::vector<Watts> power;
   };
 
-  void add(std::size_t group, std::vector<Watts> power) {
+  void add(std::size_t group, BatteryCourse course, double worth) {
     std::vector<LinearTerm> rows;
-    for (std::size_t t = 0; t < power.size(); ++t) {
-      if (power[t] != Watts{0}) rows.push_back({t, kw(power[t])});
+    for (std::size_t t = 0; t < course.power.size(); ++t) {
+      if (course.power[t] != Watts{0}) rows.push_back({t, kw(course.power[t])});
     }
     rows.push_back({problem_.bounds.size() + group, 1});
-    const double worth = worth_of(problem_, problem_.groups[group], power);
-    plans_[group].push_back({program_.add_column(worth, {0, 1}, rows), std::move(power)});
+    plans_[group].push_back({program_.add_column(worth, {0, 1}, rows), std::move(course.power)});
   }
 
   /// Each group's best plan at prices less what the shared rows take. False: none is better.
@@ -104,12 +113,15 @@ class Mixture {
     bool is_better = false;
     for (std::size_t i = 0; i < problem_.groups.size(); ++i) {
       const FleetGroup& group = problem_.groups[i];
-      auto power =
-          plan_battery(group.battery, problem_.slot, prices, group.stored, group.left_value);
-      double gain = worth_of(problem_, group, power) - solution.prices[problem_.bounds.size() + i];
-      for (std::size_t t = 0; t < power.size(); ++t) gain -= solution.prices[t] * kw(power[t]);
+      auto course =
+          battery_course(group.battery, problem_.slot, prices, group.stored, group.left_value);
+      const double worth = worth_of(problem_, group, course);
+      double gain = worth - solution.prices[problem_.bounds.size() + i];
+      for (std::size_t t = 0; t < prices.size(); ++t) {
+        gain -= solution.prices[t] * kw(course.power[t]);
+      }
       if (gain <= kGainMin * (1 + std::abs(solution.gain))) continue;
-      add(i, std::move(power));
+      add(i, std::move(course), worth);
       is_better = true;
     }
     return is_better;
@@ -151,7 +163,7 @@ StorageColumns add_storage(LinearProgram& program, const Battery& battery, Joule
   const double hours = static_cast<double>(slot.count()) / 3600;
   const double kept = battery.round_trip_permille / 1000.0;
   const double holds = static_cast<double>(battery.energy.count) / kWattsPerKw;
-  const double begins = static_cast<double>(stored.count) / kJoulesPerKwh;
+  const double begins = kwh(stored);
   StorageColumns out;
   std::size_t before = 0;
   for (std::size_t t = 0; t < sold.size(); ++t) {
@@ -191,7 +203,7 @@ std::expected<FleetPlan, LinearFailure> plan_jointly(const FleetProblem& problem
       bought.push_back(-gain_per_kw(price, problem.slot));
     }
     groups.push_back(add_storage(empty, group.battery, group.stored, problem.slot, sold, bought,
-                                 static_cast<double>(group.left_value.count) / kMicroKwhPerMwh));
+                                 per_kwh(group.left_value)));
   }
   for (std::size_t t = 0; t < problem.prices.size(); ++t) {
     std::vector<LinearTerm> row;

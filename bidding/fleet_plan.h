@@ -10,7 +10,8 @@
 //            better ones (Dantzig and Wolfe 1960). A mixture of plans that can be carried out can
 //            be carried out. What goes up a tree is a plan, and down comes a price a slot.
 // In a slot  a group may charge for a part and discharge for the rest, as in device/home_plan.h; it
-//            does so only where plans are mixed or energy is worth less than nothing.
+//            does so only where plans are mixed or a price is so far below zero that what is wasted
+//            pays for its wear. Both ways count that wear; a plan's power is the net.
 // Units      whole watts of the connection points, discharge > 0; rounding costs a watt a group.
 // Errors     kInfeasible: what is promised cannot be delivered.
 #pragma once

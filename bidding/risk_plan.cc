@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <numeric>
 #include <utility>
 
@@ -19,6 +20,21 @@ Price price_at(const std::vector<Price>& quantiles, double level) {
   const std::size_t above = std::min(below + 1, quantiles.size() - 1);
   const auto step = static_cast<double>((quantiles[above] - quantiles[below]).count);
   return quantiles[below] + Price{std::llround(step * (place - static_cast<double>(below)))};
+}
+
+std::int64_t divided_down(std::int64_t sum, std::size_t by) {
+  const auto count = static_cast<std::int64_t>(by);
+  return sum / count - (sum % count < 0 ? 1 : 0);
+}
+
+/// Rounded down, so that it moves as the paths do.
+PricePath mean_path(std::span<const PricePath> paths) {
+  PricePath mean(paths.front().size());
+  for (std::size_t t = 0; t < mean.size(); ++t) {
+    for (const PricePath& path : paths) mean[t] += path[t];
+    mean[t] = {divided_down(mean[t].count, paths.size())};
+  }
+  return mean;
 }
 
 void check_risk(const RiskProblem& problem) {
@@ -47,6 +63,28 @@ std::vector<PricePath> price_paths(std::span<const std::vector<Price>> quantiles
   return out;
 }
 
+void centre(std::vector<PricePath>& paths, std::span<const Price> mean) {
+  if (paths.empty()) return;
+  const PricePath before = mean_path(paths);
+  VPP_CHECK(before.size() == mean.size());
+  for (PricePath& path : paths) {
+    for (std::size_t t = 0; t < mean.size(); ++t) path[t] += mean[t] - before[t];
+  }
+}
+
+double mean_of_worst(std::vector<double> earned, double tail) {
+  VPP_CHECK(!earned.empty() && tail > 0 && tail <= 1);
+  std::ranges::sort(earned);
+  const double count = tail * static_cast<double>(earned.size());
+  double sum = 0;
+  double left = count;
+  for (const double one : earned) {
+    sum += one * std::clamp(left, 0.0, 1.0);
+    left -= 1;
+  }
+  return sum / count;
+}
+
 RiskPlan risk_of(const RiskProblem& problem, std::vector<Watts> power) {
   check_risk(problem);
   std::vector<double> earns;
@@ -59,21 +97,18 @@ RiskPlan risk_of(const RiskProblem& problem, std::vector<Watts> power) {
     }
     earns.push_back(sum);
   }
-  std::ranges::sort(earns);
-  RiskPlan out{std::move(power), 0, 0};
-  const auto count = static_cast<double>(earns.size());
-  double left = problem.tail * count;  // paths of the tail, the last of them in part
-  for (const double earned : earns) {
-    out.mean += earned / count;
-    out.worst += earned * std::clamp(left, 0.0, 1.0) / (problem.tail * count);
-    left -= 1;
-  }
-  return out;
+  const double sum = std::accumulate(earns.begin(), earns.end(), 0.0);
+  return {std::move(power), sum / static_cast<double>(earns.size()),
+          mean_of_worst(std::move(earns), problem.tail)};
 }
 
 std::expected<RiskPlan, LinearFailure> plan_at_risk(const RiskProblem& problem,
                                                     LinearProgram& empty) {
   check_risk(problem);
+  if (problem.weight == 0) {
+    return risk_of(problem, plan_battery(problem.battery, problem.slot, mean_path(problem.paths),
+                                         Joules{0}, Price{0}));
+  }
   const std::size_t slots = problem.paths.front().size();
   const auto count = static_cast<double>(problem.paths.size());
   std::vector<double> sold;
@@ -87,18 +122,15 @@ std::expected<RiskPlan, LinearFailure> plan_at_risk(const RiskProblem& problem,
   }
   const StorageColumns columns =
       add_storage(empty, problem.battery, Joules{0}, problem.slot, sold, bought, 0);
-  if (problem.weight > 0) {
-    const auto level = empty.add_column(problem.weight, {-kUnbounded, kUnbounded});
-    for (const PricePath& path : problem.paths) {
-      const auto below =
-          empty.add_column(-problem.weight / (problem.tail * count), {0, kUnbounded});
-      std::vector<LinearTerm> row{{below, 1}, {level, -1}};
-      for (std::size_t t = 0; t < slots; ++t) {
-        row.push_back({columns.sold[t], gain_per_kw(path[t] - problem.battery.wear, problem.slot)});
-        row.push_back({columns.bought[t], -gain_per_kw(path[t], problem.slot)});
-      }
-      empty.add_row(row, {0, kUnbounded});
+  const auto level = empty.add_column(problem.weight, {-kUnbounded, kUnbounded});
+  for (const PricePath& path : problem.paths) {
+    const auto below = empty.add_column(-problem.weight / (problem.tail * count), {0, kUnbounded});
+    std::vector<LinearTerm> row{{below, 1}, {level, -1}};
+    for (std::size_t t = 0; t < slots; ++t) {
+      row.push_back({columns.sold[t], gain_per_kw(path[t] - problem.battery.wear, problem.slot)});
+      row.push_back({columns.bought[t], -gain_per_kw(path[t], problem.slot)});
     }
+    empty.add_row(row, {0, kUnbounded});
   }
   const auto solution = empty.maximise();
   if (!solution) return std::unexpected{solution.error()};

@@ -31,6 +31,10 @@ using PricePath = std::vector<Price>;
 [[nodiscard]] std::vector<PricePath> price_paths(std::span<const std::vector<Price>> quantiles,
                                                  std::span<const PricePath> past_days);
 
+/// Moves each slot's prices so that their mean, rounded down, is `mean`. At weight 0 a plan over
+/// the paths then is the plan on `mean`.
+void centre(std::vector<PricePath>& paths, std::span<const Price> mean);
+
 struct RiskProblem {
   Battery battery;
   std::chrono::seconds slot{};
@@ -45,11 +49,15 @@ struct RiskPlan {
   double worst = 0;  ///< mean of the worst `tail`
 };
 
-/// The battery begins empty; what is left is worth nothing. `empty` is used up.
+/// The battery begins empty; what is left is worth nothing. `empty` is used up; at weight 0 no
+/// program is asked.
 [[nodiscard]] std::expected<RiskPlan, LinearFailure> plan_at_risk(const RiskProblem& problem,
                                                                   LinearProgram& empty);
 
-/// Of any schedule, by sorting what it earns on each path.
+/// Of any schedule, by sorting what it earns on each path; wear is that of its net power.
 [[nodiscard]] RiskPlan risk_of(const RiskProblem& problem, std::vector<Watts> power);
+
+/// The mean of the worst `tail` of what was earned, the last of it in part. At least one.
+[[nodiscard]] double mean_of_worst(std::vector<double> earned, double tail);
 
 }  // namespace vpp::bidding

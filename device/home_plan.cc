@@ -116,6 +116,7 @@ struct Slot {
   double sell = 0;
   double towards = 0;
   double per_w = 0;
+  double wear = 0;
   double turn = 0;  ///< the x that costs least, as if energy were worth nothing
 
   [[nodiscard]] double price_above(double x) const {
@@ -142,15 +143,26 @@ struct Slot {
     return least + (stored - stores(least)) / waste_per_w();
   }
   [[nodiscard]] bool idle() const { return most <= least; }
+  [[nodiscard]] bool can_waste() const { return stored_per_w < taken_per_w; }
+  /// Watts discharged, and charged, that waste a watt-hour.
+  [[nodiscard]] double per_wasted_wh() const { return 1 / (taken_per_w - stored_per_w); }
+  /// For each watt that is drawn to be wasted.
+  [[nodiscard]] double wear_of_wasting() const { return wear * stored_per_w * per_wasted_wh(); }
+  /// Where all is wasted that can be, a watt less drawn is so much more discharged.
+  [[nodiscard]] double wear_wasting_all() const {
+    return wear * (net_load - least) / (most - least);
+  }
 };
 
-/// Where the price of x turns from negative to positive.
+/// Where the price of x, and of the wear that wasting it takes, turns from negative to positive.
 double cheapest(const Slot& slot) {
-  if (slot.price_above(slot.least) >= 0) return slot.least;
-  if (slot.price_below(slot.most) <= 0) return slot.most;
+  if (!slot.can_waste()) return slot.least;
+  const double wear = slot.wear_of_wasting();
+  if (slot.price_above(slot.least) + wear >= 0) return slot.least;
+  if (slot.price_below(slot.most) + wear <= 0) return slot.most;
   double x = 0;
-  if (slot.price_below(0) > 0) x = slot.towards - slot.sell / slot.per_w;
-  if (slot.price_above(0) < 0) x = slot.towards - slot.buy / slot.per_w;
+  if (slot.price_below(0) + wear > 0) x = slot.towards - (slot.sell + wear) / slot.per_w;
+  if (slot.price_above(0) + wear < 0) x = slot.towards - (slot.buy + wear) / slot.per_w;
   return std::clamp(x, slot.least, slot.most);
 }
 
@@ -172,6 +184,7 @@ Slot make_slot(const Home& home, const HomeSlot& at, const Pull& pull) {
       static_cast<double>(std::min(at.sell, at.buy).count) + static_cast<double>(pull.value.count);
   slot.towards = static_cast<double>(pull.towards.count);
   slot.per_w = static_cast<double>(pull.per_kw.count) / kWattsPerKw;
+  slot.wear = static_cast<double>(home.wear.count);
   slot.turn = cheapest(slot);
   return slot;
 }
@@ -182,24 +195,27 @@ Marginals cost_of_taking(const Home& home, const Slot& slot) {
   const double hours = static_cast<double>(home.slot.count()) / 3600;
   Marginals taking;
   // From the most drawn to the least: energy taken and its marginal cost rise.
-  const auto piece = [&](double from, double to, double stored_per_w, auto stores) {
+  const auto piece = [&](double from, double to, double stored_per_w, double wear, auto stores) {
     if (from <= to) return;
     const double scale = -hours / stored_per_w;
-    taking.push_back({slot.price_below(from) * scale, -stores(from)});
+    taking.push_back({(slot.price_below(from) - wear) * scale, -stores(from)});
     if (from > 0 && to < 0) {
-      taking.push_back({slot.price_above(0) * scale, -stores(0)});
-      taking.push_back({slot.price_below(0) * scale, -stores(0)});
+      taking.push_back({(slot.price_above(0) - wear) * scale, -stores(0)});
+      taking.push_back({(slot.price_below(0) - wear) * scale, -stores(0)});
     }
-    taking.push_back({slot.price_above(to) * scale, -stores(to)});
+    taking.push_back({(slot.price_above(to) - wear) * scale, -stores(to)});
   };
   const auto frugal = [&](double x) { return slot.stores(x); };
   const auto wasteful = [&](double x) { return slot.stores_wasting(x); };
-  piece(slot.most, std::max(slot.turn, slot.net_load), slot.stored_per_w, frugal);
-  piece(std::max(slot.turn, slot.net_load), slot.turn, slot.taken_per_w, frugal);
-  // At the turn energy is wasted for nothing: drawing more would cost no less.
-  taking.push_back({0, -slot.stores(slot.turn)});
-  taking.push_back({0, -slot.stores_wasting(slot.turn)});
-  piece(slot.turn, slot.least, slot.waste_per_w(), wasteful);
+  const double kink = std::max(slot.turn, slot.net_load);
+  piece(slot.most, kink, slot.stored_per_w, 0, frugal);
+  piece(kink, slot.turn, slot.taken_per_w, slot.wear, frugal);
+  if (!slot.can_waste()) return taking;
+  // At the turn energy is wasted for its wear alone: drawing more would cost no less.
+  const double wasted = slot.wear * hours * slot.per_wasted_wh();
+  taking.push_back({wasted, -slot.stores(slot.turn)});
+  taking.push_back({wasted, -slot.stores_wasting(slot.turn)});
+  piece(slot.turn, slot.least, slot.waste_per_w(), slot.wear_wasting_all(), wasteful);
   return taking;
 }
 

@@ -1,7 +1,7 @@
 // What a home does best with its own battery: the plan with the least bill, and the plan with the
 // least bill plus what a group asks of it. Pure.
 //
-//   argmin  bill(x) + sum over slots of value * x + per_kw / 2 * (x - towards)^2
+//   argmin  bill(x) + wear + sum over slots of value * x + per_kw / 2 * (x - towards)^2
 //
 // over all plans that the battery can carry out: powers, reserve, efficiency, connection limits.
 //
@@ -10,7 +10,7 @@
 // Exactness  the optimum, but for a watt in each slot. A plan is feasible as it stands.
 // In a slot  the battery may charge for a while and discharge for the rest, so that what it draws
 //            on average is a convex choice; a plan does so only where energy is worth less than
-//            nothing.
+//            nothing, and then by so much that the wear of it is paid for.
 // Method     backwards over the slots: the cost of what is to come is a convex function of the
 //            stored energy, and its derivative is piecewise linear. One slot earlier is one infimal
 //            convolution, which adds energies at equal marginal cost. No grid, no iteration.
@@ -39,6 +39,7 @@ struct Home {
   Joules capacity;
   Joules stored;
   Price stored_value;  ///< of what is in the battery at the end, per MWh stored
+  Price wear{0};       ///< of each MWh that the battery discharges, at its terminals; >= 0
   MarketTime from{};   ///< when the first slot begins
   std::chrono::seconds slot{};
   std::vector<HomeSlot> slots;
@@ -62,7 +63,8 @@ struct HomePlan {
 /// Precondition: `slot` > 0; `pulls` is empty or has one entry for each slot.
 [[nodiscard]] HomePlan plan_home(const Home& home, std::span<const Pull> pulls = {});
 
-/// What the tariff takes for a plan, less the value of what is stored at its end. Micro-units.
+/// What the tariff takes for a plan, less the value of what is stored at its end; without wear.
+/// Micro-units.
 [[nodiscard]] Amount bill(const Home& home, const HomePlan& plan);
 
 }  // namespace vpp::device

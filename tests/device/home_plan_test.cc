@@ -135,6 +135,55 @@ TEST_CASE("a plan can be carried out and costs what a linear program finds", "[d
   }
 }
 
+/// What a plan discharges in each slot, watts, by what it draws and what it leaves in store: what
+/// is wasted went in and out again.
+std::vector<double> discharged(const Home& home, const HomePlan& plan) {
+  const double in = hours_of(home) * home.limits.charge_efficiency_permille / 1000;
+  const double out = hours_of(home) * 1000 / home.limits.discharge_efficiency_permille;
+  std::vector<double> watts;
+  Joules before = home.stored;
+  for (std::size_t t = 0; t < home.slots.size(); ++t) {
+    const auto charges = static_cast<double>((plan.net_load[t] - home.slots[t].net_load).count);
+    const double gains = static_cast<double>((plan.stored[t] - before).count) / 3600;
+    const double wasted = std::max(0.0, charges * (charges > 0 ? in : out) - gains);
+    watts.push_back(std::max(0.0, -charges) + (out > in ? wasted / (out - in) : 0));
+    before = plan.stored[t];
+  }
+  return watts;
+}
+
+TEST_CASE("wear is paid for what is discharged, also for what is only wasted",
+          "[device][plan][lp]") {
+  Rng rng{65};
+  int wasting = 0;
+  for (int round = 0; round < 400; ++round) {
+    Home home = random_home(rng, 1 + rng.below(48));
+    home.wear = {static_cast<std::int64_t>(rng.below(60)) * 1'000'000};
+    for (HomeSlot& slot : home.slots) {
+      if (rng.below(3) == 0) slot.buy -= Price{600'000'000};
+      slot.sell = std::min(slot.sell, slot.buy);
+    }
+    const HomePlan plan = plan_home(home);
+    REQUIRE(faults_of(home, plan).empty());
+    const double kept = home.limits.charge_efficiency_permille / 1000.0 *
+                        home.limits.discharge_efficiency_permille / 1000;
+    const double a_watt = hours_of(home) / 1e6 * static_cast<double>(home.wear.count);
+    double cost = static_cast<double>(bill(home, plan).count);
+    double rounding = 1 + a_watt_in_each(home, {});
+    for (const double watts : discharged(home, plan)) {
+      cost += watts * a_watt;
+      rounding += a_watt / (1 - std::min(kept, 0.999));
+    }
+    CAPTURE(round, cost, lp_least_bill(home), rounding);
+    REQUIRE(std::abs(cost - lp_least_bill(home)) <= rounding);
+    for (std::size_t t = 0; t < home.slots.size(); ++t) {
+      const double charges = static_cast<double>((plan.net_load[t] - home.slots[t].net_load).count);
+      if (charges > 1 && discharged(home, plan)[t] > 10) ++wasting;
+    }
+  }
+  CHECK(wasting > 50);
+}
+
 TEST_CASE("a value is one more price: the linear program of the tariff with it agrees",
           "[device][plan][lp]") {
   Rng rng{62};

@@ -95,7 +95,8 @@ void add_home(Program& program, const Home& home, std::span<const int> sums) {
     const int fed =
         program.add_column(0, kInfinite, -kilo(std::min(slot.sell, slot.buy).count) * hours);
     const int charge = program.add_column(0, kilo(limits.charge.count), 0);
-    const int discharge = program.add_column(0, kilo(limits.discharge.count), 0);
+    const int discharge =
+        program.add_column(0, kilo(limits.discharge.count), kilo(home.wear.count) * hours);
     const int stored = program.add_column(kwh(bounds.low_j), kwh(bounds.high_j),
                                           last ? -kilo(home.stored_value.count) : 0);
     const int balance = program.add_row(kilo(slot.net_load.count), kilo(slot.net_load.count));

@@ -11,11 +11,12 @@
 
 namespace vpp::device::testing {
 
-/// The least sum of the homes' bills, and of `penalty` for each MWh that they draw together beyond
-/// `target` in a slot. Micro-units. Precondition: homes of the same slots; one target for each.
+/// The least sum of the homes' bills and wear, and of `penalty` for each MWh that they draw
+/// together beyond `target` in a slot. Micro-units. Precondition: homes of the same slots; one
+/// target for each.
 double lp_least_cost(std::span<const Home> homes, std::span<const Watts> target, Price penalty);
 
-/// The least bill of one home.
+/// The least bill of one home, and its wear.
 double lp_least_bill(const Home& home);
 
 /// A home of a few kW: PV or not, a tariff with steps, now and then odd limits, an empty or a full

@@ -58,6 +58,17 @@ class Backtest(unittest.TestCase):
         self.assertGreater(earned["revenue"], 0.8 * earned["perfect_foresight"])
         self.assertLessEqual(earned["revenue"], earned["perfect_foresight"])
 
+    def test_the_worst_outcomes_weigh_in_a_schedule(self):
+        done = run(BIN / "vppctl", "-o", "json", "backtest", "bids", "--prices", self.prices(),
+                   "--power-kw", 5, "--energy-kwh", 10, "--test-hours", self.TESTED,
+                   "--risk", 0.5, "--risk-level", 10)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        earned = json.loads(done.stdout)
+        self.assertEqual(earned["days_weighed"], 6)  # the first lacks a day of errors
+        self.assertEqual(earned["worst_days_pct"], 10)
+        self.assertLess(earned["worst_days_mean"], earned["revenue"] / 7)
+        self.assertLessEqual(earned["revenue"], earned["perfect_foresight"])
+
     def test_a_file_with_errors_names_the_line_and_is_misused(self):
         file = self.dir / "prices.csv"
         file.write_text("time_local_market,price_per_mwh\n2021-01-01 00:00:00,much\n")

@@ -14,11 +14,14 @@
 #include <vector>
 
 #include "bidding/arbitrage.h"
+#include "bidding/error_quantiles.h"
+#include "bidding/risk_plan.h"
 #include "tools/vppctl/backtest_days.h"
 #include "tools/vppctl/backtest_files.h"
 #include "tools/vppctl/backtest_fleet.h"
 #include "tools/vppctl/backtest_input.h"
 #include "tools/vppctl/backtest_real_time.h"
+#include "tools/vppctl/backtest_risk.h"
 #include "tools/vppctl/or_null.h"
 
 namespace vpp::ctl {
@@ -43,22 +46,27 @@ struct BidsScore {
   std::size_t unforecast = 0;  ///< of those tested
   Earnings forecast;
   Earnings perfect;
-  Earnings week;                 ///< on the mean of the seven days before
-  std::optional<Earnings> told;  ///< real time only
+  Earnings week;                         ///< on the mean of the seven days before
+  std::optional<Earnings> told;          ///< real time only
+  std::optional<std::size_t> weighed{};  ///< days that were planned over paths, at risk only
   std::vector<EarningsLine> course{{"forecast", "#d62728", {}},
                                    {"seven-day mean", "#3182bd", {}},
                                    {"perfect foresight", "black", {}}};
 
+  /// The mean of the worst days of a line of the course.
+  [[nodiscard]] double worst_days(std::size_t line, double tail) const {
+    std::vector<double> earned;
+    double before = 0;
+    for (const double sum : course[line].sums) {
+      earned.push_back(sum - before);
+      before = sum;
+    }
+    return bidding::mean_of_worst(std::move(earned), tail);
+  }
   [[nodiscard]] double part_of_perfect(const Earnings& earned) const {
     return static_cast<double>(earned.revenue.count) / static_cast<double>(perfect.revenue.count);
   }
 };
-
-std::vector<Price> prices_of(const DayValues& day) {
-  std::vector<Price> out;
-  for (const double value : day) out.push_back({std::llround(value * kMicro)});
-  return out;
-}
 
 std::optional<DayValues> week_before(const bidding::MarketDays& market, std::size_t day) {
   if (day < kWeek) return std::nullopt;
@@ -69,6 +77,10 @@ std::optional<DayValues> week_before(const bidding::MarketDays& market, std::siz
     for (std::size_t hour = 0; hour < mean.size(); ++hour) mean[hour] += price[hour] / kWeek;
   }
   return mean;
+}
+
+double tail_of(const BacktestBidsArguments& arguments) {
+  return arguments.risk_level_pct / 100;
 }
 
 double money(Amount amount) {
@@ -82,9 +94,13 @@ Earnings traded(const BacktestFleet& fleet, const std::string& strategy,
 }
 
 BidsScore score_bids(const BacktestFleet& fleet, const std::string& strategy,
-                     const bidding::MarketDays& market, const BacktestForecasts& forecasts,
-                     std::size_t first) {
+                     std::optional<RiskSchedule> at_risk, const bidding::MarketDays& market,
+                     const BacktestForecasts& forecasts, std::size_t first) {
   BidsScore score;
+  for (std::size_t day = 0; at_risk && day < first; ++day) {
+    const auto& forecast = forecasts.days[day];
+    if (forecast) at_risk->learn(*forecast, market.days[day].price);
+  }
   for (std::size_t day = first; day < market.days.size(); ++day) {
     if (!bidding::is_known(market.days[day].price)) {
       ++score.left_out;
@@ -98,7 +114,10 @@ BidsScore score_bids(const BacktestFleet& fleet, const std::string& strategy,
     // Who knows the prices bids them as a segment: a curve doubts its forecast.
     score.perfect += traded(fleet, strategy == "curve" ? "segment" : strategy, real, real);
     if (const auto mean = week_before(market, day)) score.week += earns(*mean);
-    if (const auto& forecast = forecasts.days[day]) {
+    if (const auto& forecast = forecasts.days[day]; forecast && at_risk) {
+      score.forecast += bidding::earned(kHour, at_risk->plan(*forecast), real);
+      at_risk->learn(*forecast, market.days[day].price);
+    } else if (forecast) {
       score.forecast += earns(forecast->price);
     } else {
       ++score.unforecast;
@@ -107,14 +126,26 @@ BidsScore score_bids(const BacktestFleet& fleet, const std::string& strategy,
     score.course[1].sums.push_back(money(score.week.revenue));
     score.course[2].sums.push_back(money(score.perfect.revenue));
   }
+  if (at_risk) score.weighed = at_risk->weighed();
   return score;
+}
+
+/// One column for each; nothing: there are others, or not all is known.
+std::optional<bidding::DayQuantiles> quantiles_of(std::span<const DayValues> columns) {
+  if (columns.size() != bidding::kQuantiles) return std::nullopt;
+  bidding::DayQuantiles out{};
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    if (!bidding::is_known(columns[i])) return std::nullopt;
+    for (std::size_t hour = 0; hour < out.size(); ++hour) out[hour][i] = columns[i][hour];
+  }
+  return out;
 }
 
 /// Forecasts of the days of `market` that another run left in a file; its other columns are, in
 /// this order, the forecast and its quantiles.
 std::optional<BacktestForecasts> read_forecasts(const std::string& file,
                                                 const bidding::MarketDays& market,
-                                                std::ostream& err) {
+                                                bool with_quantiles, std::ostream& err) {
   const auto input = read_backtest_input(file);
   if (!input) {
     for (const auto& line : input.error()) err << line << '\n';
@@ -130,8 +161,16 @@ std::optional<BacktestForecasts> read_forecasts(const std::string& file,
       err << file << ":1: no column with a forecast; hint: as written by backtest forecast --out\n";
       return std::nullopt;
     }
+    if (with_quantiles && from.size() != 1 + bidding::kQuantiles) {
+      err << fmt::format(
+          "{}:1: {} columns after the forecast, --risk needs {} of quantiles; hint: as "
+          "written by backtest forecast --out\n",
+          file, from.size() - 1, bidding::kQuantiles);
+      return std::nullopt;
+    }
     if (to < 0 || to >= std::ssize(out.days) || !bidding::is_known(from[0])) continue;
-    out.days[static_cast<std::size_t>(to)] = bidding::DayForecast{from[0], std::nullopt};
+    out.days[static_cast<std::size_t>(to)] =
+        bidding::DayForecast{from[0], quantiles_of(std::span{from}.subspan(1))};
   }
   return out;
 }
@@ -147,6 +186,8 @@ std::optional<BacktestFleet> fleet_of(const BacktestBidsArguments& arguments, st
   };
   bool usable = within("--efficiency", arguments.efficiency, 1e-3, 1, "");
   usable &= within("--wear", arguments.wear_per_mwh, 0, 1e5, " per MWh");
+  usable &= within("--risk", arguments.risk.value_or(0), 0, 1, "");
+  usable &= within("--risk-level", arguments.risk_level_pct, 0.1, 100, " %");
   if (arguments.fleet.empty()) {
     usable &= within("--power-kw", arguments.power_kw, 1e-3, kPowerMostKw, " kW");
     usable &= within("--energy-kwh", arguments.energy_kwh, 1e-3, kPowerMostKw * 24, " kWh");
@@ -164,6 +205,12 @@ std::optional<BacktestFleet> fleet_of(const BacktestBidsArguments& arguments, st
   if (arguments.real_time && (!arguments.fleet.empty() || arguments.strategy != "schedule")) {
     err << "vppctl backtest: --real-time: is of one battery and has a strategy of its own; hint: "
            "leave out --fleet and --strategy\n";
+    usable = false;
+  }
+  if (arguments.risk &&
+      (arguments.real_time || !arguments.fleet.empty() || arguments.strategy != "schedule")) {
+    err << "vppctl backtest: --risk: is of one battery's schedule; hint: leave out --fleet, "
+           "--strategy and --real-time\n";
     usable = false;
   }
   if (!usable) return std::nullopt;
@@ -192,9 +239,16 @@ void print_json(const BacktestBidsArguments& arguments, const Battery& battery,
                 {"seven_day_mean_revenue", money(score.week.revenue)},
                 {"seven_day_mean_capture", or_null(score.part_of_perfect(score.week))},
                 {"perfect_cycles", score.perfect.cycles(battery)},
+                {"worst_days_pct", arguments.risk_level_pct},
+                {"worst_days_mean", score.worst_days(0, tail_of(arguments))},
+                {"seven_day_mean_worst_days_mean", score.worst_days(1, tail_of(arguments))},
                 {"days_tested", score.days},
                 {"days_without_forecast", score.unforecast},
                 {"days_left_out", score.left_out}};
+  if (score.weighed) {
+    document["risk"] = *arguments.risk;
+    document["days_weighed"] = *score.weighed;
+  }
   if (score.told) {
     document["told_price_revenue"] = money(score.told->revenue);
     document["told_price_capture"] = or_null(score.part_of_perfect(*score.told));
@@ -202,7 +256,8 @@ void print_json(const BacktestBidsArguments& arguments, const Battery& battery,
   out << document.dump() << '\n';
 }
 
-void print_table(const Battery& battery, const BidsScore& score, std::ostream& out) {
+void print_table(const BacktestBidsArguments& arguments, const Battery& battery,
+                 const BidsScore& score, std::ostream& out) {
   const auto line = [&](const char* name, const Earnings& earned) {
     out << fmt::format("{:<18}{:>14.2f}{:>8.1f} %{:>9.1f} cycles\n", name, money(earned.revenue),
                        100 * score.part_of_perfect(earned), earned.cycles(battery));
@@ -211,6 +266,10 @@ void print_table(const Battery& battery, const BidsScore& score, std::ostream& o
   if (score.told) line("told the price", *score.told);
   line("seven-day mean", score.week);
   line("perfect foresight", score.perfect);
+  out << fmt::format("worst {} % of days, mean: {:.2f}; of the seven-day mean: {:.2f}\n",
+                     arguments.risk_level_pct, score.worst_days(0, tail_of(arguments)),
+                     score.worst_days(1, tail_of(arguments)));
+  if (score.weighed) out << fmt::format("{} days planned over paths\n", *score.weighed);
   out << fmt::format("{} days; {} without a forecast, {} left out\n", score.days, score.unforecast,
                      score.left_out);
 }
@@ -233,11 +292,21 @@ std::optional<BidsScore> score_hourly(const BacktestBidsArguments& arguments,
     err << "vppctl backtest: no whole day is in the test; hint: test more hours\n";
     return std::nullopt;
   }
-  const auto forecasts = arguments.forecasts.empty()
-                             ? forecast_days(input->market, first, {}, err)
-                             : read_forecasts(arguments.forecasts, input->market, err);
+  std::optional<BacktestForecasts> forecasts;
+  if (!arguments.forecasts.empty()) {
+    forecasts = read_forecasts(arguments.forecasts, input->market, arguments.risk.has_value(), err);
+  } else if (arguments.risk) {
+    forecasts = forecast_days_with_quantiles(input->market, first, {}, err);
+  } else {
+    forecasts = forecast_days(input->market, first, {}, err);
+  }
   if (!forecasts) return std::nullopt;
-  return score_bids(fleet, arguments.strategy, input->market, *forecasts, first);
+  std::optional<RiskSchedule> at_risk;
+  if (arguments.risk) {
+    at_risk.emplace(total(fleet), RiskOptions{*arguments.risk, tail_of(arguments)});
+  }
+  return score_bids(fleet, arguments.strategy, std::move(at_risk), input->market, *forecasts,
+                    first);
 }
 
 std::optional<BidsScore> score_intervals(const BacktestBidsArguments& arguments,
@@ -286,7 +355,7 @@ int run_backtest_bids(const BacktestBidsArguments& arguments, std::ostream& out,
   if (arguments.json) {
     print_json(arguments, battery, *score, out);
   } else {
-    print_table(battery, *score, out);
+    print_table(arguments, battery, *score, out);
   }
   return out.flush() ? 0 : kBacktestFailed;
 }

@@ -4,6 +4,7 @@
 // Schedule  planned the day before on the forecast for it, paid at the real prices; a day begins
 // and
 //           ends with empty batteries, so that every strategy is paid for the same.
+// Risk      backtest_risk.h; told of every strategy: the mean of its worst days.
 // Curve, segment  a day begins full and is only sold from; each hour bids as the daemon does.
 // Real time prices of every few minutes: backtest_real_time.h.
 // Unknown   a day without all its prices is left out. A day that was not forecast earns nothing,
@@ -14,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iosfwd>
+#include <optional>
 #include <string>
 
 namespace vpp::ctl {
@@ -27,6 +29,8 @@ struct BacktestBidsArguments {
   std::string strategy = "schedule";  ///< or "curve", "segment"
   std::string plot{};                 ///< path of an SVG to write
   bool real_time = false;
+  std::optional<double> risk{};    ///< weight of the worst outcomes, 0 to 1; one battery
+  double risk_level_pct = 5;       ///< how many are the worst, of paths and of days
   double efficiency = 0.9;         ///< of a round trip, above 0 to 1
   double wear_per_mwh = 0;         ///< of each MWh discharged, in the currency of the prices
   std::size_t test_hours = 17472;  ///< the last hours of the file: two years

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <mutex>
 #include <ostream>
 #include <span>
@@ -40,6 +41,13 @@ void add_quantiles(const bidding::MarketDays& market, std::size_t first,
 }
 
 }  // namespace
+
+std::vector<Price> prices_of(std::span<const double> values) {
+  constexpr double kMicroUnits = 1e6;
+  std::vector<Price> out;
+  for (const double value : values) out.push_back({std::llround(value * kMicroUnits)});
+  return out;
+}
 
 std::optional<std::size_t> first_test_hour(const BacktestInput& input, std::size_t test_hours,
                                            std::ostream& err) {

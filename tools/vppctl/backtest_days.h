@@ -8,11 +8,13 @@
 #include <cstddef>
 #include <iosfwd>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "bidding/day_ahead.h"
 #include "bidding/forecast_score.h"
 #include "bidding/market_days.h"
+#include "config/units.h"
 #include "tools/vppctl/backtest_input.h"
 
 namespace vpp::ctl {
@@ -26,6 +28,9 @@ struct BacktestForecasts {
   double ms_per_day = 0;                                  ///< of one thread
   double seconds = 0;                                     ///< altogether
 };
+
+/// As whole prices.
+[[nodiscard]] std::vector<Price> prices_of(std::span<const double> values);
 
 /// The place of the first test hour; nothing: too few days come before it, which `err` says.
 [[nodiscard]] std::optional<std::size_t> first_test_hour(const BacktestInput& input,

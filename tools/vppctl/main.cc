@@ -386,6 +386,10 @@ void add_backtest(CLI::App& app, Options& o, Chosen& chosen) {
                    "schedule: a day's plan, both ways; curve or segment: full every morning, sold "
                    "hour by hour as the daemon bids");
   bids->add_flag("--real-time", b.real_time, "prices of every few minutes, one battery, both ways");
+  bids->add_option("--risk", b.risk,
+                   "0 to 1: how much the worst outcomes weigh against the mean; one battery");
+  bids->add_option("--risk-level", b.risk_level_pct,
+                   "how many outcomes, and days, are the worst, in percent; default 5");
   bids->add_option("--plot", b.plot, "SVG to write: what was earned, day by day");
   bids->add_option("--efficiency", b.efficiency, "of a round trip; default 0.9");
   bids->add_option("--wear", b.wear_per_mwh, "cost of each MWh discharged; default 0");

@@ -11,6 +11,7 @@
 #include <functional>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -349,6 +350,80 @@ TEST_CASE("forecasts from a file are worth what they are worth when made") {
     return Json::parse(document.str())["revenue"].get<double>();
   };
   REQUIRE(revenue(files.path("forecasts.csv")) == Approx(revenue("")).epsilon(1e-3));
+}
+
+TEST_CASE("the worst outcomes weigh as much as they are told to, and nothing at weight 0") {
+  const PriceFiles files;
+  // Two hours compete for the day's best, and the dearer of both is the less sure one.
+  auto rows = lines(100);
+  for (int hour = 0; hour < 100 * 24; ++hour) {
+    const int luck = (hour / 24 * 29 + 7) % 31 - 15;
+    const int at = hour % 24;
+    const double price = at == 18 ? 104 + 4 * luck : at == 19 ? 100 : at < 6 ? 20 : 60;
+    rows[static_cast<std::size_t>(hour) + 1] = stamp(hour) + "," + std::to_string(price) + ",1000";
+  }
+  const std::string prices = files.write(joined(rows));
+  std::ostringstream err;
+  // What `backtest forecast --out` would write of a forecast that is right on average.
+  std::string text = "time_local_market,price_per_mwh,forecast";
+  for (int i = 1; i <= 19; ++i) text += ",q" + std::to_string(5 * i);
+  for (int hour = 40 * 24; hour < 100 * 24; ++hour) {
+    const int at = hour % 24;
+    const double forecast = at == 18 ? 104 : at == 19 ? 100 : at < 6 ? 20 : 60;
+    text += "\n" + stamp(hour) + ",0," + std::to_string(forecast);
+    for (int i = 1; i <= 19; ++i) {
+      text += "," + std::to_string(forecast + (at == 18 ? 6 * (i - 10) : 0));
+    }
+  }
+  std::ofstream{files.path("forecasts.csv")} << text << "\n";
+  const auto earned = [&](std::optional<double> risk) {
+    std::ostringstream document;
+    REQUIRE(run_backtest_bids({.prices = prices,
+                               .power_kw = 100,
+                               .energy_kwh = 100,
+                               .forecasts = files.path("forecasts.csv"),
+                               .risk = risk,
+                               .test_hours = 24 * 60,
+                               .json = true},
+                              document, err) == 0);
+    return Json::parse(document.str());
+  };
+  const Json plain = earned(std::nullopt);
+  REQUIRE(!plain.contains("risk"));
+  const Json none = earned(0);
+  REQUIRE(none["days_weighed"] == 60 - 28);  // what four weeks of errors come before
+  REQUIRE(none["revenue"] == plain["revenue"]);
+  REQUIRE(none["worst_days_mean"] == plain["worst_days_mean"]);
+  const Json half = earned(0.5);
+  REQUIRE(half["risk"] == 0.5);
+  REQUIRE(half["revenue"] != plain["revenue"]);
+  REQUIRE(earned(1)["worst_days_mean"] >= plain["worst_days_mean"]);
+}
+
+TEST_CASE("risk is weighed for one battery's schedule, on quantiles, within its bounds") {
+  const auto refused = [](const std::function<void(BacktestBidsArguments&)>& change) {
+    const Result result = bids_on(joined(lines(80)), [&](auto& each) {
+      each.risk = 0.5;
+      change(each);
+    });
+    REQUIRE(result.code == 2);
+    return result.err;
+  };
+  REQUIRE(refused([](auto& each) { each.risk = 1.5; }).find("--risk 1.5: is not within 0 to 1") !=
+          std::string::npos);
+  REQUIRE(refused([](auto& each) { each.risk = std::nan(""); }).find("--risk nan") !=
+          std::string::npos);
+  REQUIRE(refused([](auto& each) { each.risk_level_pct = 0; }).find("--risk-level 0") !=
+          std::string::npos);
+  for (const auto& change : std::vector<std::function<void(BacktestBidsArguments&)>>{
+           [](auto& each) { each.real_time = true; }, [](auto& each) { each.strategy = "curve"; },
+           [](auto& each) { each.fleet = "fleet.csv"; }}) {
+    REQUIRE(refused(change).find("--risk: is of one battery's schedule") != std::string::npos);
+  }
+  const PriceFiles files;
+  REQUIRE(refused([&](auto& each) {
+            each.forecasts = files.write(joined(lines(80)));
+          }).find("prices.csv:1: 0 columns after the forecast") != std::string::npos);
 }
 
 TEST_CASE("a fleet earns what its batteries earn, and its earnings can be seen") {
