@@ -98,8 +98,8 @@ class Market(PlantCase):
 
     def test_reserve_that_is_called_moves_batteries_and_what_is_not_called_earns_its_keep(self):
         plant = self.plant(leaves=4, aggregators=1)
-        # Sooner is dearer; energy is worth far less than that.
-        rows = [f"2026-01-{day:02d} {hour:02d}:{minute:02d}:00,{600 - 4 * hour - minute / 15}"
+        # In the evening far dearer than energy; of what is worth the same the sooner is sold.
+        rows = [f"2026-01-{day:02d} {hour:02d}:{minute:02d}:00,{900 if 17 <= hour < 21 else 1}"
                 for day in range(1, 20) for hour in range(24) for minute in (0, 15, 30, 45)]
         prices = plant.dir / "capacity.csv"
         prices.write_text("time_local_market,price_per_mwh\n" + "\n".join(rows) + "\n")
