@@ -184,12 +184,11 @@ class HttpMarket final : public MarketAdapter {
   Result<MarketAnswer> carry_out(const WithdrawBid& c) {
     const auto response = http_.post("/v1/withdrawals", Json{{"key", c.key}}.dump());
     if (!response) return std::unexpected{Failure{response.error()}};
-    // One that never arrived needs no withdrawing.
-    if (is_success(response->status) || response->status == kNotFound) {
-      return WithdrawalAnswered{c.key, true, {}};
-    }
-    if (response->status != kGone) return std::unexpected{failure_of(*response)};
-    return WithdrawalAnswered{c.key, false, explain(*response)};
+    if (is_success(response->status)) return WithdrawalAnswered{c.key, Withdrawal::kDone, {}};
+    const bool unknown = response->status == kNotFound;
+    if (!unknown && response->status != kGone) return std::unexpected{failure_of(*response)};
+    return WithdrawalAnswered{c.key, unknown ? Withdrawal::kNotKnown : Withdrawal::kStands,
+                              explain(*response)};
   }
 
   Result<MarketAnswer> carry_out(const SubmitDelivery& c) {

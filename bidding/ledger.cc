@@ -53,6 +53,19 @@ template <class... Stages>
   return (std::holds_alternative<Stages>(stage) || ...);
 }
 
+[[nodiscard]] bool awaits_acknowledgement(const Stage& stage) {
+  const auto* withdrawing = std::get_if<stage::Withdrawing>(&stage);
+  return is_any_of<stage::Decided>(stage) || (withdrawing != nullptr && !withdrawing->acknowledged);
+}
+
+void take_as_acknowledged(Stage& stage) {
+  if (is_any_of<stage::Withdrawing>(stage)) {
+    stage = stage::Withdrawing{true};
+  } else {
+    stage = stage::Submitted{};
+  }
+}
+
 struct ViewFiller {
   BidView& view;
 
@@ -216,10 +229,12 @@ bool Ledger::on(const Disagreement& disagreement) {
 
 bool Ledger::on(const WithdrawalAsked& asked) {
   const auto it = bids_.find(asked.key);
-  const bool can =
-      it != bids_.end() && is_any_of<stage::Decided, stage::Submitted>(it->second.stage);
-  if (can) it->second.stage = stage::Withdrawing{};
-  return can;
+  if (it == bids_.end()) return false;
+  Stage& stage = it->second.stage;
+  const bool acknowledged = is_any_of<stage::Submitted>(stage);
+  if (!acknowledged && !is_any_of<stage::Decided>(stage)) return false;
+  stage = stage::Withdrawing{acknowledged};
+  return true;
 }
 
 bool Ledger::on(const WithdrawalKnown& known) {
@@ -247,9 +262,9 @@ bool Ledger::on(const BidDecided& decided) {
 
 bool Ledger::on(const BidAcknowledged& acknowledged) {
   const auto it = bids_.find(acknowledged.key);
-  if (it == bids_.end() || !is_any_of<stage::Decided>(it->second.stage)) return false;
+  if (it == bids_.end() || !awaits_acknowledgement(it->second.stage)) return false;
   if (acknowledged.accepted) {
-    it->second.stage = stage::Submitted{};
+    take_as_acknowledged(it->second.stage);
   } else {
     it->second.stage = stage::Refused{acknowledged.why};
   }
@@ -316,9 +331,9 @@ bool Ledger::on(const SettlementKnown& known) {
 
 bool Ledger::on(const BidAdopted& adopted) {
   const auto it = bids_.find(adopted.bid.key);
-  if (it == bids_.end() || !is_any_of<stage::Decided>(it->second.stage)) return false;
+  if (it == bids_.end() || !awaits_acknowledgement(it->second.stage)) return false;
   it->second.bid = adopted.bid;
-  it->second.stage = stage::Submitted{};
+  take_as_acknowledged(it->second.stage);
   return true;
 }
 

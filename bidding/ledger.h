@@ -40,7 +40,9 @@ struct Submitted {};  ///< the market has it
 struct Refused {
   std::string why;
 };
-struct Withdrawing {};  ///< wanted; until the market says so it may still win
+struct Withdrawing {          ///< wanted; until the market says so it may still win
+  bool acknowledged = false;  ///< the market has it, or had
+};
 struct Withdrawn {};
 struct Awarded {
   Award award;

@@ -166,10 +166,14 @@ struct CallFailed {
   std::string why;
   std::optional<Duration> retry_after = {};  ///< as of BidRefused
 };
-/// `withdrawn` false: it stands, and what it wins is to be delivered.
+enum class Withdrawal : std::uint8_t {
+  kDone,      ///< its key is spent: a copy of the bid that arrives later is no bid
+  kStands,    ///< what it wins is to be delivered
+  kNotKnown,  ///< no bid has this key, or none yet: its submission may still be on its way
+};
 struct WithdrawalAnswered {
   std::string key;
-  bool withdrawn = false;
+  Withdrawal what = Withdrawal::kNotKnown;
   std::string why;
 };
 using MarketAnswer =

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <iterator>
+#include <ranges>
 #include <tuple>
 #include <utility>
 
@@ -116,6 +117,16 @@ struct BidKeyOfCall {
   }
   return std::holds_alternative<SubmitDelivery>(call) &&
          std::holds_alternative<stage::Delivered>(stage);
+}
+
+/// A submission that nobody acknowledged: the last one left before its withdrawal was asked for.
+[[nodiscard]] bool may_still_arrive(const Now& now, const BidLife& life) {
+  const auto* withdrawing = std::get_if<stage::Withdrawing>(&life.stage);
+  if (withdrawing == nullptr || withdrawing->acknowledged) return false;
+  const auto asked = std::ranges::find_if(life.facts | std::views::reverse, [](const Fact& f) {
+    return as<WithdrawalAsked>(f) != nullptr;
+  });
+  return now.market < asked->at + stretched(now, kAnswerMax);
 }
 
 }  // namespace
@@ -430,7 +441,12 @@ void Workflow::on(const Now& now, const CallFailed& answer) {
 
 void Workflow::on(const Now& now, const WithdrawalAnswered& answer) {
   (void)feed_.heard(now, std::nullopt);
-  record(now, WithdrawalKnown{answer.key, answer.withdrawn, answer.why});
+  const auto it = ledger_.bids().find(answer.key);
+  if (it == ledger_.bids().end()) return;
+  if (answer.what == Withdrawal::kNotKnown && may_still_arrive(now, it->second)) {
+    return retry(now, answer.key);
+  }
+  record(now, WithdrawalKnown{answer.key, answer.what != Withdrawal::kStands, answer.why});
 }
 
 // --- steps -----------------------------------------------------------------------------------
@@ -654,13 +670,16 @@ void Workflow::look_at_receipts(const Now& now, const PlantState& plant) {
   look_at_receipts_at_ = now.market + kReceiptsPoll;
   std::vector<Disagreement> news;
   for (const auto& [key, life] : ledger_.bids()) {
+    // Of a settlement, a kill may have left the first facts alone: the market is not asked again.
+    const bool settled = std::holds_alternative<stage::Settled>(life.stage);
+    if (settled && !life.credited) credit_owners(now, life);
     if (!life.credited) continue;
     const auto now_known = plant.delivered.find(life.credited->order);
     if (now_known == plant.delivered.end()) continue;
-    const std::int64_t settled = life.credited->receipts.count;
+    const std::int64_t credited = life.credited->receipts.count;
     const std::int64_t known = now_known->second.count;
-    if (std::abs(known - settled) >= kJoulesPerWattHour) {
-      news.push_back({key, "receipts_j", settled, known});
+    if (std::abs(known - credited) >= kJoulesPerWattHour) {
+      news.push_back({key, "receipts_j", credited, known});
     }
   }
   for (auto& each : news) record(now, std::move(each));

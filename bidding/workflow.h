@@ -8,6 +8,10 @@
 //
 // Time       gates, deliveries and settlements live in market time; patience with the market is
 //            protocol time, stretched by Now::speed, so that a fast market is not asked too often.
+// Back       a bid is withdrawn once the market says so; that it has no such bid counts when none
+//            can be on its way any more: it was acknowledged, or an answer's time has passed.
+// Killed     between any two facts of a batch: what the later ones follow from is there, and they
+//            follow again. Only that a gate passed may be lost, which is told for people.
 // Doubt      what a market tells is looked at first (market_feed.h): with another clock than ours
 //            it is not bid to, and what it asks us to wait is waited. No price, no forecast: no
 //            bid.

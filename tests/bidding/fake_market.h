@@ -47,6 +47,7 @@ inline ReserveCall call_of(const Award& award) {
 struct FakeMarket {
   Duration gate_lead = 5min;
   std::map<std::string, Bid> bids;
+  std::map<std::string, Bid> spent;  ///< taken back; a copy of one that arrives later is no bid
   std::map<std::string, Settlement> settlements;
   std::set<std::tuple<Session, Product, MarketTime>> gates_bid;
   int conflicts = 0;       ///< a key with another content, or a second key for a gate
@@ -54,7 +55,8 @@ struct FakeMarket {
   int premature = 0;       ///< delivered before the end
   int other_delivery = 0;  ///< delivered twice, with another amount
   bool gates_offered = true;
-  bool reserve = false;    ///< sells reserve in hours, too, until half an hour before
+  std::int64_t meter_permille = 1000;  ///< of what was delivered, what it settles
+  bool reserve = false;                ///< sells reserve in hours, too, until half an hour before
   bool day_ahead = false;  ///< sells the hours of a day of UTC, too, until noon of the day before
 
   MarketAnswer operator()(MarketTime now, const MarketCall& call) {
@@ -107,6 +109,7 @@ struct FakeMarket {
     return answer;
   }
   MarketAnswer answer(MarketTime now, const SubmitBid& c) {
+    if (spent.contains(c.bid.key)) return BidAccepted{c.bid.key};
     const auto known = bids.find(c.bid.key);
     if (known != bids.end()) {
       if (known->second == c.bid) return BidAccepted{c.bid.key};
@@ -123,20 +126,22 @@ struct FakeMarket {
     return BidAccepted{c.bid.key};
   }
   MarketAnswer answer(MarketTime now, const WithdrawBid& c) {
+    if (spent.contains(c.key)) return WithdrawalAnswered{c.key, Withdrawal::kDone, {}};
     const auto known = bids.find(c.key);
-    if (known != bids.end() && known->second.gate.closes <= now) {
-      return WithdrawalAnswered{c.key, false, "late"};
+    if (known == bids.end()) return WithdrawalAnswered{c.key, Withdrawal::kNotKnown, "no such bid"};
+    if (known->second.gate.closes <= now) {
+      return WithdrawalAnswered{c.key, Withdrawal::kStands, "late"};
     }
-    if (known != bids.end()) {
-      const Gate& gate = known->second.gate;
-      gates_bid.erase({gate.session, gate.product, gate.from});
-      bids.erase(known);
-    }
-    return WithdrawalAnswered{c.key, true, {}};
+    const Gate& gate = known->second.gate;
+    gates_bid.erase({gate.session, gate.product, gate.from});
+    spent.insert(bids.extract(known));
+    return WithdrawalAnswered{c.key, Withdrawal::kDone, {}};
   }
   MarketAnswer answer(MarketTime now, const FetchAwards& c) const {
     AwardsFetched answer;
     for (const auto& key : c.keys) {
+      const auto gone = spent.find(key);
+      if (gone != spent.end()) answer.awards.push_back({key, gone->second.gate, Watts{0}, Price{}});
       const auto known = bids.find(key);
       if (known == bids.end() || known->second.gate.closes > now) continue;
       answer.awards.push_back(award_of(known->second));
@@ -165,12 +170,13 @@ struct FakeMarket {
     }
     const bool energy = award.gate.product == Product::kEnergy;
     const Joules awarded = owed_energy(award, call_of(award));
+    const Joules metered{c.delivery.delivered.count * meter_permille / 1000};
     const Amount kept = energy ? Amount{} : worth(awarded_energy(award), award.clearing);
     const Price price = energy ? award.clearing : price_at(award.gate.from);
     const auto [it, fresh] = settlements.try_emplace(
-        c.delivery.key, Settlement{c.delivery.key, awarded, c.delivery.delivered,
-                                   kept + worth(awarded, price), Amount{0}, kept});
-    if (!fresh && it->second.delivered != c.delivery.delivered) ++other_delivery;
+        c.delivery.key, Settlement{c.delivery.key, awarded, metered, kept + worth(awarded, price),
+                                   Amount{0}, kept});
+    if (!fresh && it->second.delivered != metered) ++other_delivery;
     return Settled{it->second};
   }
 };

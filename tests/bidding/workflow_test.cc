@@ -452,12 +452,12 @@ TEST_CASE("an operator offers what is firm and free, once, and takes it back",
   REQUIRE(count_of<WithdrawBid>(back.calls) == 1);
 
   SECTION("the market lets it go, and another one can be made") {
-    bench.answer(WithdrawalAnswered{"op-1", true, {}});
+    bench.answer(WithdrawalAnswered{"op-1", Withdrawal::kDone, {}});
     CHECK(bench.state() == "withdrawn");
     CHECK(submit(other).has_value());
   }
   SECTION("it was too late: what is won is delivered") {
-    bench.answer(WithdrawalAnswered{"op-1", false, "late"});
+    bench.answer(WithdrawalAnswered{"op-1", Withdrawal::kStands, "late"});
     bench.at = kGate.closes;
     bench.advance();
     bench.answer(AwardsFetched{{{"op-1", kGate, Watts{40'000}, price_at(kGate.from)}}});
@@ -477,6 +477,79 @@ TEST_CASE("an operator offers what is firm and free, once, and takes it back",
     bench.answer(AwardsFetched{{{"op-1", kGate, Watts{40'000}, price_at(kGate.from)}}});
     CHECK(bench.workflow.take_effects().orders.size() == 1);
   }
+}
+
+TEST_CASE("a bid that nobody acknowledged is withdrawn once it cannot arrive any more",
+          "[bidding][workflow]") {
+  Bench bench;
+  bench.speed = 1;
+  bench.bid();
+  REQUIRE(bench.workflow.withdraw(bench.now(), kKey).has_value());
+  const MarketTime asked_at = bench.at;
+  REQUIRE(count_of<WithdrawBid>(bench.advance().calls) == 1);
+  const auto not_known = [&] {
+    bench.answer(WithdrawalAnswered{kKey, Withdrawal::kNotKnown, "no bid has this key"});
+  };
+  not_known();
+  CHECK(bench.state() == "withdrawing");
+
+  SECTION("its acknowledgement comes late: the market is asked again at once") {
+    bench.answer(BidAccepted{kKey});
+    CHECK(bench.state() == "withdrawing");
+    const auto again = bench.advance();
+    CHECK(count_of<BidAcknowledged>(again.persist) == 1);
+    REQUIRE(count_of<WithdrawBid>(again.calls) == 1);
+    not_known();  // it was, thus it is gone
+    CHECK(bench.state() == "withdrawn");
+  }
+  SECTION("it is refused after all") {
+    bench.answer(BidRefused{kKey, "not a member", true, {}});
+    CHECK(bench.state() == "refused");
+  }
+  SECTION("the market is asked for as long as a call may be under way, also by a heir") {
+    std::vector<Fact> disk = Bench::history();
+    const auto trace = bench.workflow.trace(kKey).value();
+    disk.insert(disk.end(), trace.begin(), trace.end());
+    if (GENERATE(false, true)) bench.workflow = Workflow{{}, disk};
+    int asked = 0;
+    while (bench.state() == "withdrawing") {
+      const int calls = count_of<WithdrawBid>(bench.advance().calls);
+      asked += calls;
+      if (calls > 0) not_known();
+      bench.at = std::max(bench.at + 1ms, bench.workflow.next_deadline());
+    }
+    CHECK(bench.state() == "withdrawn");
+    CHECK(asked >= 5);
+    CHECK(bench.at >= asked_at + 30s);
+    CHECK(bench.at < kGate.closes);
+  }
+}
+
+TEST_CASE("owners are paid for a settlement whose other facts were lost", "[bidding][workflow]") {
+  Bench bench;
+  const Award award = bench.win();
+  bench.answer(AwardsFetched{{award}});
+  for (const auto& wanted : bench.workflow.take_effects().orders) {
+    bench.workflow.scheduled(bench.now(), wanted.key, bench.plant.add(wanted));
+  }
+  (void)bench.advance_to(kGate.until + 3min);
+  Settlement less{kKey, awarded_energy(award), Joules{36'000}, Amount{5}, Amount{0}};
+  bench.answer(bidding::Settled{less});
+  const BidView whole = bench.workflow.bids().front();
+  REQUIRE(whole.credited);
+  REQUIRE(whole.disagreements.size() > 1);
+  std::vector<Fact> disk = Bench::history();
+  const std::vector<Fact> trace = bench.workflow.trace(kKey).value();
+  for (const Fact& fact : trace) {
+    disk.push_back(fact);
+    if (as<SettlementKnown>(fact) != nullptr) break;
+  }
+  bench.workflow = Workflow{{}, disk};
+  const auto effects = bench.advance();
+  CHECK(count_of<OwnersCredited>(effects.persist) == 1);
+  CHECK(bench.workflow.bids().front().credited == whole.credited);
+  CHECK(bench.workflow.bids().front().disagreements == whole.disagreements);
+  CHECK(bench.workflow.owner_rates().contains(whole.order));
 }
 
 TEST_CASE("a dead market is asked at a bounded rate", "[bidding][workflow]") {

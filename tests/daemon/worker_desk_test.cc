@@ -3,9 +3,14 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include "bidding/ledger.h"
+#include "config/rng.h"
 
 using namespace std::chrono_literals;
 using namespace vpp;
@@ -103,7 +108,178 @@ class DeskBench {
   Instant at{};
 };
 
+/// A desk that dies, workers that do not, and the bidder's book of forecasts. What becomes durable
+/// does so one by one, and each worker is told on its own.
+class DeadlyDesk {
+ public:
+  explicit DeadlyDesk(std::uint32_t leases_max) {
+    bench_.options.queue.leases_max = leases_max;
+    restart();
+    restarts = 0;
+  }
+
+  /// Dies at the `point`-th point from now.
+  void kill_at(int point) { kill_in_ = point; }
+
+  void hour_passes() {
+    ++hours_;
+    carry_out();
+  }
+  /// Greets, or brings what it made, or says that it is there.
+  void worker_acts(const std::string& name) {
+    DeskWorker& worker = workers_[name];
+    if (!worker.greeted) {
+      return say(name, bidding::WorkerHello{
+                           bidding::kWorkerProtocol, name, {TaskKind::kForecast}, std::nullopt});
+    }
+    if (worker.task) return say(name, bidding::WorkerResult{*worker.task, "good"});
+    say(name, bidding::WorkerHeartbeat{});
+  }
+  void worker_leaves(const std::string& name) {
+    if (workers_[name].task) return;
+    say(name, bidding::WorkerBye{});
+    workers_[name] = {};
+  }
+  /// Until there is nothing left to do.
+  void settle_down() {
+    for (int round = 0; round < 6; ++round) {
+      for (const char* name : {"a", "b"}) worker_acts(name);
+    }
+  }
+
+  void check_promises() {
+    for (const auto& [id, task] : bench_.disk) {
+      CAPTURE(to_string(id));
+      CHECK(task.state == TaskState::kDone);
+    }
+    REQUIRE(ledger_.foreseen() != nullptr);
+    CHECK(ledger_.foreseen()->from == kDeskMidnight + std::chrono::hours{hours_});
+    CHECK(taken_.contains(ledger_.foreseen()->task));
+  }
+
+  int points = 0;
+  int restarts = 0;
+
+ private:
+  struct DeskWorker {
+    bool greeted = false;
+    std::optional<TaskId> task;
+  };
+
+  void say(const std::string& name, bidding::FromWorker what) {
+    bench_.desk->said(bench_.now(), {name, std::move(what)});
+    carry_out();
+  }
+
+  [[nodiscard]] bool dies() {
+    ++points;
+    return kill_in_ > 0 && --kill_in_ == 0;
+  }
+
+  void carry_out() {
+    bench_.desk->ask(bench_.now(), hours_known(72, hours_));
+    if (auto made = bench_.desk->take_forecast()) {
+      if (dies()) return restart();
+      foreseen({made->task, made->answer.model, made->worker, made->from, made->answer.hours});
+    }
+    DeskEffects effects = bench_.desk->take_effects();
+    for (const auto& record : effects.persist) {
+      if (dies()) return restart();
+      write(record);
+    }
+    for (const TellWorker& tell : effects.tell) {
+      if (dies()) return restart();
+      hear(tell);
+    }
+    if (dies()) restart();
+  }
+
+  void foreseen(bidding::ForecastKnown known) {
+    const TaskId task = known.task;
+    if (ledger_.apply({std::move(known), kDeskMidnight})) CHECK(taken_.insert(task).second);
+  }
+  void write(const bidding::TaskRecord& record) {
+    if (const auto* task = std::get_if<bidding::Task>(&record)) {
+      const auto before = bench_.disk.find(task->id);
+      const bool was_done = before != bench_.disk.end() && before->second.state == TaskState::kDone;
+      CHECK_FALSE(was_done);  // one result is taken, once
+      bench_.disk[task->id] = *task;
+    }
+    if (const auto* gone = std::get_if<bidding::TaskGone>(&record)) bench_.disk.erase(gone->id);
+  }
+  void hear(const TellWorker& tell) {
+    DeskWorker& worker = workers_[tell.worker];
+    if (std::holds_alternative<bidding::WorkerWelcome>(tell.what)) worker.greeted = true;
+    if (const auto* given = std::get_if<TaskGiven>(&tell.what)) worker.task = given->task;
+    if (std::holds_alternative<bidding::ResultTaken>(tell.what)) worker.task.reset();
+    if (std::holds_alternative<bidding::WorkerRefused>(tell.what)) {
+      worker.greeted = worker.greeted && worker.task.has_value();
+      worker.task.reset();
+    }
+  }
+
+  void restart() {
+    ++restarts;
+    std::vector<bidding::Task> recovered;
+    for (const auto& [id, task] : bench_.disk) recovered.push_back(task);
+    bench_.desk.emplace(bench_.options, recovered);
+  }
+
+  DeskBench bench_;
+  std::map<std::string, DeskWorker> workers_;
+  bidding::Ledger ledger_;
+  std::set<TaskId> taken_;
+  int hours_ = 0;
+  int kill_in_ = 0;
+};
+
+void random_course(DeadlyDesk& desk, Rng& rng) {
+  for (int step = 0; step < 30; ++step) {
+    const std::string name = rng.below(2) == 0 ? "a" : "b";
+    const std::uint64_t what = rng.below(8);
+    if (what == 0) desk.hour_passes();
+    if (what == 1) desk.worker_leaves(name);
+    if (what > 1) desk.worker_acts(name);
+  }
+  desk.settle_down();
+}
+
 }  // namespace
+
+TEST_CASE("killed between any record and any word, a desk loses no task and takes no result twice",
+          "[crash]") {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    DeadlyDesk calm{3};
+    Rng calm_rng{seed};
+    random_course(calm, calm_rng);
+    calm.check_promises();
+    for (int point = 1; point <= calm.points; ++point) {
+      CAPTURE(seed, point);
+      DeadlyDesk desk{3};
+      desk.kill_at(point);
+      Rng rng{seed};
+      random_course(desk, rng);
+      CHECK(desk.restarts == 1);
+      desk.check_promises();
+    }
+  }
+}
+
+TEST_CASE("killed again and again, a desk's newest task is done all the same", "[crash]") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    CAPTURE(seed);
+    DeadlyDesk desk{1'000};
+    Rng rng{seed};
+    for (int life = 0; life < 10; ++life) {
+      desk.kill_at(1 + static_cast<int>(rng.below(30)));
+      random_course(desk, rng);
+    }
+    desk.kill_at(0);
+    desk.settle_down();
+    CHECK(desk.restarts > 0);
+    desk.check_promises();
+  }
+}
 
 TEST_CASE("a worker is given what the newest full hour asks, and its answer comes out once") {
   DeskBench bench;

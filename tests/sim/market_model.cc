@@ -147,7 +147,7 @@ bidding::Award MarketModel::clear(const bidding::Bid& bid) const {
 /// Nobody takes a bid back in these worlds.
 bidding::MarketAnswer MarketModel::answer(WorldTime /*at*/, MarketTime /*market*/,
                                           const bidding::WithdrawBid& call) {
-  return bidding::WithdrawalAnswered{call.key, false, "not in this market"};
+  return bidding::WithdrawalAnswered{call.key, bidding::Withdrawal::kStands, "not in this market"};
 }
 
 bidding::MarketAnswer MarketModel::answer(WorldTime /*at*/, MarketTime market,
