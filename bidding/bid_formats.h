@@ -25,10 +25,18 @@
 namespace vpp::bidding {
 
 struct ShapeRules {
-  Watts step{1'000};                ///< power is a whole multiple of it; > 0
-  Price price_min{-1'000'000'000};  ///< no price below ...
-  Price price_max{20'000'000'000};  ///< ... nor above
+  Watts step{1'000};  ///< power is a whole multiple of it; > 0
+  Price price_min;    ///< no price below ...
+  Price price_max;    ///< ... nor above
 };
+
+/// Energy from -150 to 1,000 USD/MWh; what is dearer needs its costs verified first, which this
+/// does not do (CAISO tariff, section 39.6.1).
+inline constexpr ShapeRules kCaisoRules{.price_min = {-150'000'000}, .price_max = {1'000'000'000}};
+/// From the floor to the market price cap of July 2025 to June 2026, in AUD/MWh (AEMC, schedule of
+/// reliability settings). The cap rises from year to year: an old one only offers less.
+inline constexpr ShapeRules kAemoRules{.price_min = {-1'000'000'000},
+                                       .price_max = {20'300'000'000}};
 
 inline constexpr std::size_t kCurveStepsMax = 10;
 inline constexpr std::size_t kBands = 10;

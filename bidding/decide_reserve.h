@@ -7,8 +7,8 @@
 // Either     energy or reserve: at one time one order of a market is in force. So two programs are
 //            solved (co_optimise.h), with the gate's reserve and with its energy instead. In other
 //            blocks both are allowed, which makes what competes rather too good.
-// Bid        the reserve of the first program, if it gains more than the second one, at the price at
-//            which both gain the same: below it the energy would have been the better deal.
+// Bid        the reserve of the first program, if it gains more than the second one, at the price
+//            at which both gain the same: below it the energy would have been the better deal.
 // Ties       of what is worth the same, what comes sooner is sold.
 // Rounding   never beyond the curve: looked at once more to the millisecond (optimise.h).
 // Cost       two linear programs; at most kReserveSlotsMax slots each, beside those promised.

@@ -217,13 +217,13 @@ class HttpMarket final : public MarketAdapter {
   /// As the market wants it.
   Result<Shape> shape_of(const Bid& bid) {
     if (format_ == BidFormat::kOwn) return Shape{to_json_value(bid), {}};
-    if (format_ == BidFormat::kCaiso) return shape_from(to_curve(bid, {}));
+    if (format_ == BidFormat::kCaiso) return shape_from(to_curve(bid, kCaisoRules));
     const auto days = band_days("?at_ms=" + to_text(bid.gate.from));
     if (!days) return std::unexpected{days.error()};
     if (!days->front().prices) {
       return Shape{{}, "no prices hold for the trading day, and it is too late to tell them"};
     }
-    return shape_from(to_bands(bid, *days->front().prices, {}, "bid for what is firm"));
+    return shape_from(to_bands(bid, *days->front().prices, kAemoRules, "bid for what is firm"));
   }
 
   struct BandDay {
@@ -260,7 +260,7 @@ class HttpMarket final : public MarketAdapter {
     if (!days) return std::unexpected{days.error()};
     for (const BandDay& day : *days) {
       if (day.told || late_.contains(day.begin)) continue;
-      Json body = to_json_value(band_prices_around(cost_, {}));
+      Json body = to_json_value(band_prices_around(cost_, kAemoRules));
       body["trading_day_ms"] = day.begin.time_since_epoch().count();
       const auto response = http_.post("/v1/bands", body.dump());
       if (!response) return std::unexpected{Failure{response.error()}};

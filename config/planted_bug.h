@@ -1,6 +1,6 @@
 // Mistakes that a real engineer could have made in a core, for the simulator to find: in its cores
-// (build option VPP_PLANTED_BUGS) a test brings one in by its name. In all that is installed planted()
-// is false at compile time and nothing of it is left in the code.
+// (build option VPP_PLANTED_BUGS) a test brings one in by its name. In all that is installed
+// planted() is false at compile time and nothing of it is left in the code.
 #pragma once
 
 #include <cstdint>

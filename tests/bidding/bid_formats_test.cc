@@ -30,7 +30,7 @@ Bid random_bid(Rng& rng) {
 }
 
 ShapeRules random_shape(Rng& rng) {
-  ShapeRules rules;
+  ShapeRules rules = kAemoRules;
   rules.step = Watts{static_cast<std::int64_t>(1 + rng.below(3) * 999)};
   return rules;
 }
@@ -47,7 +47,7 @@ std::vector<Price> prices_to_try(const Bid& a, const Bid& b) {
 }
 
 BandPrices good_prices() {
-  return band_prices_around(Price{10'000'000}, {});
+  return band_prices_around(Price{10'000'000}, kAemoRules);
 }
 BandVolumes good_volumes() {
   BandVolumes volumes{"k", kFormatGate, {}, {}, "a battery was lost"};
@@ -96,14 +96,14 @@ TEST_CASE("at no price does a curve or a band offer more than the bid it was mad
 
 TEST_CASE("a bid that fits stays as it is", "[bidding][formats]") {
   const Bid bid{"k", kFormatGate, {{Watts{4'000}, Price{5}}, {Watts{2'000}, Price{9}}}};
-  CHECK(bid_of(to_curve(bid, {}).value()) == bid);
-  CHECK_THAT(to_curve({"k", kFormatGate, {{Watts{999}, Price{5}}}}, {}).error(),
+  CHECK(bid_of(to_curve(bid, kCaisoRules).value()) == bid);
+  CHECK_THAT(to_curve({"k", kFormatGate, {{Watts{999}, Price{5}}}}, kCaisoRules).error(),
              Catch::Contains("no whole step"));
 }
 
 TEST_CASE("a curve that breaks a rule is told which", "[bidding][formats]") {
   PriceCurve curve{"k", kFormatGate, {{Watts{1'000}, Price{5}}, {Watts{2'000}, Price{5}}}};
-  REQUIRE(fault_of(curve, {}).empty());
+  REQUIRE(fault_of(curve, kCaisoRules).empty());
   std::string rule;
   SECTION("too many steps") {
     curve.steps.clear();
@@ -131,40 +131,40 @@ TEST_CASE("a curve that breaks a rule is told which", "[bidding][formats]") {
     rule = "whole steps";
   }
   SECTION("a price nobody may ask") {
-    curve.steps[1].price = Price{20'000'000'001};
+    curve.steps[1].price = kCaisoRules.price_max + Price{1};
     rule = "beyond the market's bounds";
   }
-  CHECK_THAT(fault_of(curve, {}), Catch::Contains(rule));
+  CHECK_THAT(fault_of(curve, kCaisoRules), Catch::Contains(rule));
 }
 
 TEST_CASE("bands that break a rule are told which", "[bidding][formats]") {
   BandPrices prices = good_prices();
   BandVolumes volumes = good_volumes();
-  REQUIRE(fault_of(prices, {}).empty());
-  REQUIRE(fault_of(volumes, {}).empty());
+  REQUIRE(fault_of(prices, kAemoRules).empty());
+  REQUIRE(fault_of(volumes, kAemoRules).empty());
   SECTION("equal prices") {
     prices.load[4] = prices.load[3];
-    CHECK_THAT(fault_of(prices, {}), Catch::Contains("rise from band to band"));
+    CHECK_THAT(fault_of(prices, kAemoRules), Catch::Contains("rise from band to band"));
   }
   SECTION("a price nobody may ask") {
     prices.generation[0] = Price{-1'000'000'001};
-    CHECK_THAT(fault_of(prices, {}), Catch::Contains("bounds"));
+    CHECK_THAT(fault_of(prices, kAemoRules), Catch::Contains("bounds"));
   }
   SECTION("no reason") {
     volumes.reason.clear();
-    CHECK_THAT(fault_of(volumes, {}), Catch::Contains("reason"));
+    CHECK_THAT(fault_of(volumes, kAemoRules), Catch::Contains("reason"));
   }
   SECTION("a long reason") {
     volumes.reason.assign(501, 'x');
-    CHECK_THAT(fault_of(volumes, {}), Catch::Contains("500 bytes"));
+    CHECK_THAT(fault_of(volumes, kAemoRules), Catch::Contains("500 bytes"));
   }
   SECTION("a negative volume") {
     volumes.load[0] = Watts{-1'000};
-    CHECK_THAT(fault_of(volumes, {}), Catch::Contains("from 0 W"));
+    CHECK_THAT(fault_of(volumes, kAemoRules), Catch::Contains("from 0 W"));
   }
   SECTION("part of a step") {
     volumes.generation[9] = Watts{500};
-    CHECK_THAT(fault_of(volumes, {}), Catch::Contains("whole steps"));
+    CHECK_THAT(fault_of(volumes, kAemoRules), Catch::Contains("whole steps"));
   }
 }
 

@@ -324,8 +324,8 @@ void check_promises(World& world) {
   for (const auto& [key, bid] : market.bids) {
     CAPTURE(key);
     const bool wins = market.award_of(bid).power > Watts{0};
-    won += wins ? 1 : 0;
-    moving += moves(market, bid) ? 1 : 0;
+    won += wins ? 1U : 0U;
+    moving += moves(market, bid) ? 1U : 0U;
     CHECK(world.plant.book.contains(key) == moves(market, bid));
     CHECK(market.settlements.contains(key) == wins);
   }
@@ -417,8 +417,10 @@ TEST_CASE("killed at any boundary of any life, the bidder ends with the facts of
 TEST_CASE("killed at a boundary, the bidder keeps its reserve and obeys each call once",
           "[bidding][workflow][crash][reserve]") {
   // Two hours of reserve, the first of which is called; energy is sold before and after.
-  constexpr MarketTime kStop = kStart + 18h + 31min;
-  const auto sell = [](World& world) { finish(world, kStop + 150min, kStop); };
+  const auto sell = [](World& world) {
+    const MarketTime stop = kStart + 18h + 31min;
+    finish(world, stop + 150min, stop);
+  };
   World calm{kBegin, BidStrategy::kSegment, true};
   sell(calm);
   const auto reserves = std::ranges::count_if(calm.market.bids, [](const auto& entry) {

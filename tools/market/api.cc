@@ -231,11 +231,11 @@ template <class T>
   std::string fault;
   if (market.options().format == Format::kCurve) {
     const auto curve = bidding::read_curve(reader, *json);
-    fault = fault_of(curve, bidding::ShapeRules{});
+    fault = fault_of(curve, bidding::kCaisoRules);
     bid = bid_of(curve);
   } else if (market.options().format == Format::kBands) {
     const auto volumes = bidding::read_band_volumes(reader, *json);
-    fault = fault_of(volumes, bidding::ShapeRules{});
+    fault = fault_of(volumes, bidding::kAemoRules);
     const bool sane = bidding::is_sane(volumes.gate.from);
     const auto prices =
         sane ? market.bands().in_force(market.bands().day_at(volumes.gate.from)) : std::nullopt;

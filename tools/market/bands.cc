@@ -24,7 +24,7 @@ BandsResult BandBook::tell(MarketTime now, MarketTime begin, const bidding::Band
   }
   const auto day = day_at(begin);
   if (begin_of(day) != begin) return {Outcome::kInvalid, "a trading day begins at 04:00"};
-  if (std::string fault = fault_of(prices, bidding::ShapeRules{}); !fault.empty()) {
+  if (std::string fault = fault_of(prices, bidding::kAemoRules); !fault.empty()) {
     return {Outcome::kInvalid, std::move(fault)};
   }
   if (const auto known = told(day)) {

@@ -55,7 +55,8 @@ void score_hour(const std::vector<double>& load, std::size_t hour, const bidding
   if (!said.quantiles) return;
   ++score.with_quantiles;
   const auto& quantiles = *said.quantiles;
-  const bool inside = quantiles.at(kLowQuantile) <= load[hour] && load[hour] <= quantiles.at(kHighQuantile);
+  const bool inside =
+      quantiles.at(kLowQuantile) <= load[hour] && load[hour] <= quantiles.at(kHighQuantile);
   score.inside += inside ? 1 : 0;
 }
 

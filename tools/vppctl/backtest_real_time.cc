@@ -119,7 +119,8 @@ void fill_slots(const std::vector<TimedRow>& rows, minutes slot, bool are_ends,
   const minutes last = (begin_of(rows.back()) + slot) / day * day;
   out.slot = slot;
   if (last <= first) return;
-  out.slots.assign(static_cast<std::size_t>((last - first) / slot), {bidding::kUnknown, bidding::kUnknown});
+  out.slots.assign(static_cast<std::size_t>((last - first) / slot),
+                   {bidding::kUnknown, bidding::kUnknown});
   for (const TimedRow& row : rows) {
     const minutes begin = begin_of(row);
     if (begin < first || begin >= last) continue;

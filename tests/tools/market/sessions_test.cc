@@ -205,8 +205,8 @@ TEST_CASE("ten prices hold for a trading day, told by 12:30 of the day before; t
           "[market][formats]") {
   BandBook book{bidding::Zone{10h}};
   const MarketTime four = kMidnight + 18h;  // 04:00 on the market's clock
-  const auto some = bidding::band_prices_around(Price{1'000'000}, {});
-  const auto other = bidding::band_prices_around(Price{2'000'000}, {});
+  const auto some = bidding::band_prices_around(Price{1'000'000}, bidding::kAemoRules);
+  const auto other = bidding::band_prices_around(Price{2'000'000}, bidding::kAemoRules);
   const MarketTime now = four - 26h;
   CHECK(book.tell(now, four + 1h, some).outcome == Outcome::kInvalid);
   CHECK(book.tell(now, four + 24h * 30, some).outcome == Outcome::kInvalid);
@@ -229,7 +229,7 @@ TEST_CASE("ten prices hold for a trading day, told by 12:30 of the day before; t
 
 TEST_CASE("while no day has prices, those of the present day can be told at any time",
           "[market][formats]") {
-  const auto prices = bidding::band_prices_around(Price{0}, {});
+  const auto prices = bidding::band_prices_around(Price{0}, bidding::kAemoRules);
   BandBook book{bidding::Zone{}};
   const MarketTime now = kMidnight + 20h;
   CHECK(book.tell(now, kMidnight + 28h, prices).outcome == Outcome::kLate);
@@ -250,7 +250,7 @@ TEST_CASE("a market of bands takes volumes once prices hold, and knows them afte
   bidding::BandVolumes volumes{"k", gate, {}, {}, "a first bid"};
   volumes.generation[1] = Watts{3'000};
   CHECK(ask(market, "/v1/bids", to_json_value(volumes)).status == 422);
-  Json bands = to_json_value(bidding::band_prices_around(Price{7}, {}));
+  Json bands = to_json_value(bidding::band_prices_around(Price{7}, bidding::kAemoRules));
   bands["trading_day_ms"] = (kMidnight + 3h).time_since_epoch().count();  // zone of +1 h
   CHECK(ask(market, "/v1/bands", bands).status == 201);
   CHECK(ask(market, "/v1/bids", to_json_value(volumes)).status == 201);
