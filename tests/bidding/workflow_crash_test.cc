@@ -212,7 +212,7 @@ class World {
   int kill_in_ = 0;
 };
 
-constexpr MarketTime kBegin = kStart + 16h + 41min;
+constexpr MarketTime kLifeBegins = kStart + 16h + 41min;
 constexpr MarketTime kStopOffering = kStart + 17h + 46min;
 constexpr MarketTime kEnd = kStart + 18h + 30min;
 constexpr MarketTime kLateEnd = kStart + 21h;  ///< of one that was away, too
@@ -363,7 +363,7 @@ void check_same(World& world, World& calm) {
 }
 
 [[nodiscard]] World lively(std::uint64_t seed) {
-  World world{kBegin, seed % 2 == 0 ? BidStrategy::kCurve : BidStrategy::kSegment};
+  World world{kLifeBegins, seed % 2 == 0 ? BidStrategy::kCurve : BidStrategy::kSegment};
   world.market.meter_permille = seed % 3 == 0 ? 1000 : 990;  // the market's meter is another one
   return world;
 }
@@ -379,7 +379,7 @@ void check_same(World& world, World& calm) {
 
 TEST_CASE("undisturbed, every gate gets one bid, one order and one settlement",
           "[bidding][workflow]") {
-  World world{kBegin};
+  World world{kLifeBegins};
   finish(world);
   CHECK(world.market.bids.size() >= 3);
   CHECK(world.market.settlements.size() == world.market.bids.size());
@@ -421,7 +421,7 @@ TEST_CASE("killed at a boundary, the bidder keeps its reserve and obeys each cal
     const MarketTime stop = kStart + 18h + 31min;
     finish(world, stop + 150min, stop);
   };
-  World calm{kBegin, BidStrategy::kSegment, true};
+  World calm{kLifeBegins, BidStrategy::kSegment, true};
   sell(calm);
   const auto reserves = std::ranges::count_if(calm.market.bids, [](const auto& entry) {
     return entry.second.gate.product == Product::kReserveUp;
@@ -432,7 +432,7 @@ TEST_CASE("killed at a boundary, the bidder keeps its reserve and obeys each cal
   check_promises(calm);
   for (int point = 1; point <= calm.points; point += 5) {  // comes by every kind
     CAPTURE(point);
-    World world{kBegin, BidStrategy::kSegment, true};
+    World world{kLifeBegins, BidStrategy::kSegment, true};
     world.kill_at(point);
     sell(world);
     CHECK(world.restarts == 1);
@@ -466,7 +466,7 @@ TEST_CASE("killed again and again over a slow network, the bidder bids once and 
 
 TEST_CASE("with its journal lost, the bidder stands by the bids the market holds",
           "[bidding][workflow][crash]") {
-  World world{kBegin};
+  World world{kLifeBegins};
   world.run_until(kStart + 17h + 9min);
   const auto before = world.market.bids;
   REQUIRE_FALSE(before.empty());

@@ -16,7 +16,7 @@
 namespace vpp::ctl {
 namespace {
 
-constexpr std::array<std::string_view, 2> kColumns{"seconds", "value"};
+constexpr std::array<std::string_view, 2> kScoreColumns{"seconds", "value"};
 constexpr double kStepS = bidding::kScoreStep.count();
 constexpr std::size_t kSamplesMin = bidding::kScoreWindow + bidding::kScoreLagMax;
 constexpr double kSecondsMax = 1e10;  ///< three centuries: a clock since 1970 fits
@@ -62,16 +62,16 @@ Samples read_samples(const std::string& file, CsvErrors& errors,
   Samples out;
   const auto text = read_file(file, errors);
   if (!text) return out;
-  const CsvTable table = parse_csv(*text, {kColumns, {}}, errors);
+  const CsvTable table = parse_csv(*text, {kScoreColumns, {}}, errors);
   for (const auto& name : table.ignored) {
     warnings.push_back(fmt::format("column '{}' of {} is ignored", name, file));
   }
   const bool lacks_one = std::ranges::find(table.places, CsvTable::npos) != table.places.end();
   if (table.places.empty() || lacks_one) return out;
   for (const auto& row : table.rows) {
-    const auto at = take_number(row, table.places[0], kSecondsMax, errors, kColumns[0]);
+    const auto at = take_number(row, table.places[0], kSecondsMax, errors, kScoreColumns[0]);
     const auto value =
-        take_number(row, table.places[1], bidding::kScoreMagnitudeMax, errors, kColumns[1]);
+        take_number(row, table.places[1], bidding::kScoreMagnitudeMax, errors, kScoreColumns[1]);
     if (!at || !value) continue;
     if (!out.empty() && *at <= out.seconds.back()) {
       errors.add(row.line, row.cells[table.places[0]].column,

@@ -47,18 +47,18 @@ class Socket {
   int fd_;
 };
 
-struct Looked {
+struct LookedUp {
   int error = 0;      ///< of getaddrinfo
   std::string cause;  ///< of `error`
   std::vector<SocketAddress> addresses;
 };
 
-Looked look_up(const std::string& host, const std::string& port, bool ipv6) {
+LookedUp look_up(const std::string& host, const std::string& port, bool ipv6) {
   addrinfo hints{};
   hints.ai_family = ipv6 ? AF_UNSPEC : AF_INET;
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* list = nullptr;
-  Looked out;
+  LookedUp out;
   out.error = ::getaddrinfo(host.c_str(), port.c_str(), &hints, &list);
   if (out.error != 0) {
     out.cause = out.error == EAI_SYSTEM ? std::strerror(errno) : ::gai_strerror(out.error);
@@ -132,8 +132,8 @@ std::expected<std::vector<SocketAddress>, ResolveError> resolve(const std::strin
   const std::string name = ipv6 ? host.substr(1, host.size() - 2) : host;
   // A resolver that does not answer holds its caller for as long as resolv.conf says; the thread
   // it holds is left to itself and touches nothing of ours.
-  auto promise = std::make_shared<std::promise<Looked>>();
-  std::future<Looked> answer = promise->get_future();
+  auto promise = std::make_shared<std::promise<LookedUp>>();
+  std::future<LookedUp> answer = promise->get_future();
   std::thread{[promise, name, ipv6, text = std::to_string(port)] {
     promise->set_value(look_up(name, text, ipv6));
   }}.detach();
@@ -142,7 +142,7 @@ std::expected<std::vector<SocketAddress>, ResolveError> resolve(const std::strin
         ResolveError{ResolveError::Kind::kResolver,
                      fmt::format("the resolver did not answer within {} ms", most.count())}};
   }
-  Looked looked = answer.get();
+  LookedUp looked = answer.get();
   if (looked.error == 0) return std::move(looked.addresses);
   const bool unknown =
       looked.error == EAI_NONAME || looked.error == EAI_NODATA || looked.error == EAI_ADDRFAMILY;
