@@ -568,9 +568,9 @@ int openadr(const Session& session) {
       session.out << "no OpenADR server: the config has no [openadr]\n";
       return;
     }
-    session.out << fmt::format(
-        "server   {}{}\n", plain(member(document, "state")),
-        member(document, "problem") == "" ? "" : ": " + plain(member(document, "problem")));
+    const std::string problem = plain(member(document, "problem"));
+    session.out << fmt::format("server   {}{}\n", plain(member(document, "state")),
+                               problem.empty() ? "" : ": " + problem);
     session.out << fmt::format("ven      {}, resource {}\n", plain(member(document, "ven_id")),
                                plain(member(document, "resource_id")));
     session.out << fmt::format("listed   {} (UTC)\n", utc(member(document, "listed_ms")));
@@ -604,9 +604,8 @@ int openadr(const Session& session) {
     table.print(session.out);
     for (const auto& event : member(document, "events")) {
       const std::string id = plain(member(event, "id"));
-      if (member(event, "why") != "") {
-        session.out << fmt::format("{} is not obeyed: {}\n", id, plain(member(event, "why")));
-      }
+      const std::string cause = plain(member(event, "why"));
+      if (!cause.empty()) session.out << fmt::format("{} is not obeyed: {}\n", id, cause);
       for (const auto& [kind, why] : member(event, "not_obeyed").items()) {
         session.out << fmt::format("{}: {} is not obeyed: {}\n", id, kind, plain(why));
       }
