@@ -32,10 +32,19 @@ std::uint64_t base_seed() {
   return static_cast<std::uint64_t>(today.time_since_epoch().count()) * kSeedsPerDay;
 }
 
+/// Of fresh seeds so many are run for each that is run twice: what lets two runs differ lies in a
+/// core or in the world, and shows in many seeds.
+constexpr std::uint64_t kOnceForEach = 4;
+
 void require_good(std::uint64_t seed) {
   const Outcome outcome = run_twice(seed, {});
   if (!outcome.violation) return;
   FAIL(explain(seed, {}, outcome));
+}
+
+void require_fresh_good(std::uint64_t seed) {
+  if (seed % (kOnceForEach + 1) != 0 && !run_once(seed, {}).violation) return;
+  require_good(seed);
 }
 
 void run_part(std::uint64_t part) {
@@ -48,7 +57,7 @@ void run_part(std::uint64_t part) {
       std::cout << "seed " << seed << " is left out, an open fault: " << known->story << '\n';
       continue;
     }
-    require_good(seed);
+    require_fresh_good(seed);
   }
   SUCCEED();
 }
