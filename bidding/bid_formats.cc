@@ -98,6 +98,18 @@ std::string fault_of(const BandVolumes& volumes, const ShapeRules& rules) {
   return fault.empty() ? fault_of_volumes(volumes.load, rules) : fault;
 }
 
+std::string fault_of(const BandVolumes& volumes, const BandPrices& prices) {
+  for (std::size_t load = 0; load < kBands; ++load) {
+    for (std::size_t gen = 0; gen < kBands; ++gen) {
+      const bool both = volumes.load.at(load) > Watts{0} && volumes.generation.at(gen) > Watts{0};
+      if (both && prices.load.at(load) >= prices.generation.at(gen)) {
+        return "load is bid at a price that generation is offered at, or above it";
+      }
+    }
+  }
+  return {};
+}
+
 std::expected<PriceCurve, std::string> to_curve(const Bid& bid, const ShapeRules& rules) {
   VPP_CHECK(rules.step > Watts{0});
   std::map<Price, Watts> by_price = power_by_price(bid, rules);

@@ -72,6 +72,9 @@ struct BandVolumes {
 [[nodiscard]] std::string fault_of(const PriceCurve& curve, const ShapeRules& rules);
 [[nodiscard]] std::string fault_of(const BandPrices& prices, const ShapeRules& rules);
 [[nodiscard]] std::string fault_of(const BandVolumes& volumes, const ShapeRules& rules);
+/// Of bands with volume, each price of load is below each of generation, so that the same unit is
+/// never called both ways (AEMO, "bid convexity"; loss factors are 1 here).
+[[nodiscard]] std::string fault_of(const BandVolumes& volumes, const BandPrices& prices);
 
 /// Error: nothing of the bid fits.
 [[nodiscard]] std::expected<PriceCurve, std::string> to_curve(const Bid& bid,

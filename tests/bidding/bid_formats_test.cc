@@ -168,6 +168,29 @@ TEST_CASE("bands that break a rule are told which", "[bidding][formats]") {
   }
 }
 
+TEST_CASE("load and generation are never bid so that one price calls both", "[bidding][formats]") {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    Rng rng{seed};
+    const BandPrices prices = good_prices();
+    BandVolumes volumes = good_volumes();
+    for (auto* side : {&volumes.generation, &volumes.load}) {
+      for (Watts& volume : *side) volume = Watts{rng.below(4) == 0 ? 1'000 : 0};
+    }
+    bool both = false;
+    for (const Price at : prices.generation) {
+      Watts given{0};
+      Watts taken{0};
+      for (std::size_t i = 0; i < kBands; ++i) {
+        if (prices.generation.at(i) <= at) given += volumes.generation.at(i);
+        if (prices.load.at(i) >= at) taken += volumes.load.at(i);
+      }
+      both = both || (given > Watts{0} && taken > Watts{0});
+    }
+    CAPTURE(seed);
+    CHECK(fault_of(volumes, prices).empty() == !both);
+  }
+}
+
 TEST_CASE("prices of a trading day are due at 12:30 of the day before, on its own clock",
           "[bidding][formats]") {
   const Zone market_zone{10h};

@@ -240,6 +240,7 @@ template <class T>
     const auto prices =
         sane ? market.bands().in_force(market.bands().day_at(volumes.gate.from)) : std::nullopt;
     if (fault.empty() && !prices) fault = "no prices hold for that trading day";
+    if (fault.empty()) fault = fault_of(volumes, *prices);
     if (prices) bid = bid_of(volumes, *prices);
   } else {
     reader.read(*json, bid);
