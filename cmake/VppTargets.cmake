@@ -12,8 +12,8 @@ function(vpp_library name)
     target_sources(${name} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}
                    FILES ${ARG_HEADERS})
   endif()
-  if(VPP_SANITIZE)
-    vpp_bundle(${name} 16)
+  if(VPP_BUNDLE GREATER 1)
+    vpp_bundle(${name} ${VPP_BUNDLE})
   endif()
   if(ARG_CORE)
     set_property(GLOBAL APPEND PROPERTY VPP_CORES ${name})
@@ -22,8 +22,7 @@ function(vpp_library name)
 endfunction()
 
 # Compiles the sources of `target` so many at a time: what they include is read once. For tests, and
-# for builds of sources that the plain build compiles one by one anyway. So no two sources of a
-# target may give two things of their own one name.
+# for builds from nothing. So no two sources of a target may give two things of their own one name.
 function(vpp_bundle target sources)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${sources})
   # g++ 12 takes an empty std::optional for uninitialized once it inlines more of its users.

@@ -1,12 +1,8 @@
-"""Every header compiles alone. The build shows it of a header that the source of its name includes
-first, if that source is compiled by itself; the others are tried here, with the flags of a source
-beside them.
+"""Every header compiles alone, with the flags of a source beside it.
 
     headers.py BUILD_DIR
 """
-import json
 import pathlib
-import re
 import shlex
 import subprocess
 import sys
@@ -14,24 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import house
 
-INCLUDE = re.compile(r"^[ \t]*#[ \t]*include[ \t]*(\S+)", re.MULTILINE)
-
-
-def is_shown_by_the_build(header, built):
-    source = (house.ROOT / header).with_suffix(".cc")
-    if source not in built:
-        return False
-    first = INCLUDE.search(source.read_text(encoding="utf-8"))
-    return first is not None and first[1] == f'"{header}"'
-
 
 def flags_for(header, commands):
     """Compiler and flags of some source in the header's own folder; in a folder that this preset
     does not build (bench/), of the source that names the most libraries."""
-    beside = [command for command in commands
-              if pathlib.Path(command["file"]).parent == (house.ROOT / header).parent]
-    command = beside[0] if beside else max(commands, key=lambda one: one["command"].count(" -isystem"))
-    words = shlex.split(command["command"])
+    beside = [command for source, command in commands.items()
+              if pathlib.Path(source).parent == header.parent]
+    command = beside[0] if beside else max(commands.values(), key=lambda one: one.count(" -isystem"))
+    words = shlex.split(command)
     return [word for word in words[:words.index("-o")] if "ccache" not in word]
 
 
@@ -43,15 +29,11 @@ def compile_alone(header, flags):
 
 def main():
     (build,) = sys.argv[1:]
-    with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as file:
-        commands = json.load(file)
-    built = {pathlib.Path(command["file"]) for command in commands}
-    headers = list(house.files(".h"))
-    tried = [(header, flags_for(header, commands)) for header in headers
-             if not is_shown_by_the_build(header, built)]
+    commands = house.commands_of(build)
+    tried = [(header, flags_for(header, commands)) for header in house.files(".h")]
     with ThreadPoolExecutor(house.cores()) as pool:
         problems = list(filter(None, pool.map(lambda pair: compile_alone(*pair), tried)))
-    house.finish(problems, f"{len(headers)} headers alone, {len(tried)} of them tried here")
+    house.finish(problems, f"{len(tried)} headers alone")
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ give two things of their own one name, is looked for in its parts.
 """
 import functools
 import hashlib
-import json
 import pathlib
-import re
 import shlex
 import subprocess
 import sys
@@ -22,13 +20,12 @@ import house
 
 BUNDLE = 32  # sources
 SETTINGS = (".clang-tidy", "tests/.clang-tidy")
-INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 
 @functools.cache
 def text_and_includes(file):
     content = (house.ROOT / file).read_bytes()
-    found = INCLUDE.findall(content.decode("utf-8", errors="replace"))
+    found = house.INCLUDE.findall(content.decode("utf-8", errors="replace"))
     beside = str(pathlib.Path(file).parent)
     ours = [name for include in found for name in (include, f"{beside}/{include}")
             if (house.ROOT / name).is_file()]
@@ -63,22 +60,6 @@ def flags_of(commands):
                 if flag not in out:
                     out.append(flag)
     return [word for flag in out for word in flag]
-
-
-def commands_of(build):
-    """By source. A text of the build that only includes sources stands for each of them."""
-    out = {}
-    with open(pathlib.Path(build) / "compile_commands.json", encoding="utf-8") as file:
-        for each in json.load(file):
-            path, command = pathlib.Path(each["file"]), each["command"]
-            sources = [path]
-            if path.parent.name == "Unity" and path.is_file():
-                sources = [pathlib.Path(name) for name in INCLUDE.findall(path.read_text())]
-            for source in sources:
-                if source.is_relative_to(house.ROOT):
-                    out.setdefault(str(source.relative_to(house.ROOT)),
-                                   command.replace(str(path), str(source)))
-    return out
 
 
 def bundles(todo, commands):
@@ -136,7 +117,7 @@ def main():
     cache.mkdir(exist_ok=True)
     version = subprocess.run([tidy, "--version"], check=True, capture_output=True).stdout
     setting = b"".join((house.ROOT / each).read_bytes() for each in SETTINGS) + version
-    commands = commands_of(build)
+    commands = house.commands_of(build)
     clean, todo = 0, []
     for file in map(str, house.files(".cc")):
         command = commands.get(file)
