@@ -10,6 +10,9 @@
 namespace vpp::bidding {
 namespace {
 
+constexpr std::size_t kWeekDays = 7;
+constexpr double kOfTheWeekBefore = 0.1;
+
 class Mean {
  public:
   void add(const DayValues& day) {
@@ -65,6 +68,29 @@ std::optional<DayValues> day_ahead_forecast(const MarketDays& market, std::size_
     if (!mean->empty()) out.add(mean->value());
   }
   return out.empty() ? std::nullopt : std::optional{out.value()};
+}
+
+std::optional<DayValues> week_before(const MarketDays& market, std::size_t day) {
+  if (day < kWeekDays) return std::nullopt;
+  DayValues mean{};
+  for (std::size_t back = 1; back <= kWeekDays; ++back) {
+    const DayValues& price = market.days[day - back].price;
+    if (!is_known(price)) return std::nullopt;
+    for (std::size_t hour = 0; hour < kDayHours; ++hour) mean[hour] += price[hour] / kWeekDays;
+  }
+  return mean;
+}
+
+DayValues planning_prices(const MarketDays& market, std::size_t day, const DayValues& forecast) {
+  const auto mean = week_before(market, day);
+  if (!mean) return forecast;
+  const DayValues& same_day = market.days[day - kWeekDays].price;
+  DayValues out{};
+  for (std::size_t hour = 0; hour < kDayHours; ++hour) {
+    const double before = ((*mean)[hour] + same_day[hour]) / 2;
+    out[hour] = forecast[hour] + kOfTheWeekBefore * (before - forecast[hour]);
+  }
+  return out;
 }
 
 }  // namespace vpp::bidding

@@ -32,4 +32,14 @@ inline constexpr std::size_t kCalibrationDaysMin = 28;  ///< fewer calibrate not
 [[nodiscard]] std::optional<DayValues> day_ahead_forecast(const MarketDays& market, std::size_t day,
                                                           const DayAheadOptions& options = {});
 
+/// The mean of the seven days before; nothing: not all of their prices are known.
+[[nodiscard]] std::optional<DayValues> week_before(const MarketDays& market, std::size_t day);
+
+/// What a battery's schedule for the day is planned on: the forecast, with a tenth of what the week
+/// before was like (half its mean, half its same day). Such prices err more than the forecast, and
+/// schedules on them earn more; measured in docs/bidding.md. Where that week is not known, the
+/// forecast.
+[[nodiscard]] DayValues planning_prices(const MarketDays& market, std::size_t day,
+                                        const DayValues& forecast);
+
 }  // namespace vpp::bidding

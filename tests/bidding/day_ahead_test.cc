@@ -200,3 +200,26 @@ TEST_CASE("scores count what was tested and what was left out") {
   }
   REQUIRE(score.pinball == Approx(sum / 38));
 }
+
+TEST_CASE("a schedule is planned on nine tenths of the forecast, and on the week before") {
+  MarketDays market = synthetic(0);
+  const std::size_t day = 50;
+  DayValues forecast{};
+  forecast.fill(30);
+  const DayValues planned = planning_prices(market, day, forecast);
+  for (std::size_t hour = 0; hour < kDayHours; ++hour) {
+    double week = 0;
+    for (std::size_t other = day - 7; other < day; ++other) week += market.days[other].price[hour];
+    const double same_day = market.days[day - 7].price[hour];
+    CHECK(planned[hour] == Approx(0.9 * 30 + 0.05 * week / 7 + 0.05 * same_day));
+  }
+  SECTION("of the day itself and later ones nothing is known") {
+    for (std::size_t later = day; later < kDays; ++later) market.days[later] = MarketDay{};
+    CHECK(planning_prices(market, day, forecast) == planned);
+  }
+  SECTION("where a price of that week is not known it is the forecast") {
+    market.days[day - 3].price[5] = kUnknown;
+    CHECK(planning_prices(market, day, forecast) == forecast);
+    CHECK(planning_prices(market, 6, forecast) == forecast);
+  }
+}

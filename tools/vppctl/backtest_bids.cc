@@ -36,7 +36,6 @@ constexpr double kMicro = 1e6;
 constexpr double kPowerMostKw = 1e7;  // 10 GW, as of a group
 constexpr double kPermille = 1000;
 constexpr std::chrono::hours kHour{1};
-constexpr std::size_t kWeek = 7;
 using bidding::kDayHours;
 
 /// What is told of a whole test.
@@ -67,17 +66,6 @@ struct BidsScore {
     return static_cast<double>(earned.revenue.count) / static_cast<double>(perfect.revenue.count);
   }
 };
-
-std::optional<DayValues> week_before(const bidding::MarketDays& market, std::size_t day) {
-  if (day < kWeek) return std::nullopt;
-  DayValues mean{};
-  for (std::size_t back = 1; back <= kWeek; ++back) {
-    const DayValues& price = market.days[day - back].price;
-    if (!bidding::is_known(price)) return std::nullopt;
-    for (std::size_t hour = 0; hour < mean.size(); ++hour) mean[hour] += price[hour] / kWeek;
-  }
-  return mean;
-}
 
 double tail_of(const BacktestBidsArguments& arguments) {
   return arguments.risk_level_pct / 100;
@@ -113,12 +101,15 @@ BidsScore score_bids(const BacktestFleet& fleet, const std::string& strategy,
     };
     // Who knows the prices bids them as a segment: a curve doubts its forecast.
     score.perfect += traded(fleet, strategy == "curve" ? "segment" : strategy, real, real);
-    if (const auto mean = week_before(market, day)) score.week += earns(*mean);
-    if (const auto& forecast = forecasts.days[day]; forecast && at_risk) {
-      score.forecast += bidding::earned(kHour, at_risk->plan(*forecast), real);
-      at_risk->learn(*forecast, market.days[day].price);
-    } else if (forecast) {
-      score.forecast += earns(forecast->price);
+    if (const auto mean = bidding::week_before(market, day)) score.week += earns(*mean);
+    if (const auto& forecast = forecasts.days[day]) {
+      bidding::DayForecast planned = *forecast;
+      if (strategy == "schedule") {
+        planned.price = bidding::planning_prices(market, day, forecast->price);
+      }
+      score.forecast +=
+          at_risk ? bidding::earned(kHour, at_risk->plan(planned), real) : earns(planned.price);
+      if (at_risk) at_risk->learn(*forecast, market.days[day].price);
     } else {
       ++score.unforecast;
     }

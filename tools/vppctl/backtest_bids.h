@@ -1,7 +1,8 @@
 // `vppctl backtest bids`: what a battery or a fleet would have earned on our forecasts, beside what
 // perfect foresight would have, and what the mean of the last seven days does.
 //
-// Schedule  planned the day before on the forecast for it, paid at the real prices; a day begins
+// Schedule  planned the day before on the forecast for it (planning_prices() of
+//           bidding/day_ahead.h), paid at the real prices; a day begins
 // and
 //           ends with empty batteries, so that every strategy is paid for the same.
 // Risk      backtest_risk.h; told of every strategy: the mean of its worst days.
