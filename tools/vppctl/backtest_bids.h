@@ -2,15 +2,13 @@
 // perfect foresight would have, and what the mean of the last seven days does.
 //
 // Schedule  planned the day before on the forecast for it (planning_prices() of
-//           bidding/day_ahead.h), paid at the real prices; a day begins
-// and
-//           ends with empty batteries, so that every strategy is paid for the same.
+//           bidding/day_ahead.h), paid at the real prices. A day begins and ends with empty
+//           batteries, so that every strategy is paid for the same.
 // Risk      backtest_risk.h; told of every strategy: the mean of its worst days.
 // Curve, segment  a day begins full and is only sold from; each hour bids as the daemon does.
 // Real time prices of every few minutes: backtest_real_time.h.
 // Unknown   a day without all its prices is left out. A day that was not forecast earns nothing,
-// and
-//           stays in what perfect foresight would have earned: what is unknown is not bid on.
+//           and stays in what perfect foresight would have earned: what is unknown is not bid on.
 #pragma once
 
 #include <cstddef>
