@@ -10,7 +10,7 @@
 namespace vpp::bidding {
 namespace {
 
-constexpr std::size_t kWeekDays = 7;
+constexpr std::size_t kDaysOfWeek = 7;
 constexpr double kOfTheWeekBefore = 0.1;
 
 class Mean {
@@ -71,12 +71,12 @@ std::optional<DayValues> day_ahead_forecast(const MarketDays& market, std::size_
 }
 
 std::optional<DayValues> week_before(const MarketDays& market, std::size_t day) {
-  if (day < kWeekDays) return std::nullopt;
+  if (day < kDaysOfWeek) return std::nullopt;
   DayValues mean{};
-  for (std::size_t back = 1; back <= kWeekDays; ++back) {
+  for (std::size_t back = 1; back <= kDaysOfWeek; ++back) {
     const DayValues& price = market.days[day - back].price;
     if (!is_known(price)) return std::nullopt;
-    for (std::size_t hour = 0; hour < kDayHours; ++hour) mean[hour] += price[hour] / kWeekDays;
+    for (std::size_t hour = 0; hour < kDayHours; ++hour) mean[hour] += price[hour] / kDaysOfWeek;
   }
   return mean;
 }
@@ -84,7 +84,7 @@ std::optional<DayValues> week_before(const MarketDays& market, std::size_t day) 
 DayValues planning_prices(const MarketDays& market, std::size_t day, const DayValues& forecast) {
   const auto mean = week_before(market, day);
   if (!mean) return forecast;
-  const DayValues& same_day = market.days[day - kWeekDays].price;
+  const DayValues& same_day = market.days[day - kDaysOfWeek].price;
   DayValues out{};
   for (std::size_t hour = 0; hour < kDayHours; ++hour) {
     const double before = ((*mean)[hour] + same_day[hour]) / 2;
