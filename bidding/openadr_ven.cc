@@ -438,16 +438,8 @@ std::optional<Watts> Ven::limit(MarketTime at, Direction direction) const {
   return out;
 }
 
-std::optional<Price> Ven::value(MarketTime at) const {
-  const ValueSlot* best = nullptr;
-  const auto place = [](const ValueSlot& slot) {
-    return std::tuple{slot.kind, slot.priority, -slot.modified.time_since_epoch().count()};
-  };
-  for (const ValueSlot& each : values_) {
-    if (at < each.from || each.until <= at) continue;
-    if (best == nullptr || place(each) < place(*best)) best = &each;
-  }
-  return best == nullptr ? std::nullopt : std::optional{best->price};
+std::optional<Price> Ven::value(MarketTime from, MarketTime until) const {
+  return mean_value(values_, from, until);
 }
 
 VenView Ven::view(const Now& now) const {

@@ -110,8 +110,8 @@ class Ven {
   [[nodiscard]] MarketTime next_booking(const Now& now) const;
   /// What holds at a moment; nothing: no such limit.
   [[nodiscard]] std::optional<Watts> limit(MarketTime at, Direction direction) const;
-  /// The price that goes before the others at a moment: PRICE, else EXPORT_PRICE, else emissions.
-  [[nodiscard]] std::optional<Price> value(MarketTime at) const;
+  /// The mean of the prices that hold in [from, until), as far as they are told: mean_value().
+  [[nodiscard]] std::optional<Price> value(MarketTime from, MarketTime until) const;
 
   [[nodiscard]] VenView view(const Now& now) const;
 

@@ -134,7 +134,7 @@ void RootNode::tell_values(const Now& now) {
   std::int64_t known = 0;
   for (std::size_t i = 0; i < options_.values->slots; ++i) {
     const MarketTime begin = from + slot * static_cast<std::int64_t>(i);
-    told.push_back(openadr_->value(std::max(now.market, begin)));
+    told.push_back(openadr_->value(std::max(now.market, begin), begin + slot));
     if (!told.back()) continue;
     sum += told.back()->count;
     ++known;
