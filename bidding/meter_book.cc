@@ -25,7 +25,7 @@ MarketTime quarter_after(MarketTime at) {
 }
 
 /// To the nearest; sums of a quarter stay far below 2^63.
-std::int64_t mean_of(std::int64_t sum, std::int64_t parts) {
+std::int64_t rounded_mean(std::int64_t sum, std::int64_t parts) {
   return (sum < 0 ? sum - parts / 2 : sum + parts / 2) / parts;
 }
 
@@ -173,10 +173,10 @@ std::optional<HomesMetered> MeterBook::close() {
   if (open_.known_ms == 0) return std::nullopt;
   const HomesMetered out{
       .from = open_.from,
-      .drawn = Joules{mean_of(open_.drawn, 1'000)},
+      .drawn = Joules{rounded_mean(open_.drawn, 1'000)},
       .known = Duration{open_.known_ms},
-      .metered = static_cast<std::uint32_t>(mean_of(open_.metered, open_.known_ms)),
-      .enrolled = static_cast<std::uint32_t>(mean_of(open_.enrolled, open_.known_ms)),
+      .metered = static_cast<std::uint32_t>(rounded_mean(open_.metered, open_.known_ms)),
+      .enrolled = static_cast<std::uint32_t>(rounded_mean(open_.enrolled, open_.known_ms)),
       .ordered = open_.ordered};
   keep(out);
   return out;

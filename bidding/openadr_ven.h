@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bidding/openadr.h"
@@ -102,6 +103,7 @@ class Ven {
   [[nodiscard]] VenEffects take_effects();
 
   void measured(const Sample& sample) { history_.add(sample); }
+  void set_baseline(BaselineSource source) { baseline_ = std::move(source); }
   void set_abilities(const Abilities& abilities) { abilities_ = abilities; }
 
   /// What to book and what to withdraw now; the owner does it.
@@ -160,6 +162,7 @@ class Ven {
   Rng rng_;
   History history_;
   Abilities abilities_;
+  BaselineSource baseline_;
 
   std::optional<Call> out_;
   Instant retry_at_{};
