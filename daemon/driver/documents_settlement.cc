@@ -60,14 +60,11 @@ Json disagreements_part(const bidding::BidView& bid) {
 
 /// Beside the batteries' receipts: the homes' own meters, which have all that a home did.
 Json meters_part(const bidding::BidView& bid) {
-  const auto energy = [](const std::optional<Joules>& joules) {
-    return joules ? Json(watt_hours(*joules)) : Json();
-  };
   bidding::BaselineKnown known = bid.metered.value_or(bidding::BaselineKnown{});
   if (!bid.metered) known.why = "no home's meter was known for a quarter of an hour since then";
-  return {{"baseline_wh", energy(known.usual)},
-          {"metered_wh", energy(known.metered)},
-          {"delivered_wh", energy(known.delivered)},
+  return {{"baseline_wh", watt_hours(known.usual)},
+          {"metered_wh", watt_hours(known.metered)},
+          {"delivered_wh", watt_hours(known.delivered)},
           {"days", known.days},
           {"adjusted", known.adjusted},
           {"metered_pct", static_cast<double>(known.metered_permille) / 10.0},
