@@ -233,7 +233,9 @@ std::expected<Baseline, EventUnfit> baseline(const Meter& meter, const BaselineE
                                              const BaselineCalendar& calendar,
                                              const BaselineRules& rules) {
   check_meter(meter);
-  VPP_CHECK(event.length > std::chrono::hours{0} && rules.lookback <= kLookbackMax);
+  VPP_CHECK(event.length > std::chrono::minutes{0} &&
+            event.length % meter.interval == std::chrono::minutes{0});
+  VPP_CHECK(rules.lookback <= kLookbackMax);
   const auto times = find_times(meter, event);
   if (!times) return std::unexpected{times.error()};
   BaselineDays days{meter, *times};

@@ -55,7 +55,7 @@ struct Meter {
 struct BaselineEvent {
   std::chrono::local_days day;
   std::chrono::minutes from{0};  ///< by the local clock; a time shown twice is meant the first time
-  std::chrono::hours length{1};
+  std::chrono::minutes length{60};  ///< a multiple of the meter's interval
 };
 
 struct BaselineCalendar {

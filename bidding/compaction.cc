@@ -58,6 +58,8 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now,
         return newest != nullptr && *newest == *foreseen;
       };
       needed[i] = then || is(before.foreseen()) || is(ledger.foreseen());
+    } else if (const auto* quarter = as<HomesMetered>(facts[i])) {
+      needed[i] = quarter->from + kMeterKept >= now;
     } else if (known == nullptr) {
       const std::string key = *key_of(facts[i]);
       needed[i] = ledger.bids().contains(key) || ledger.passed().contains(key);

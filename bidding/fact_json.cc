@@ -2,9 +2,11 @@
 
 #include <charconv>
 #include <cstdint>
+#include <optional>
 #include <system_error>
 #include <utility>
 
+#include "bidding/baseline.h"
 #include "bidding/market_json.h"
 
 namespace vpp::bidding {
@@ -26,6 +28,8 @@ constexpr const char* kWithdrawalAsked = "withdrawal_asked";
 constexpr const char* kWithdrawalKnown = "withdrawal_known";
 constexpr const char* kForecastKnown = "forecast_known";
 constexpr const char* kCallKnown = "call_known";
+constexpr const char* kHomesMetered = "homes_metered";
+constexpr const char* kBaselineKnown = "baseline_known";
 
 [[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
   Json list = Json::array();
@@ -35,6 +39,10 @@ constexpr const char* kCallKnown = "call_known";
                     {"until_ms", c.until.time_since_epoch().count()}});
   }
   return list;
+}
+
+[[nodiscard]] Json energy_or_null(const std::optional<Joules>& energy) {
+  return energy ? Json(energy->count) : Json();
 }
 
 struct Writer {
@@ -117,6 +125,23 @@ struct Writer {
   Json operator()(const CallKnown& fact) const {
     return {{"kind", kCallKnown}, {"call", to_json_value(fact.call)}};
   }
+  Json operator()(const HomesMetered& fact) const {
+    return {{"kind", kHomesMetered},       {"from_ms", fact.from.time_since_epoch().count()},
+            {"drawn_j", fact.drawn.count}, {"known_ms", fact.known.count()},
+            {"metered", fact.metered},     {"enrolled", fact.enrolled},
+            {"ordered", fact.ordered}};
+  }
+  Json operator()(const BaselineKnown& fact) const {
+    return {{"kind", kBaselineKnown},
+            {"key", fact.key},
+            {"days", fact.days},
+            {"adjusted", fact.adjusted},
+            {"metered_permille", fact.metered_permille},
+            {"usual_j", energy_or_null(fact.usual)},
+            {"metered_j", energy_or_null(fact.metered)},
+            {"delivered_j", energy_or_null(fact.delivered)},
+            {"why", fact.why}};
+  }
   Json operator()(const WithdrawalKnown& fact) const {
     return {{"kind", kWithdrawalKnown},
             {"key", fact.key},
@@ -170,6 +195,36 @@ struct Writer {
   fact.sites_counted = reader.count(value, "sites_counted");
   fact.sites_enrolled = reader.count(value, "sites_enrolled");
   return fact;
+}
+
+[[nodiscard]] HomesMetered read_homes_metered(JsonReader& reader, const Json& value) {
+  HomesMetered fact{.from = reader.time(value, "from_ms"),
+                    .drawn = {reader.whole(value, "drawn_j")},
+                    .known = Duration{reader.whole(value, "known_ms")},
+                    .metered = reader.count(value, "metered"),
+                    .enrolled = reader.count(value, "enrolled"),
+                    .ordered = reader.yes_or_no(value, "ordered")};
+  if (fact.from.time_since_epoch() % kMeterQuarter != Duration{0}) {
+    reader.fail("from_ms begins no quarter of an hour");
+  }
+  if (fact.known < Duration{0} || fact.known > kMeterQuarter) reader.fail("known_ms is no part");
+  if (fact.drawn > kMeterMax || fact.drawn < -kMeterMax) reader.fail("drawn_j is beyond any fleet");
+  return fact;
+}
+
+[[nodiscard]] BaselineKnown read_baseline(JsonReader& reader, const Json& value) {
+  const auto energy = [&](const char* name) -> std::optional<Joules> {
+    if (!value.contains(name) || value[name].is_null()) return std::nullopt;
+    return Joules{reader.whole(value, name)};
+  };
+  return {.key = reader.text(value, "key"),
+          .days = static_cast<std::int32_t>(reader.whole(value, "days")),
+          .adjusted = reader.yes_or_no(value, "adjusted"),
+          .metered_permille = static_cast<std::int32_t>(reader.whole(value, "metered_permille")),
+          .usual = energy("usual_j"),
+          .metered = energy("metered_j"),
+          .delivered = energy("delivered_j"),
+          .why = reader.text(value, "why")};
 }
 
 [[nodiscard]] decltype(Fact::what) read_what(JsonReader& reader, const Json& value) {
@@ -229,6 +284,8 @@ struct Writer {
     return WithdrawalKnown{reader.text(value, "key"), reader.yes_or_no(value, "withdrawn"),
                            reader.text(value, "why")};
   }
+  if (kind == kHomesMetered) return read_homes_metered(reader, value);
+  if (kind == kBaselineKnown) return read_baseline(reader, value);
   if (kind == kCallKnown) {
     CallKnown fact;
     reader.read(reader.object(value, "call"), fact.call);

@@ -1,7 +1,9 @@
 // What a bidder knows, as immutable facts: the journal holds them, the state is a fold over them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -122,10 +124,38 @@ struct CallKnown {
   friend bool operator==(const CallKnown&, const CallKnown&) = default;
 };
 
+inline constexpr Duration kMeterQuarter = std::chrono::minutes{15};
+inline constexpr std::chrono::days kMeterKept{60};  ///< the longest look-back of a baseline
+
+/// What the homes whose meters are known drew from the grid in a quarter of an hour. One of which
+/// nothing is known is not recorded.
+struct HomesMetered {
+  MarketTime from{};           ///< a whole quarter
+  Joules drawn;                ///< in the time that is known; < 0: they gave
+  Duration known{0};           ///< of the quarter
+  std::uint32_t metered = 0;   ///< homes, as a mean over that time
+  std::uint32_t enrolled = 0;  ///< likewise, with a meter or without
+  bool ordered = false;        ///< an order was in force
+  friend bool operator==(const HomesMetered&, const HomesMetered&) = default;
+};
+/// What those meters say of an order that was settled, by meter_book.h. Once for each.
+struct BaselineKnown {
+  std::string key;
+  std::int32_t days = 0;              ///< that it rests on
+  bool adjusted = false;              ///< by the hours before it
+  std::int32_t metered_permille = 0;  ///< of the homes
+  std::optional<Joules> usual;        ///< without the order they would have drawn
+  std::optional<Joules> metered;
+  std::optional<Joules> delivered;  ///< sum over its quarters of max(0, usual - metered)
+  std::string why;                  ///< the three are not known; empty: they are
+  friend bool operator==(const BaselineKnown&, const BaselineKnown&) = default;
+};
+
 struct Fact {
   std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
                DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed, Disagreement,
-               OwnersCredited, WithdrawalAsked, WithdrawalKnown, ForecastKnown, CallKnown>
+               OwnersCredited, WithdrawalAsked, WithdrawalKnown, ForecastKnown, CallKnown,
+               HomesMetered, BaselineKnown>
       what;
   MarketTime at{};  ///< when it was recorded; the epoch: by a version that did not say
   friend bool operator==(const Fact&, const Fact&) = default;

@@ -44,6 +44,9 @@ namespace {
 [[nodiscard]] const std::string& key_in(const WithdrawalKnown& f) {
   return f.key;
 }
+[[nodiscard]] const std::string& key_in(const BaselineKnown& f) {
+  return f.key;
+}
 [[nodiscard]] const std::string& key_in(const CallKnown& f) {
   return f.call.key;
 }
@@ -113,7 +116,8 @@ std::optional<std::string> key_of(const Fact& fact) {
   return std::visit(
       [](const auto& f) -> std::optional<std::string> {
         using Kind = std::decay_t<decltype(f)>;
-        if constexpr (std::is_same_v<Kind, PricesKnown> || std::is_same_v<Kind, ForecastKnown>) {
+        if constexpr (std::is_same_v<Kind, PricesKnown> || std::is_same_v<Kind, ForecastKnown> ||
+                      std::is_same_v<Kind, HomesMetered>) {
           return std::nullopt;
         } else {
           return key_in(f);
@@ -136,6 +140,7 @@ BidView view_of(const BidLife& life) {
   view.state = name_of(life.stage);
   std::visit(ViewFiller{view}, life.stage);
   view.credited = life.credited;
+  view.metered = life.metered;
   view.disagreements = life.disagreements;
   return view;
 }
@@ -308,6 +313,15 @@ bool Ledger::on(const CallKnown& known) {
   } else {
     it->second.stage = stage::Scheduled{awarded->award, kNoOrder, known.call};
   }
+  return true;
+}
+
+bool Ledger::on(const BaselineKnown& known) {
+  const auto it = bids_.find(known.key);
+  if (it == bids_.end() || it->second.metered) return false;
+  const Stage& stage = it->second.stage;
+  if (!is_any_of<stage::Scheduled, stage::Delivered, stage::Settled>(stage)) return false;
+  it->second.metered = known;
   return true;
 }
 

@@ -31,6 +31,7 @@ struct BidView {
   std::optional<Joules> delivered;
   std::optional<Settlement> settlement;
   std::optional<OwnersCredited> credited;
+  std::optional<BaselineKnown> metered;  ///< what the homes' meters say of it
   std::vector<Disagreement> disagreements;
 };
 
@@ -74,13 +75,15 @@ struct BidLife {
   Stage stage;
   std::vector<Fact> facts;  ///< all about this bid, oldest first
   std::optional<OwnersCredited> credited = {};
+  std::optional<BaselineKnown> metered = {};
   std::vector<Disagreement> disagreements = {};  ///< at most kDisagreementsMax
 };
 
 /// A market that settles again and again must not fill a journal.
 inline constexpr std::size_t kDisagreementsMax = 16;
 
-/// Of the bid, or the gate passed, that a fact is about; nothing for prices and forecasts.
+/// Of the bid, or the gate passed, that a fact is about; nothing for prices,
+/// forecasts and meters.
 [[nodiscard]] std::optional<std::string> key_of(const Fact& fact);
 
 [[nodiscard]] std::string_view name_of(const Stage& stage);
@@ -144,7 +147,9 @@ class Ledger {
   [[nodiscard]] const std::map<std::string, GatePassed>& passed() const { return passed_; }
 
  private:
-  static bool on(const PricesKnown&) { return false; }  // merged in apply()
+  static bool on(const PricesKnown&) { return false; }   // merged in apply()
+  static bool on(const HomesMetered&) { return false; }  // meter_book.h
+  bool on(const BaselineKnown& known);
   bool on(const ForecastKnown& known);
   bool on(const GatePassed& passed);
   bool on(const Disagreement& disagreement);

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "aggregation/wide.h"
@@ -315,6 +317,35 @@ Meaning meaning_of(const Event& event, const Program* program, const std::vector
   Reader reader{event, program, rules};
   for (const Placed& each : placed) reader.read(each);
   return reader.take();
+}
+
+std::optional<Price> mean_value(const std::vector<ValueSlot>& values, MarketTime from,
+                                MarketTime until) {
+  std::vector<ValueSlot> best_first;
+  std::set<MarketTime> bounds{from, until};  // between two of them nothing changes
+  for (const ValueSlot& each : values) {
+    if (each.until <= from || until <= each.from) continue;
+    best_first.push_back(each);
+    bounds.insert(std::max(from, each.from));
+    bounds.insert(std::min(until, each.until));
+  }
+  std::ranges::stable_sort(best_first, {}, [](const ValueSlot& slot) {
+    return std::tuple{slot.kind, slot.priority, -slot.modified.time_since_epoch().count()};
+  });
+  Int128 sum = 0;
+  std::int64_t known_ms = 0;
+  for (auto begin = bounds.begin(); std::next(begin) != bounds.end(); ++begin) {
+    const auto holds = std::ranges::find_if(best_first, [&](const ValueSlot& slot) {
+      return slot.from <= *begin && *begin < slot.until;
+    });
+    if (holds == best_first.end()) continue;
+    const std::int64_t ms = (*std::next(begin) - *begin).count();
+    sum += Int128{holds->price.count} * ms;
+    known_ms += ms;
+  }
+  if (known_ms == 0) return std::nullopt;
+  const Int128 half = known_ms / 2;
+  return Price{static_cast<std::int64_t>((sum < 0 ? sum - half : sum + half) / known_ms)};
 }
 
 std::string key_prefix(std::string_view event) {

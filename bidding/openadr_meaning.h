@@ -72,6 +72,12 @@ struct ValueSlot {
   friend bool operator==(const ValueSlot&, const ValueSlot&) = default;
 };
 
+/// What holds in [from, until), as a mean by time over the part of it that has a value: at each
+/// moment PRICE before EXPORT_PRICE before emissions, then priority, then the newer event. Nothing:
+/// no part has one. Rounded to the nearest. Cost: squared in the values that overlap.
+[[nodiscard]] std::optional<Price> mean_value(const std::vector<ValueSlot>& values, MarketTime from,
+                                              MarketTime until);
+
 struct CapacityLimit {
   Direction direction = Direction::kDischarge;  ///< of flow: discharge is export
   Watts most;

@@ -26,7 +26,7 @@ std::string unit_of(const ReportDescriptor& descriptor) {
   if (!descriptor.units.empty()) return descriptor.units;
   const std::string& type = descriptor.type;
   if (type == "STORAGE_CHARGE_LEVEL") return "PERCENT";
-  if (type == "USAGE" || type == "STORAGE_USABLE_CAPACITY") return "KWH";
+  if (type == "USAGE" || type == "BASELINE" || type == "STORAGE_USABLE_CAPACITY") return "KWH";
   return type == "OPERATING_STATE" || type == "DATA_QUALITY" ? "" : "KW";
 }
 
@@ -64,6 +64,56 @@ std::optional<Value> value_of(std::string_view type, std::string_view units,
     return static_cast<std::int64_t>(Int128{last.discharge.count} * 100 * kMillion / all);
   }
   return std::nullopt;
+}
+
+/// What a report says of an interval.
+struct Reported {
+  std::optional<Value> value;
+  bool known = false;
+  bool estimated = false;
+  std::int64_t sure_permille = 0;
+};
+
+Reported measured_in(const History::Mean& mean, std::string_view type, std::string_view units,
+                     Duration lasts) {
+  Reported out{.value = value_of(type, units, mean, lasts),
+               .known = false,
+               .estimated = mean.known_permille < kGoodPermille,
+               .sure_permille = mean.known_permille};
+  out.known = type == "DATA_QUALITY" ? mean.last.has_value() : out.value.has_value();
+  return out;
+}
+
+Reported baseline_in(const std::vector<BaselinePart>& parts, const Placed& placed,
+                     std::string_view units) {
+  Reported out{.value = {}, .known = false, .estimated = false, .sure_permille = 1'000};
+  Int128 millijoules = 0;
+  Duration covered{0};
+  for (const BaselinePart& part : parts) {
+    const Duration shared = std::min(placed.until, part.until) - std::max(placed.from, part.from);
+    if (shared <= Duration{0}) continue;
+    covered += shared;
+    millijoules +=
+        Int128{part.energy.count} * 1'000 * shared.count() / (part.until - part.from).count();
+    out.sure_permille = std::min<std::int64_t>(out.sure_permille, part.sure_permille);
+    out.estimated = out.estimated || part.estimated || part.sure_permille < kGoodPermille;
+  }
+  if (placed.until == kEndOfTime || covered != placed.until - placed.from) return {};
+  const bool power = units == "W" || units == "KW" || units == "MW";
+  const Int128 count = power ? millijoules / covered.count() : millijoules / (1'000 * kWh);
+  out.value = scaled(static_cast<std::int64_t>(count), units);
+  out.known = true;
+  return out;
+}
+
+std::vector<BaselinePart> baseline_of(const ReportContext& context,
+                                      const ReportDescriptor& descriptor,
+                                      const Occurrence& occurrence) {
+  if (descriptor.type != "BASELINE" || !context.baseline) return {};
+  return context.baseline({.begins = context.begins,
+                           .ends = context.ends,
+                           .from = occurrence.intervals.front().from,
+                           .until = occurrence.intervals.back().until});
 }
 
 }  // namespace
@@ -157,24 +207,25 @@ Report report_of(const ReportContext& context, const ReportDescriptor& descripto
              .units = unit_of(descriptor),
              .confidence_pct = 100,
              .intervals = {}};
+  const std::vector<BaselinePart> baseline = baseline_of(context, descriptor, occurrence);
   for (const Placed& placed : occurrence.intervals) {
-    const History::Mean mean = history.over(placed.from, placed.until);
     const Duration lasts = placed.until == kEndOfTime ? kForever : placed.until - placed.from;
-    const auto value = value_of(descriptor.type, out.units, mean, lasts);
-    const bool only_quality = descriptor.type == "DATA_QUALITY";
-    const bool known = only_quality ? mean.last.has_value() : value.has_value();
-    std::string quality = mean.known_permille >= kGoodPermille ? "OK" : "ESTIMATED";
-    if (!known) quality = "MISSING";
+    const Reported reported = descriptor.type == "BASELINE"
+                                  ? baseline_in(baseline, placed, out.units)
+                                  : measured_in(history.over(placed.from, placed.until),
+                                                descriptor.type, out.units, lasts);
+    std::string quality = reported.estimated ? "ESTIMATED" : "OK";
+    if (!reported.known) quality = "MISSING";
     if (context.refused) quality = "BAD";
     ReportInterval interval{.id = context.event.intervals[placed.interval].id,
                             .from = placed.from,
                             .lasts = lasts,
                             .payloads = {}};
-    if (value) interval.payloads.push_back({descriptor.type, {*value}});
+    if (reported.value) interval.payloads.push_back({descriptor.type, {*reported.value}});
     interval.payloads.push_back({"DATA_QUALITY", {std::move(quality)}});
     out.intervals.push_back(std::move(interval));
     const std::int64_t sure =
-        known ? std::clamp<std::int64_t>(mean.known_permille / 10, 0, 100) : 0;
+        reported.known ? std::clamp<std::int64_t>(reported.sure_permille / 10, 0, 100) : 0;
     out.confidence_pct = std::min(out.confidence_pct, sure);
   }
   return out;

@@ -4,6 +4,9 @@
 //            else at its begin, of as many from it on. Then again every `frequency` intervals.
 // Sign       powers and energies of USAGE, DEMAND, READING and SETPOINT are consumption > 0, as
 //            OpenADR has them; those of storage and of regulation are never negative.
+// Baseline   of BASELINE the owner knows: what the homes would have drawn, consumption > 0. An
+//            interval that its parts do not cover is missing; one that shares a part has so much of
+//            it as of its time.
 // Quality    every interval has a DATA_QUALITY: OK, ESTIMATED when less than 95 % of its time or of
 //            the sites is known, MISSING when nothing is or the plant knows no such value, BAD when
 //            the event asked for what cannot be obeyed. `confidence` is the part that is known.
@@ -12,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -74,11 +78,32 @@ inline constexpr std::size_t kReportIntervalsMost = 500;
                                                    const ReportDescriptor& descriptor,
                                                    std::int64_t number);
 
+/// What would have been drawn without an event, in a part of its time.
+struct BaselinePart {
+  MarketTime from{};
+  MarketTime until{};
+  Joules energy;                   ///< drawn > 0
+  std::int32_t sure_permille = 0;  ///< of the homes
+  bool estimated = false;          ///< not by all of its method
+};
+/// Of the event's time [begins, ends) the part in [from, until): parts in the order of time, which
+/// do not overlap; what is not known is not there.
+struct BaselineAsked {
+  MarketTime begins{};
+  MarketTime ends{};
+  MarketTime from{};
+  MarketTime until{};
+};
+using BaselineSource = std::function<std::vector<BaselinePart>(const BaselineAsked&)>;
+
 struct ReportContext {
   const Event& event;
   std::string client;
   std::string resource;
   bool refused = false;  ///< something of the event cannot be obeyed
+  MarketTime begins = {};
+  MarketTime ends = {};
+  BaselineSource baseline = {};  ///< empty: not known
 };
 
 [[nodiscard]] Report report_of(const ReportContext& context, const ReportDescriptor& descriptor,

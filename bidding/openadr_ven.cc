@@ -73,9 +73,14 @@ std::optional<Call> Ven::due_call(const Now& now) const {
   }
   if (const auto due = due_report(); due && due->occurrence.due <= now.market) {
     const Known& known = events_.at(due->event);
-    return SendReport{
-        report_of({known.event, options_.ven_name, "AGGREGATED_REPORT", !known.refused.empty()},
-                  known.event.reports[due->descriptor], due->occurrence, history_)};
+    return SendReport{report_of({.event = known.event,
+                                 .client = options_.ven_name,
+                                 .resource = "AGGREGATED_REPORT",
+                                 .refused = !known.refused.empty(),
+                                 .begins = known.table->begins(),
+                                 .ends = known.table->ends(),
+                                 .baseline = baseline_},
+                                known.event.reports[due->descriptor], due->occurrence, history_)};
   }
   return std::nullopt;
 }
@@ -175,7 +180,8 @@ void Ven::on(const Call& call, const ReportNames& page) {
   if (it == events_.end()) return;
   Known& known = it->second;
   const std::set<std::string> names{page.names.begin(), page.names.end()};
-  const ReportContext context{known.event, options_.ven_name, "", false};
+  const ReportContext context{
+      .event = known.event, .client = options_.ven_name, .resource = "", .refused = false};
   for (std::size_t i = 0; i < known.next_report.size(); ++i) {
     std::int64_t& next = known.next_report[i];
     while (next >= 0 && names.contains(report_name(context, known.event.reports[i], next))) ++next;
@@ -438,16 +444,8 @@ std::optional<Watts> Ven::limit(MarketTime at, Direction direction) const {
   return out;
 }
 
-std::optional<Price> Ven::value(MarketTime at) const {
-  const ValueSlot* best = nullptr;
-  const auto place = [](const ValueSlot& slot) {
-    return std::tuple{slot.kind, slot.priority, -slot.modified.time_since_epoch().count()};
-  };
-  for (const ValueSlot& each : values_) {
-    if (at < each.from || each.until <= at) continue;
-    if (best == nullptr || place(each) < place(*best)) best = &each;
-  }
-  return best == nullptr ? std::nullopt : std::optional{best->price};
+std::optional<Price> Ven::value(MarketTime from, MarketTime until) const {
+  return mean_value(values_, from, until);
 }
 
 VenView Ven::view(const Now& now) const {

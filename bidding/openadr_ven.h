@@ -18,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bidding/openadr.h"
@@ -102,6 +103,7 @@ class Ven {
   [[nodiscard]] VenEffects take_effects();
 
   void measured(const Sample& sample) { history_.add(sample); }
+  void set_baseline(BaselineSource source) { baseline_ = std::move(source); }
   void set_abilities(const Abilities& abilities) { abilities_ = abilities; }
 
   /// What to book and what to withdraw now; the owner does it.
@@ -110,8 +112,8 @@ class Ven {
   [[nodiscard]] MarketTime next_booking(const Now& now) const;
   /// What holds at a moment; nothing: no such limit.
   [[nodiscard]] std::optional<Watts> limit(MarketTime at, Direction direction) const;
-  /// The price that goes before the others at a moment: PRICE, else EXPORT_PRICE, else emissions.
-  [[nodiscard]] std::optional<Price> value(MarketTime at) const;
+  /// The mean of the prices that hold in [from, until), as far as they are told: mean_value().
+  [[nodiscard]] std::optional<Price> value(MarketTime from, MarketTime until) const;
 
   [[nodiscard]] VenView view(const Now& now) const;
 
@@ -160,6 +162,7 @@ class Ven {
   Rng rng_;
   History history_;
   Abilities abilities_;
+  BaselineSource baseline_;
 
   std::optional<Call> out_;
   Instant retry_at_{};

@@ -159,6 +159,10 @@ void Workflow::scheduled(const Now& now, const std::string& key, OrderId order) 
   record(now, OrderScheduled{key, order});
 }
 
+void Workflow::metered(const Now& now, BaselineKnown known) {
+  record(now, std::move(known));
+}
+
 void Workflow::foreseen(const Now& now, ForecastKnown forecast) {
   record(now, std::move(forecast));
 }

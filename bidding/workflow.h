@@ -118,6 +118,8 @@ class Workflow {
   void scheduled(const Now& now, const std::string& key, OrderId order);
   /// A worker's forecast is there.
   void foreseen(const Now& now, ForecastKnown forecast);
+  /// What the homes' meters say of a bid; the first counts.
+  void metered(const Now& now, BaselineKnown known);
 
   /// An operator's own bid, under a key of its own. The same again is the same. Error: why not, for
   /// people; a bid beyond what is firm and free is refused.

@@ -241,6 +241,12 @@ struct OpenAdrConfig {
   friend bool operator==(const OpenAdrConfig&, const OpenAdrConfig&) = default;
 };
 
+/// [baseline]: what homes would have drawn without an order, by the days before it.
+struct BaselineConfig {
+  std::string zone = "UTC";  ///< whose days those are; a name of the system's database
+  friend bool operator==(const BaselineConfig&, const BaselineConfig&) = default;
+};
+
 /// [forecast]: how the prices that bids rest on are foreseen.
 struct ForecastConfig {
   std::string model = "naive";      ///< "naive": by the bidder itself; see docs/workers.md
@@ -294,6 +300,7 @@ struct RootConfig {
   ForecastConfig forecast;
   std::optional<WorkersConfig> workers;  ///< nothing: no process beside vppd takes tasks
   std::optional<OpenAdrConfig> openadr;
+  BaselineConfig baseline;
   std::optional<EtcdConfig> etcd;   ///< nothing: lease = "static", the only root
   std::vector<Endpoint> peers;      ///< every other root
   std::int64_t journal_copies = 1;  ///< standbys that must hold what is acknowledged

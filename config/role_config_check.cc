@@ -510,6 +510,8 @@ void Checker::role(const RootConfig& root) {
   values(root.values);
   if (root.market) market(*root.market);
   if (root.openadr) openadr(*root.openadr);
+  not_empty("baseline.zone", root.baseline.zone);
+  label("baseline.zone", root.baseline.zone);
   forecast(root);
   if (root.workers) workers(*root.workers);
   if (root.etcd) etcd(*root.etcd);

@@ -241,6 +241,8 @@ void print(Printer& out, const RootConfig& root) {
   out.section("[capacity]");
   out.pct("confidence_pct", root.capacity.confidence_permille);
   print(out, root.values);
+  out.section("[baseline]");
+  out.text("zone", root.baseline.zone);
   out.section("[forecast]");
   out.text("model", root.forecast.model);
   out.whole("history_days", root.forecast.history_days);

@@ -289,6 +289,11 @@ void read(TomlSection section, OpenAdrConfig& into) {
   section.finish();
 }
 
+void read(TomlSection section, BaselineConfig& into) {
+  section.take("zone", into.zone, "\"Europe/Berlin\"");
+  section.finish();
+}
+
 void read(TomlSection section, ForecastConfig& into) {
   constexpr std::string_view kWorkerHint = "\"in-process\" or \"external\"";
   section.take("model", into.model, "\"naive\", \"lear\" or \"ensemble\"");
@@ -582,6 +587,7 @@ RoleConfig FileReader::read_all() {
   if (read_section("openadr", need({Role::kRoot}, Need::kOptional), openadr)) {
     root.openadr = openadr;
   }
+  read_section("baseline", need({Role::kRoot}, Need::kOptional), root.baseline);
   read_section("forecast", need({Role::kRoot}, Need::kOptional), root.forecast);
   WorkersConfig workers;
   if (read_section("workers", need({Role::kRoot}, Need::kOptional), workers)) {

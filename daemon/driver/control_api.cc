@@ -126,6 +126,7 @@ void ControlApi::get(const HttpRequest& request, const Respond& respond) const {
   }
   if (path == "/v1/events") return events(request, respond);
   if (path == "/v1/bids/replay") return replay(request, respond);
+  if (path == "/v1/forecast/load") return load_forecast(respond);
   get_root_only(path, respond);
 }
 
@@ -176,6 +177,19 @@ void ControlApi::replay(const HttpRequest& request, const Respond& respond) cons
              respond([at, solver, answered = std::move(answered)] {
                const std::vector<bidding::Fact> none;
                return json(replay_document(answered.facts ? *answered.facts : none, at, solver));
+             });
+           }},
+      respond);
+}
+
+void ControlApi::load_forecast(const Respond& respond) const {
+  ask({.what = AskFacts{},
+       .answer =
+           [respond](NodeAnswer answered) {
+             respond([answered = std::move(answered)] {
+               const std::vector<bidding::Fact> none;
+               return json(load_forecast_document(*answered.snapshot,
+                                                  answered.facts ? *answered.facts : none));
              });
            }},
       respond);

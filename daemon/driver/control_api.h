@@ -37,6 +37,7 @@ class ControlApi {
   void change_bid(std::variant<node::SubmitBid, node::WithdrawBid> what,
                   const Respond& respond) const;
   void replay(const HttpRequest& request, const Respond& respond) const;
+  void load_forecast(const Respond& respond) const;
   void events(const HttpRequest& request, const Respond& respond) const;
   void send_order(const std::string& body, const Respond& respond) const;
   void opt_out(const std::string& body, const Respond& respond) const;

@@ -44,6 +44,9 @@ namespace vpp::driver {
                                           bidding::MakeLinearProgram* solver = nullptr);
 /// The newest of a worker, beside what is known by now.
 [[nodiscard]] std::string forecast_document(const Snapshot& snapshot);
+/// What the homes will draw in the next day by what their meters had, beside the day before.
+[[nodiscard]] std::string load_forecast_document(const Snapshot& snapshot,
+                                                 const std::vector<bidding::Fact>& facts);
 /// Who takes tasks, which wait, and which were set aside.
 [[nodiscard]] std::string workers_document(const Snapshot& snapshot);
 [[nodiscard]] std::string prices_document(const Snapshot& snapshot);

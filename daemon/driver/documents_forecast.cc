@@ -1,6 +1,11 @@
 // Documents about forecasts and who makes them.
 #include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
 
+#include "bidding/load_forecast.h"
+#include "bidding/meter_book.h"
 #include "daemon/driver/documents.h"
 #include "daemon/driver/json_parts.h"
 
@@ -66,7 +71,75 @@ Json task_part(const bidding::Task& task, const node::WorkersStatus& all) {
           {"why", task.why.empty() ? Json() : Json(task.why)}};
 }
 
+using HourlyLoads = std::map<MarketTime, double>;
+
+/// Mean watts of the hours that are known from begin to end, with about as many homes as `like`.
+HourlyLoads hourly_loads(const bidding::MeterBook& book, const bidding::HomesMetered& like) {
+  std::map<MarketTime, std::pair<int, Joules>> hours;
+  for (const auto& [from, quarter] : book.quarters()) {
+    if (!bidding::is_comparable(quarter, like)) continue;
+    auto& [quarters, drawn] = hours[std::chrono::floor<std::chrono::hours>(from)];
+    ++quarters;
+    drawn += quarter.drawn;
+  }
+  HourlyLoads out;
+  for (const auto& [from, hour] : hours) {
+    constexpr int kQuarters = 4;
+    constexpr double kSeconds = 3'600;
+    if (hour.first == kQuarters) out[from] = static_cast<double>(hour.second.count) / kSeconds;
+  }
+  return out;
+}
+
+std::optional<double> load_at(const HourlyLoads& loads, MarketTime from) {
+  const auto it = loads.find(from);
+  return it == loads.end() ? std::nullopt : std::optional{it->second};
+}
+
+/// From the hour that runs on; what is not known enough is null.
+Json load_hours_part(const HourlyLoads& loads, MarketTime now) {
+  using Hours = std::chrono::hours;
+  const MarketTime next = std::chrono::floor<Hours>(now);
+  bidding::LoadForecaster forecaster;
+  for (MarketTime at = loads.begin()->first; at < next; at += Hours{1}) {
+    forecaster.add(load_at(loads, at));
+  }
+  Json out = Json::array();
+  for (std::size_t lead = 0; lead < bidding::kLoadHours; ++lead) {
+    const MarketTime from = next + Hours{lead};
+    const auto hour = forecaster.at(lead);
+    Json quantiles = Json::array();
+    if (hour && hour->quantiles) {
+      for (const double each : *hour->quantiles) quantiles.push_back(std::llround(each));
+    }
+    const auto before = load_at(loads, from - Hours{24});
+    out.push_back({{"from_ms", market_ms(from)},
+                   {"expected_w", hour ? Json(std::llround(hour->expected)) : Json()},
+                   {"quantiles_w", std::move(quantiles)},
+                   {"day_before_w", before ? Json(std::llround(*before)) : Json()}});
+  }
+  return out;
+}
+
 }  // namespace
+
+std::string load_forecast_document(const Snapshot& snapshot,
+                                   const std::vector<bidding::Fact>& facts) {
+  const bidding::MeterBook book{facts};
+  const auto newest = std::find_if(book.quarters().rbegin(), book.quarters().rend(),
+                                   [](const auto& each) { return bidding::is_known(each.second); });
+  Json out = document("load_forecast");
+  out["metered"] = 0;
+  out["enrolled"] = snapshot.status.group.coverage.enrolled;
+  out["hours_known"] = 0;
+  out["hours"] = Json::array();
+  if (newest == book.quarters().rend()) return text(out);
+  const HourlyLoads loads = hourly_loads(book, newest->second);
+  out["metered"] = newest->second.metered;
+  out["hours_known"] = loads.size();
+  if (!loads.empty()) out["hours"] = load_hours_part(loads, snapshot.status.now.market);
+  return text(out);
+}
 
 std::string forecast_document(const Snapshot& snapshot) {
   const node::NodeStatus& status = snapshot.status;

@@ -58,6 +58,19 @@ Json disagreements_part(const bidding::BidView& bid) {
   return out;
 }
 
+/// Beside the batteries' receipts: the homes' own meters, which have all that a home did.
+Json meters_part(const bidding::BidView& bid) {
+  bidding::BaselineKnown known = bid.metered.value_or(bidding::BaselineKnown{});
+  if (!bid.metered) known.why = "no home's meter was known for a quarter of an hour since then";
+  return {{"baseline_wh", watt_hours(known.usual)},
+          {"metered_wh", watt_hours(known.metered)},
+          {"delivered_wh", watt_hours(known.delivered)},
+          {"days", known.days},
+          {"adjusted", known.adjusted},
+          {"metered_pct", static_cast<double>(known.metered_permille) / 10.0},
+          {"why", known.why.empty() ? Json() : Json(known.why)}};
+}
+
 void add_orders(Json& out, const node::NodeStatus& status) {
   Json orders = Json::array();
   std::map<std::string, Books> programs;
@@ -78,6 +91,7 @@ void add_orders(Json& out, const node::NodeStatus& status) {
     part["settled_wh"] = watt_hours(bid.settlement->delivered);
     part["clearing"] = bid.award ? money(bid.award->clearing.count) : Json();
     part["per_mwh"] = money(bid.credited->per_mwh.count);
+    part["meters"] = meters_part(bid);
     part["disagreements"] = disagreements_part(bid);
     orders.push_back(std::move(part));
   }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bidding/price_outlook.h"
+#include "bidding/zone_database.h"
 #include "daemon/driver/record_json.h"
 #include "daemon/driver/worker_hub.h"
 #include "device/sunspec_modbus.h"
@@ -236,6 +237,14 @@ std::expected<bidding::openadr::VtnOptions, std::string> vtn_options(const OpenA
                            " cannot be read, or its first line is empty"};
   }
   return out;
+}
+
+std::expected<bidding::Zone, std::string> baseline_zone(const RoleConfig& config) {
+  const auto* root = std::get_if<RootConfig>(&config.of_role);
+  if (root == nullptr || root->baseline.zone == BaselineConfig{}.zone) return bidding::Zone{};
+  auto zone = bidding::zone_named(root->baseline.zone);
+  if (!zone) return std::unexpected{"baseline.zone: " + zone.error()};
+  return zone;
 }
 
 std::string market_module() {

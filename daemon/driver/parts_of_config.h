@@ -25,6 +25,9 @@ namespace vpp::driver {
 [[nodiscard]] std::unique_ptr<device::SiteDriver> make_driver(const LeafConfig& leaf);
 [[nodiscard]] std::filesystem::path control_socket(const RoleConfig& config);
 
+/// By whose days a baseline is made; UTC of a node that is no root. Error: one line.
+[[nodiscard]] std::expected<bidding::Zone, std::string> baseline_zone(const RoleConfig& config);
+
 /// Reads the secret. Error: of the file, one line.
 [[nodiscard]] std::expected<bidding::openadr::VtnOptions, std::string> vtn_options(
     const OpenAdrConfig& config);

@@ -99,6 +99,9 @@ class Runtime::Impl {
     const Now now = clock_.now();
     node::NodeOptions options = node_options(config, *identity);
     options.bidding.solver = solver_;
+    auto zone = baseline_zone(config);
+    if (!zone) return std::unexpected{zone.error()};
+    options.zone = *std::move(zone);
     node_.emplace(std::move(options), seeded(), now, *recovered);
     open_device(now, recovered->site);
     signals_.emplace([this] {

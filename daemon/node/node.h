@@ -16,6 +16,7 @@
 #include "aggregation/feeder_cap.h"
 #include "aggregation/order.h"
 #include "aggregation/response.h"
+#include "bidding/gate_calendar.h"
 #include "bidding/openadr_ven.h"
 #include "bidding/workflow.h"
 #include "config/ids.h"
@@ -84,6 +85,7 @@ struct NodeOptions {
   std::optional<ValueHomeOptions> follows;  ///< leaf: its owner follows them
   RootOptions root;
   std::optional<bidding::openadr::VenOptions> openadr;  ///< root: it obeys a server's events
+  bidding::Zone zone;                                   ///< root: by whose days a baseline is made
   std::optional<WorkerOptions> workers;  ///< root that has prices forecast by workers
   /// Root: how long those below go on with what they were told when they hear nothing newer.
   Duration cut_off_hold = limits::kCutOffHold;

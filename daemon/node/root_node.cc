@@ -244,7 +244,9 @@ Reply RootNode::cancel_order(const Now& now, OrderId id) {
 
 void RootNode::tick(const Now& now) {
   tick_due_ = now.protocol + limits::kControlTick;
-  measure_for_openadr(now);
+  const mesh::GroupSummary sum = group_.summary(now);
+  read_meters(now, sum);
+  measure_for_openadr(now, sum);
   look_at_events(now);
   std::vector<aggregation::Order> changed;
   std::map<Scope, std::optional<aggregation::Order>> next;
@@ -464,6 +466,36 @@ void RootNode::collect_desk(const Now& now) {
   }
   append(effects_.workers, work.tell);
   append(effects_.notices, work.notices);
+}
+
+/// What the homes draw at their meters: a fact for each quarter of an hour.
+void RootNode::read_meters(const Now& now, const mesh::GroupSummary& sum) {
+  const std::uint32_t enrolled = sum.coverage.enrolled;
+  const std::uint32_t metered = enrolled - std::min(sum.net_unknown, enrolled);
+  auto quarter = meters_.add({.at = now.market,
+                              .drawn = metered > 0 ? std::optional{-sum.net} : std::nullopt,
+                              .metered = metered,
+                              .enrolled = enrolled,
+                              .ordered = std::ranges::any_of(active_, [](const auto& each) {
+                                return each.second.order.service == Service::kEnergy;
+                              })});
+  if (!quarter) return;
+  book(now, bidding::Fact{*std::move(quarter), now.market});
+  settle_by_meters(now);
+}
+
+/// Once the quarters of an order are over; later ones change nothing of them.
+void RootNode::settle_by_meters(const Now& now) {
+  const MarketTime known = meters_.quarters().rbegin()->first + bidding::kMeterQuarter;
+  for (const bidding::BidView& bid : workflow_.bids()) {
+    if (bid.metered || bid.order == kNoOrder) continue;
+    const bidding::TimeSpan span = bid.call
+                                       ? bidding::TimeSpan{bid.call->from, bid.call->until}
+                                       : bidding::TimeSpan{bid.bid.gate.from, bid.bid.gate.until};
+    if (known < span.until) continue;
+    workflow_.metered(now, bidding::baseline_known(bid.bid.key, meters_, options_.zone, span));
+  }
+  run_workflow(now);
 }
 
 Instant RootNode::activated_at(OrderId order) const {

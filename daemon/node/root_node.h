@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "aggregation/order.h"
+#include "bidding/meter_book.h"
 #include "bidding/workflow.h"
 #include "daemon/node/group.h"
 #include "daemon/node/journal.h"
@@ -86,6 +87,8 @@ class RootNode final : public RoleNode {
   void run_workflow(const Now& now);
   void retry_task(const Now& now, const TaskRetryAsked& asked);
   void note_forecast(const bidding::Fact& fact);
+  void read_meters(const Now& now, const mesh::GroupSummary& sum);
+  void settle_by_meters(const Now& now);
   void collect_desk(const Now& now);
   void collect_children(const Now& now);
 
@@ -94,7 +97,8 @@ class RootNode final : public RoleNode {
   void run_openadr(const Now& now);
   void look_at_events(const Now& now);
   void book_event(const Now& now, const bidding::openadr::Booking& booking);
-  void measure_for_openadr(const Now& now);
+  void measure_for_openadr(const Now& now, const mesh::GroupSummary& sum);
+  void ask_for_baselines();
   void tell_values(const Now& now);
   [[nodiscard]] Watts within_limits(const aggregation::Order& order, Watts power,
                                     MarketTime at) const;
@@ -129,6 +133,7 @@ class RootNode final : public RoleNode {
   std::optional<std::uint64_t> term_;  ///< nothing: does not lead
   aggregation::OrderBook orders_;
   bidding::Workflow workflow_;
+  bidding::MeterBook meters_;
   std::optional<WorkerDesk> desk_;
   std::optional<bool> bids_naively_;         ///< as told last
   std::map<OrderId, std::uint64_t> booked_;  ///< not yet acknowledged -> its place in the journal

@@ -94,9 +94,8 @@ void RootNode::book_event(const Now& now, const openadr::Booking& booking) {
 }
 
 /// What reports are made of.
-void RootNode::measure_for_openadr(const Now& now) {
+void RootNode::measure_for_openadr(const Now& now, const mesh::GroupSummary& sum) {
   if (!openadr_) return;
-  const mesh::GroupSummary sum = group_.summary(now);
   openadr::Sample sample{.at = now.market};
   if (sum.coverage.online > 0) {
     Watts measured = sum.measured - sum.armed;
@@ -124,6 +123,24 @@ void RootNode::measure_for_openadr(const Now& now) {
   openadr_->measured(sample);
 }
 
+/// The client lives no longer than what it asks: both are made anew with a term.
+void RootNode::ask_for_baselines() {
+  openadr_->set_baseline([this](const openadr::BaselineAsked& asked) {
+    const bidding::HomesBaseline found = bidding::homes_baseline(
+        meters_, options_.zone, {asked.begins, asked.ends}, {asked.from, asked.until});
+    std::vector<openadr::BaselinePart> out;
+    for (const bidding::BaselineQuarter& quarter : found.quarters) {
+      if (!quarter.usual) continue;
+      out.push_back({.from = quarter.from,
+                     .until = quarter.from + bidding::kMeterQuarter,
+                     .energy = *quarter.usual,
+                     .sure_permille = found.metered_permille,
+                     .estimated = !quarter.adjusted});
+    }
+    return out;
+  });
+}
+
 /// Prices of the server's events, as far as they differ from their mean, for the head of values.
 void RootNode::tell_values(const Now& now) {
   if (!openadr_ || !options_.values) return;
@@ -134,7 +151,7 @@ void RootNode::tell_values(const Now& now) {
   std::int64_t known = 0;
   for (std::size_t i = 0; i < options_.values->slots; ++i) {
     const MarketTime begin = from + slot * static_cast<std::int64_t>(i);
-    told.push_back(openadr_->value(std::max(now.market, begin)));
+    told.push_back(openadr_->value(std::max(now.market, begin), begin + slot));
     if (!told.back()) continue;
     sum += told.back()->count;
     ++known;

@@ -66,6 +66,7 @@ void RootNode::end_term(const Now& now) {
   }
   orders_ = aggregation::OrderBook{};
   workflow_ = bidding::Workflow{options_.bidding, {}};
+  meters_ = bidding::MeterBook{};
   openadr_.reset();
 }
 
@@ -73,7 +74,11 @@ void RootNode::take_over() {
   auto [orders, facts] = journal_.content();
   orders_ = aggregation::OrderBook{std::move(orders)};
   workflow_ = bidding::Workflow{options_.bidding, facts};
-  if (options_.openadr) openadr_.emplace(*options_.openadr, openadr_rng_.fork());
+  meters_ = bidding::MeterBook{facts};
+  if (options_.openadr) {
+    openadr_.emplace(*options_.openadr, openadr_rng_.fork());
+    ask_for_baselines();
+  }
   tick_due_ = {};
   if (options_.root.lease == LeaseKind::kEtcd) {
     notice(Severity::kInfo, "VPP_TAKEN_OVER",

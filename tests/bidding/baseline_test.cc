@@ -117,7 +117,7 @@ struct NaiveBaseline {
     for (const auto& reading : meter.days.at(day)) {
       if (!reading.load) return false;
     }
-    for (const auto& needed : {readings(0, static_cast<int>(event.length.count())), window()}) {
+    for (const auto& needed : {readings(0, static_cast<int>(event.length / 1h)), window()}) {
       for (const auto& reading : needed) {
         if (!load_at(day, reading.at)) return false;
       }
@@ -129,7 +129,7 @@ struct NaiveBaseline {
 
   [[nodiscard]] long double drawn_in_event(LocalDay day) const {
     long double sum = 0;
-    for (const auto& reading : readings(0, static_cast<int>(event.length.count()))) {
+    for (const auto& reading : readings(0, static_cast<int>(event.length / 1h))) {
       sum += *load_at(day, reading.at);
     }
     return sum;
@@ -211,7 +211,7 @@ void check_against_naive(const Baseline& actual, const NaiveBaseline& naive) {
   REQUIRE(actual.used == static_cast<int>(from.size()));
   const auto ratio = naive.ratio(from);
   REQUIRE(actual.ratio.has_value() == ratio.has_value());
-  const auto event = naive.readings(0, static_cast<int>(naive.event.length.count()));
+  const auto event = naive.readings(0, static_cast<int>(naive.event.length / 1h));
   REQUIRE(actual.intervals.size() == event.size());
   for (std::size_t i = 0; i < event.size(); ++i) {
     const auto& interval = actual.intervals[i];

@@ -105,6 +105,20 @@ struct Maker {
         return WithdrawalKnown{text(), rng.below(2) == 0, text()};
       case 13:
         return CallKnown{{text(), Watts{whole()}, time(), time()}};
+      case 14:
+        return HomesMetered{MarketTime{kMeterQuarter * static_cast<std::int64_t>(rng.below(9'999))},
+                            Joules{static_cast<std::int64_t>(rng.below(2'000)) - 1'000},
+                            Duration{rng.below(900'001)},
+                            static_cast<std::uint32_t>(rng.next()),
+                            UINT32_MAX,
+                            rng.below(2) == 0};
+      case 15: {
+        const auto energy = [&] {
+          return rng.below(2) == 0 ? std::optional{Joules{whole()}} : std::nullopt;
+        };
+        return BaselineKnown{text(),   9,        rng.below(2) == 0, 700,
+                             energy(), energy(), energy(),          text()};
+      }
       default:
         return foreseen();
     }

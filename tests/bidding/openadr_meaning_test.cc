@@ -1,8 +1,13 @@
 #include "bidding/openadr_meaning.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
+
+#include "config/rng.h"
 
 using namespace vpp;
 using namespace vpp::bidding::openadr;
@@ -55,6 +60,18 @@ std::string refusal(const std::string& type, std::vector<Value> values,
   const Meaning out = meaning(event_of({{type, std::move(values)}}, units));
   CHECK(out.wishes.empty());
   return out.refused.contains(type) ? out.refused.at(type) : "";
+}
+
+/// The price of one moment, by looking at all values.
+std::optional<Price> price_at(const std::vector<ValueSlot>& values, MarketTime at) {
+  std::optional<ValueSlot> best;
+  for (const ValueSlot& each : values) {
+    if (at < each.from || at >= each.until) continue;
+    const bool better = !best || std::tuple{each.kind, each.priority, best->modified} <
+                                     std::tuple{best->kind, best->priority, each.modified};
+    if (better) best = each;
+  }
+  return best ? std::optional{best->price} : std::nullopt;
 }
 
 }  // namespace
@@ -114,6 +131,42 @@ TEST_CASE("prices are of a MWh, and several split the interval", "[openadr][mean
   out = meaning(event_of({{"GHG", {Value{250 * kMillion}}}}));  // 0.25 t/MWh at 100 a tonne
   CHECK(out.values.at(0).price == Price{25'000'000});
   CHECK(refusal("PRICE", {}) == "it has no value");
+}
+
+TEST_CASE("the value of a time is the mean of the seconds in it that have one",
+          "[openadr][meaning]") {
+  Rng rng{20261127};
+  int unknown = 0;
+  int in_part = 0;
+  for (int run = 0; run < 3'000; ++run) {
+    std::vector<ValueSlot> values;
+    for (std::uint64_t n = rng.below(9); n > 0; --n) {
+      const MarketTime from = hour(10) + std::chrono::seconds{rng.below(120)};
+      values.push_back({.kind = static_cast<ValueKind>(rng.below(3)),
+                        .priority = static_cast<std::int64_t>(rng.below(3)),
+                        .modified = hour(static_cast<std::int64_t>(n)),
+                        .from = from,
+                        .until = from + std::chrono::seconds{1 + rng.below(60)},
+                        .price = Price{static_cast<std::int64_t>(rng.below(2'001)) - 1'000}});
+      if (rng.below(10) == 0) values.back().until = kEndOfTime;
+    }
+    const MarketTime from = hour(10) + std::chrono::seconds{rng.below(150)};
+    const MarketTime until = from + std::chrono::seconds{1 + rng.below(60)};
+    std::int64_t sum = 0;
+    std::int64_t known = 0;
+    for (MarketTime at = from; at < until; at += 1s) {
+      const auto price = price_at(values, at);
+      sum += price.value_or(Price{0}).count;
+      known += price ? 1 : 0;
+    }
+    const auto mean = mean_value(values, from, until);
+    REQUIRE(mean.has_value() == (known > 0));
+    if (mean) REQUIRE(std::abs(2 * (mean->count * known - sum)) <= known);  // to the nearest
+    unknown += mean ? 0 : 1;
+    in_part += known > 0 && known < (until - from) / 1s ? 1 : 0;
+  }
+  CHECK(unknown > 100);
+  CHECK(in_part > 100);
 }
 
 TEST_CASE("a limit is of one direction and never below 0", "[openadr][meaning]") {

@@ -374,6 +374,55 @@ TEST_CASE("reports come when they are due, once each, with what was measured", "
                  kMillion / 12) < 2'000);  // 1 kW drawn for five minutes
 }
 
+TEST_CASE("a baseline is told for intervals that its parts cover, with what is estimated",
+          "[openadr][ven]") {
+  Rng rng{20261129};
+  for (int run = 0; run < 40; ++run) {
+    VenBench bench;
+    const MarketTime begins = kVenStart + 15min;
+    Event event = event_at("e", begins, 10min);
+    for (int i = 1; i < 6; ++i) event.intervals.push_back(event.intervals.front());
+    event.reports = {{.type = "BASELINE", .units = "W"}};
+    bench.vtn.events = {event};
+    std::vector<BaselinePart> parts;
+    for (int i = 0; i < 4; ++i) {
+      if (rng.below(5) == 0) continue;  // not known
+      const MarketTime from = begins + 15min * i;
+      parts.push_back(
+          {.from = from,
+           .until = from + 15min,
+           .energy = Joules{900 * (static_cast<std::int64_t>(rng.below(200)) - 50) * 10},
+           .sure_permille = rng.below(3) == 0 ? 900 : 1'000,
+           .estimated = rng.below(4) == 0});
+    }
+    bench.ven.set_baseline([&](const BaselineAsked& asked) {
+      CHECK(asked.begins == begins);
+      CHECK(asked.ends == begins + 1h);
+      return parts;
+    });
+    bench.run(2h);
+    REQUIRE(bench.vtn.sent.size() == 1);
+    REQUIRE(bench.vtn.sent[0].intervals.size() == 6);
+    for (const ReportInterval& interval : bench.vtn.sent[0].intervals) {
+      std::int64_t watt_minutes = 0;
+      bool known = true;
+      bool good = true;
+      for (MarketTime at = interval.from; at < interval.from + 10min; at += 1min) {
+        const auto part = std::ranges::find_if(
+            parts, [&](const BaselinePart& each) { return each.from <= at && at < each.until; });
+        known = known && part != parts.end();
+        if (part == parts.end()) continue;
+        watt_minutes += part->energy.count / 900;
+        good = good && !part->estimated && part->sure_permille == 1'000;
+      }
+      const std::string quality = !known ? "MISSING" : good ? "OK" : "ESTIMATED";
+      REQUIRE(interval.payloads.size() == (known ? 2U : 1U));
+      CHECK(interval.payloads.back().values.at(0) == Value{quality});
+      if (known) CHECK(interval.payloads[0].values.at(0) == Value{watt_minutes / 10 * kMillion});
+    }
+  }
+}
+
 TEST_CASE("reports that the server has already are not sent again after a restart",
           "[openadr][ven]") {
   VenBench bench;

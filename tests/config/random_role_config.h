@@ -203,6 +203,7 @@ inline RootConfig random_root(Rng& rng) {
   }
   if (rng.below(2) == 0)
     root.workers = WorkersConfig{"ipc:///run/w", std::chrono::seconds{1 + rng.below(600)}};
+  if (rng.below(2) == 0) root.baseline.zone = random_text(rng, 30) + "x";
   root.forecast.history_days = 8 + static_cast<std::int64_t>(rng.below(1'493));
   root.forecast.external = root.workers && rng.below(2) == 0;
   root.forecast.model = root.forecast.external ? random_text(rng, 20) + "x" : "lear";

@@ -25,6 +25,7 @@ TEST_CASE("every document carries schema and kind", "[driver][documents]") {
       {values_document(root), "values"},
       {settlement_document(root), "settlement"},
       {replay_document({}, kEndOfTime), "replay"},
+      {load_forecast_document(root, {}), "load_forecast"},
       {config_document("f", "t"), "config"},
       {orders_document(root), "orders"},
       {order_document(root, OrderId{7}).value(), "order"},
@@ -372,6 +373,14 @@ TEST_CASE("a settlement is told by order, by program and by child, with what is 
   bid.credited = bidding::OwnersCredited{
       bid.bid.key, {7}, to_joules(WattHours{1'500}), {80'000'000}, {120'000}};
   bid.disagreements = {{bid.bid.key, "delivered_j", 1, 2}};
+  bid.metered = bidding::BaselineKnown{.key = bid.bid.key,
+                                       .days = 10,
+                                       .adjusted = true,
+                                       .metered_permille = 955,
+                                       .usual = to_joules(WattHours{9'000}),
+                                       .metered = to_joules(WattHours{7'400}),
+                                       .delivered = to_joules(WattHours{1'600}),
+                                       .why = {}};
   root.status.owner_rates = {{{7}, {80'000'000}}};
   auto& leaf = std::get<mesh::SiteSummary>(*root.status.children[1].summary);
   leaf.receipts = {{{7}, to_joules(WattHours{500})}, {{8}, to_joules(WattHours{900})}};
@@ -380,6 +389,17 @@ TEST_CASE("a settlement is told by order, by program and by child, with what is 
   CHECK(told["orders"][0]["shortfall_wh"] == 500);
   CHECK(told["orders"][0]["plant"] == 0.01);
   CHECK(told["orders"][0]["disagreements"][0]["about"] == "delivered_j");
+  CHECK(told["orders"][0]["meters"] == json{{"baseline_wh", 9'000},
+                                            {"metered_wh", 7'400},
+                                            {"delivered_wh", 1'600},
+                                            {"days", 10},
+                                            {"adjusted", true},
+                                            {"metered_pct", 95.5},
+                                            {"why", nullptr}});
+  bid.metered.reset();
+  const json unknown = json::parse(settlement_document(root))["orders"][0]["meters"];
+  CHECK(unknown["delivered_wh"].is_null());
+  CHECK_FALSE(unknown["why"].get<std::string>().empty());
   REQUIRE(told["programs"].size() == 1);
   CHECK(told["programs"][0]["owners"] == 0.12);
   REQUIRE(told["children"].size() == 1);
@@ -392,6 +412,44 @@ TEST_CASE("a settlement is told by order, by program and by child, with what is 
   const json own = json::parse(settlement_document(site));
   CHECK(own["owner"]["earned"] == 0.056);
   CHECK_FALSE(own.contains("orders"));
+}
+
+TEST_CASE("what homes will draw is told by the hours that their meters had, or is unknown",
+          "[driver][documents]") {
+  auto root = test::root_snapshot();
+  const MarketTime now{std::chrono::days{20'605} + 30min};
+  root.status.now.market = now;
+  std::vector<bidding::Fact> facts;
+  const auto load_at = [](MarketTime at) { return 1'000 + at.time_since_epoch() % 24h / 1h * 100; };
+  for (MarketTime at = now - 30min - 20 * 24h; at + 15min <= now; at += 15min) {
+    // A day on which most homes were out of contact says nothing.
+    const bool apart = at >= now - 60h - 30min && at < now - 40h - 30min;
+    facts.push_back({bidding::HomesMetered{.from = at,
+                                           .drawn = Joules{apart ? 0 : load_at(at) * 900},
+                                           .known = 15min,
+                                           .metered = apart ? 10U : 90U,
+                                           .enrolled = 100,
+                                           .ordered = false},
+                     at + 15min});
+  }
+  const json told = json::parse(load_forecast_document(root, facts));
+  CHECK(told["metered"] == 90);
+  CHECK(told["hours_known"] == 20 * 24 - 20);
+  REQUIRE(told["hours"].size() == 24);
+  for (const json& hour : told["hours"]) {
+    const MarketTime from{Duration{hour["from_ms"].get<std::int64_t>()}};
+    CHECK(hour["expected_w"] == load_at(from));
+    CHECK(hour["day_before_w"] == load_at(from));
+    REQUIRE(hour["quantiles_w"].size() == 19);
+    CHECK(hour["quantiles_w"][9] == load_at(from));
+  }
+  CHECK(told["hours"][0]["from_ms"] == (now - 30min).time_since_epoch().count());
+  const json none = json::parse(load_forecast_document(root, {}));
+  CHECK(none["hours"].empty());
+  const json few = json::parse(
+      load_forecast_document(root, {facts.end() - 10, facts.end()}));  // two hours and a half
+  CHECK(few["hours"][0]["expected_w"].is_null());
+  CHECK(few["hours"][23]["quantiles_w"].empty());
 }
 
 TEST_CASE("a name that is no text is still shown", "[driver][documents]") {

@@ -83,6 +83,29 @@ class OpenAdr(PlantCase):
         self.await_power(plant, 0)
         self.assertEqual(vtn.problems, [])
 
+    def test_what_homes_drew_survives_a_kill_and_a_baseline_of_no_days_is_missing(self):
+        plant, vtn = self.obedient(speed=120)
+        event = vtn.add_event(rfc3339(plant.market_now()), "PT15M", [{"CONTROL_SETPOINT": 1}] * 2,
+                              reportDescriptors=[{"payloadType": "BASELINE"}])
+
+        def load():
+            told = plant.root.get("/v1/forecast/load")
+            return told if told["hours_known"] else None
+        known = wait_until(load, 120, "an hour of the homes' meters", every=0.5)
+        self.assertEqual((known["metered"], known["enrolled"]), (2, 2))
+        self.assertEqual(len(known["hours"]), 24)
+        report = wait_until(lambda: vtn.reports_of(event), 60, "a report", every=0.2)[0]
+        for interval in report["resources"][0]["intervals"]:
+            values = {each["type"]: each["values"][0] for each in interval["payloads"]}
+            self.assertEqual(values, {"DATA_QUALITY": "MISSING"})
+        plant.root.kill()
+        plant.root.wait()
+        plant.root.start()
+        plant.await_whole()
+        self.assertGreaterEqual(load()["hours_known"], known["hours_known"])
+        printed = plant.run(BIN / "vppctl", "--socket", plant.root.socket, "forecast", "--load")
+        self.assertIn("2 of 2 homes are metered", printed)
+
     def test_a_server_that_fails_dies_and_comes_back_finds_its_events_obeyed(self):
         plant, vtn = self.obedient(token_lasts=4)
         event = vtn.add_event(NOW, "PT2H", [{"CONTROL_SETPOINT": 2}])

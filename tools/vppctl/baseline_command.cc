@@ -142,7 +142,7 @@ struct Looked {
 void print_baseline_json(const Looked& looked, const Baseline& baseline, std::ostream& out) {
   Json document{{"schema", "vppctl/v1"},
                 {"event", day_text(looked.event.day) + " " + time_text(looked.event.from)},
-                {"event_hours", looked.event.length.count()},
+                {"event_hours", looked.event.length / std::chrono::hours{1}},
                 {"day_type", looked.is_rest_day ? "rest_day" : "workday"},
                 {"interval_min", looked.interval.count()},
                 {"days_used", baseline.used}};
@@ -180,7 +180,7 @@ std::string ratio_text(const std::expected<SameDayRatio, RatioUnknown>& ratio) {
 
 void print_baseline_table(const Looked& looked, const Baseline& baseline, std::ostream& out) {
   out << fmt::format("EVENT      {} {}, {} h, on a {}\n", day_text(looked.event.day),
-                     time_text(looked.event.from), looked.event.length.count(),
+                     time_text(looked.event.from), looked.event.length / std::chrono::hours{1},
                      looked.is_rest_day ? "rest day" : "workday")
       << fmt::format("DAYS USED  {}\n", baseline.used)
       << fmt::format("RATIO      {}\n", ratio_text(baseline.ratio))

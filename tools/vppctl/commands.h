@@ -86,6 +86,7 @@ int market_health(const Session& session);
 int openadr(const Session& session);
 
 int forecast(const Session& session);
+int forecast_load(const Session& session);
 int workers(const Session& session);
 int workers_retry(const Session& session, const std::string& task);
 

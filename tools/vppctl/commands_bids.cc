@@ -93,6 +93,27 @@ void print_orders(const Session& session, const Document& orders) {
   }
 }
 
+/// What the homes' own meters say, beside the batteries' receipts.
+void print_meters(const Session& session, const Document& orders) {
+  Table table{{"ORDER", "RECEIPTS", "BASELINE", "METERED", "DELIVERED BY METERS", "HOMES METERED",
+               "RESTS ON"}};
+  for (const auto& order : orders) {
+    const auto& meters = member(order, "meters");
+    const auto& why = member(meters, "why");
+    std::string rests = plain(why);
+    if (why.is_null()) {
+      rests = fmt::format("{} days{}", plain(member(meters, "days")),
+                          member(meters, "adjusted") == true ? "" : ", not adjusted");
+    }
+    table.row({plain(member(order, "order")), watt_hours_text(member(order, "receipts_wh")),
+               watt_hours_text(member(meters, "baseline_wh")),
+               watt_hours_text(member(meters, "metered_wh")),
+               watt_hours_text(member(meters, "delivered_wh")),
+               plain(member(meters, "metered_pct")) + " %", std::move(rests)});
+  }
+  table.print(session.out);
+}
+
 void print_programs(const Session& session, const Document& programs) {
   Table table{{"PROGRAM", "ORDERS", "AWARDED", "RECEIPTS", "SHORTFALL", "REVENUE", "PENALTY",
                "OWNERS", "PLANT"}};
@@ -128,6 +149,7 @@ int settlement(const Session& session) {
     const auto& orders = member(document, "orders");
     if (orders.is_array() && !orders.empty()) {
       print_orders(session, orders);
+      print_meters(session, orders);
       print_programs(session, member(document, "programs"));
     } else if (orders.is_array()) {
       session.out << "nothing was settled yet\n";

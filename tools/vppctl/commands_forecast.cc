@@ -38,6 +38,23 @@ void print_forecast(const Session& session, const Document& document) {
   table.print(session.out);
 }
 
+void print_load(const Session& session, const Document& document) {
+  session.out << fmt::format("{} of {} homes are metered; {} hours of them are known\n",
+                             plain(member(document, "metered")),
+                             plain(member(document, "enrolled")),
+                             plain(member(document, "hours_known")));
+  Table table{{"HOUR (UTC)", "10 % W", "EXPECTED W", "90 % W", "THE DAY BEFORE W"}};
+  for (const auto& hour : member(document, "hours")) {
+    const auto& quantiles = member(hour, "quantiles_w");
+    const auto at = [&](std::size_t place) {
+      return place < quantiles.size() ? plain(quantiles[place]) : "?";
+    };
+    table.row({utc(member(hour, "from_ms")), at(kTenth), plain(member(hour, "expected_w")),
+               at(kNinetieth), plain(member(hour, "day_before_w"))});
+  }
+  if (!table.empty()) table.print(session.out);
+}
+
 void print_workers(const Session& session, const Document& document) {
   session.out << fmt::format("model {}", plain(member(document, "model")));
   if (const auto& idle = member(document, "idle"); !idle.is_null()) {
@@ -68,6 +85,11 @@ void print_workers(const Session& session, const Document& document) {
 int forecast(const Session& session) {
   return show(session, "/v1/forecast",
               [&](const Document& document) { print_forecast(session, document); });
+}
+
+int forecast_load(const Session& session) {
+  return show(session, "/v1/forecast/load",
+              [&](const Document& document) { print_load(session, document); });
 }
 
 int workers(const Session& session) {

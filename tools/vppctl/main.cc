@@ -39,6 +39,7 @@ struct Options {
   OwnBidArguments own_bid;
   std::string at, state, node, id, key, file, fleet, directory = ".";
   bool trace = false;
+  bool load = false;
   bool dry_run = false;
   SendArguments send;
   OptOutArguments opt_out;
@@ -196,7 +197,11 @@ void add_own_bids(CLI::App& bids, Options& o, Chosen& chosen) {
 
 void add_forecasting(CLI::App& app, Options& o, Chosen& chosen) {
   leaf(app, "forecast", "the prices that are expected, with quantiles; by which model and worker",
-       chosen, [](const Session& s, Options&) { return forecast(s); });
+       chosen,
+       [](const Session& s, Options& options) {
+         return options.load ? forecast_load(s) : forecast(s);
+       })
+      ->add_flag("--load", o.load, "what the homes will draw in the next day instead");
   CLI::App* all = leaf(app, "workers", "who forecasts, what waits and what was set aside", chosen,
                        [](const Session& s, Options&) { return workers(s); });
   leaf(*all, "retry", "have a poisoned task tried again", chosen,
