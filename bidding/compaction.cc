@@ -60,7 +60,11 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now,
       needed[i] = then || is(before.foreseen()) || is(ledger.foreseen());
     } else if (known == nullptr) {
       const std::string key = *key_of(facts[i]);
-      needed[i] = ledger.bids().contains(key) || ledger.passed().contains(key);
+      const auto* advised = as<BidAdvised>(facts[i]);
+      const auto* newest = advised != nullptr ? ledger.advised(key) : nullptr;
+      needed[i] = ledger.bids().contains(key) ||
+                  (advised == nullptr ? ledger.passed().contains(key)
+                                      : newest != nullptr && newest->task == advised->task);
     } else if (holds_any_of(ledger, *known)) {
       needed[i] = true;
     } else {

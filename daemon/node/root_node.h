@@ -85,7 +85,9 @@ class RootNode final : public RoleNode {
   [[nodiscard]] bidding::PlantState plant(const Now& now, bool decides) const;
   void run_workflow(const Now& now);
   void retry_task(const Now& now, const TaskRetryAsked& asked);
-  void note_forecast(const bidding::Fact& fact);
+  void note_decision(const bidding::Fact& fact);
+  void note_forecast(const bidding::BidDecided& decided);
+  void note_advice(const bidding::BidDecided& decided);
   void collect_desk(const Now& now);
   void collect_children(const Now& now);
 
@@ -131,6 +133,7 @@ class RootNode final : public RoleNode {
   bidding::Workflow workflow_;
   std::optional<WorkerDesk> desk_;
   std::optional<bool> bids_naively_;         ///< as told last
+  std::optional<bool> bids_alone_;           ///< without an optimiser; as told last
   std::map<OrderId, std::uint64_t> booked_;  ///< not yet acknowledged -> its place in the journal
   std::deque<Held> held_;
   std::map<Scope, Active> active_;

@@ -78,7 +78,9 @@ struct Maker {
                           .called_permille = static_cast<std::int32_t>(rng.below(1001)),
                           .by_operator = rng.below(2) == 0,
                           .model = text(),
-                          .foreseen = {rng.next()}};
+                          .foreseen = {rng.next()},
+                          .optimiser = text(),
+                          .advised = {rng.next()}};
       case 2:
         return BidAcknowledged{text(), rng.below(2) == 0, text()};
       case 3:
@@ -105,6 +107,9 @@ struct Maker {
         return WithdrawalKnown{text(), rng.below(2) == 0, text()};
       case 13:
         return CallKnown{{text(), Watts{whole()}, time(), time()}};
+      case 14:
+        return BidAdvised{text(), gate(), {rng.next()},   text(),
+                          text(), text(), bid().segments, text()};
       default:
         return foreseen();
     }
