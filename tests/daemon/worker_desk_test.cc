@@ -53,7 +53,10 @@ class DeskBench {
                               const std::string& output) -> std::expected<Made, std::string> {
       if (output != "good") return std::unexpected{"it says " + output};
       if (task.ask.kind == TaskKind::kOptimise) {
-        return bidding::BidAdvised{.key = task.ask.subject, .why = task.ask.input};
+        bidding::BidAdvised advice;
+        advice.key = task.ask.subject;
+        advice.why = task.ask.input;
+        return advice;
       }
       return MadeForecast{
           task.id, {}, MarketTime{Duration{std::stoll(task.ask.input)}}, {"m", {{Price{1}, {}}}}};
