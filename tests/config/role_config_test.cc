@@ -145,10 +145,6 @@ const std::vector<Spoiler>& group_spoilers() {
        [](RoleConfig& c) { std::get<RootConfig>(c.of_role).capacity.confidence_permille = 1000; }},
       {Role::kRoot, "capacity.confidence_pct",
        [](RoleConfig& c) { std::get<RootConfig>(c.of_role).capacity.confidence_permille = 499; }},
-      {Role::kRoot, "optimise.model",
-       [](RoleConfig& c) {
-         std::get<RootConfig>(c.of_role).optimise = {.model = "mine", .external = false};
-       }},
       {Role::kRoot, "market.firm_pct",
        [](RoleConfig& c) {
          std::get<RootConfig>(c.of_role).market = MarketConfig{"http://a", Price{0}, 1001};
