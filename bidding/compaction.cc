@@ -62,7 +62,11 @@ std::vector<bool> needed_facts(const std::vector<Fact>& facts, MarketTime now,
       needed[i] = quarter->from + kMeterKept >= now;
     } else if (known == nullptr) {
       const std::string key = *key_of(facts[i]);
-      needed[i] = ledger.bids().contains(key) || ledger.passed().contains(key);
+      const auto* advised = as<BidAdvised>(facts[i]);
+      const auto* newest = advised != nullptr ? ledger.advised(key) : nullptr;
+      needed[i] = ledger.bids().contains(key) ||
+                  (advised == nullptr ? ledger.passed().contains(key)
+                                      : newest != nullptr && newest->task == advised->task);
     } else if (holds_any_of(ledger, *known)) {
       needed[i] = true;
     } else {

@@ -1,8 +1,11 @@
 #include "bidding/decide.h"
 
+#include <algorithm>
+#include <iterator>
 #include <optional>
 #include <utility>
 
+#include "aggregation/duration_curve.h"
 #include "bidding/price_curve.h"
 #include "config/check.h"
 
@@ -26,6 +29,49 @@ namespace {
     if (price) slots.push_back({from, from + length, *price});
   }
   return slots;
+}
+
+/// With what else a worker foresees of them.
+[[nodiscard]] std::vector<AdviceSlot> outlook_of(const DecideInput& input,
+                                                 const std::vector<PricePoint>& slots) {
+  std::vector<AdviceSlot> out;
+  for (const PricePoint& slot : slots) {
+    out.push_back({slot.from, slot.until, slot.price, {}});
+    if (input.foreseen == nullptr) continue;
+    const ForecastHour* hour =
+        hour_of(input.foreseen->from, input.foreseen->hours, slot.from, slot.until);
+    if (hour != nullptr) out.back().quantiles = hour->quantiles;
+  }
+  return out;
+}
+
+/// Null: there is none, or it rests on what is not expected any more.
+[[nodiscard]] const BidAdvised* advice_for(const DecideInput& input,
+                                           const std::vector<PricePoint>& slots) {
+  const BidAdvised* advised = input.advised;
+  if (input.optimiser.empty() || advised == nullptr || advised->gate != input.gate) return nullptr;
+  const auto& wanted = advised->segments;
+  if (!wanted.empty() && wanted.front().price < input.price_min) return nullptr;
+  return advised->outlook == outlook_name(input.price_min, outlook_of(input, slots)) ? advised
+                                                                                     : nullptr;
+}
+
+/// As much of it as fits, the cheapest first.
+[[nodiscard]] std::vector<BidSegment> within(const std::vector<BidSegment>& wanted, Watts most) {
+  std::vector<BidSegment> out;
+  for (const BidSegment& segment : wanted) {
+    const Watts power = std::min(segment.power, most);
+    if (power <= Watts{0}) break;
+    out.push_back({power, segment.price});
+    most -= power;
+  }
+  return out;
+}
+
+[[nodiscard]] Profile promises_of(const DecideInput& input) {
+  Profile committed{input.now};
+  for (const Commitment& commitment : input.committed) committed.add(commitment);
+  return committed;
 }
 
 std::vector<BidSegment> segments(const DecideInput& input, const std::vector<PricePoint>& slots,
@@ -59,19 +105,41 @@ std::string bid_key(const Gate& gate) {
   return key + std::to_string(gate.from.time_since_epoch().count());
 }
 
+std::optional<AdviceAsk> advice_ask(const DecideInput& input, const FirmCurve& curve,
+                                    const BidLimits& limits) {
+  const Gate& gate = input.gate;
+  const std::vector<PricePoint> slots = forecast_slots(input);
+  if (slots.empty() || slots.front().from != gate.from) return std::nullopt;
+  AdviceAsk ask{.model = input.optimiser,
+                .gate = gate,
+                .price_min = input.price_min,
+                .slots = outlook_of(input, slots),
+                .firm = {},
+                .committed = {},
+                .most = promises_of(input).largest_addition(gate.from, gate.until, curve),
+                .limits = limits};
+  if (ask.most <= Watts{0}) return std::nullopt;
+  for (const auto duration : aggregation::kGrid) ask.firm.push_back(curve.at(duration));
+  std::ranges::copy_if(
+      input.committed, std::back_inserter(ask.committed),
+      [&](const Commitment& each) { return each.power > Watts{0} && each.until > input.now; });
+  return ask;
+}
+
 std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
                                                    const FirmCurve& curve) {
   VPP_CHECK(input.prices != nullptr && input.gate.from < input.gate.until);
   const Gate& gate = input.gate;
   std::vector<PricePoint> slots = forecast_slots(input);
   if (slots.empty() || slots.front().from != gate.from) return std::unexpected{no_bid::kNoForecast};
-  Profile committed{input.now};
-  for (const Commitment& commitment : input.committed) committed.add(commitment);
-  if (committed.largest_addition(gate.from, gate.until, curve) <= Watts{0}) {
-    return std::unexpected{no_bid::kNothingFree};
-  }
-  auto offered = segments(input, slots, committed, curve);
+  const Profile committed = promises_of(input);
+  const Watts most = committed.largest_addition(gate.from, gate.until, curve);
+  if (most <= Watts{0}) return std::unexpected{no_bid::kNothingFree};
+  const BidAdvised* advice = advice_for(input, slots);
+  auto offered =
+      advice != nullptr ? within(advice->segments, most) : segments(input, slots, committed, curve);
   if (offered.empty()) {
+    if (advice != nullptr) return std::unexpected{no_bid::kAdvisedAgainst};
     const bool cheap = slots.front().price <= input.price_min;
     return std::unexpected{cheap ? no_bid::kTooCheap : no_bid::kOtherTimes};
   }
@@ -86,7 +154,9 @@ std::expected<BidDecided, std::string_view> decide(const DecideInput& input,
                     .horizon = input.horizon,
                     .strategy = input.strategy,
                     .model = foreseen ? input.foreseen->model : kNaiveModel,
-                    .foreseen = foreseen ? input.foreseen->task : TaskId{}};
+                    .foreseen = foreseen ? input.foreseen->task : TaskId{},
+                    .optimiser = input.optimiser,
+                    .advised = advice != nullptr ? advice->task : TaskId{}};
 }
 
 }  // namespace vpp::bidding

@@ -1,5 +1,7 @@
 // What to bid at one gate: forecast, then optimise, then the bid. A pure function of facts.
 //
+// Advice     of an optimiser counts if it rests on the prices that are expected now, and as far as
+//            the curve gives beside what is promised by now: what is beyond is not offered.
 // Curve      of prices, where the gate closes just before delivery: at most its own length. Before
 //            later gates are decided the award is known then. Of gates that are open side by side
 //            the first curve would take everything: they get one segment.
@@ -12,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bidding/advice_task.h"
 #include "bidding/facts.h"
 #include "bidding/forecast.h"
 #include "bidding/optimise.h"
@@ -32,6 +35,8 @@ struct DecideInput {
   BidStrategy strategy = BidStrategy::kSegment;
   const PriceSeries* capacity = nullptr;  ///< of reserve, in the gate's session; for reserve only
   std::int32_t called_permille = 0;       ///< of reserve, what is expected to be called
+  std::string optimiser = {};             ///< whose advice is wanted; empty: nobody's
+  const BidAdvised* advised = nullptr;    ///< the newest for this gate
 };
 
 /// "bid-<begin of delivery in ms>", "bid-da-..." of a day-ahead gate, "bid-up-..." of reserve: the
@@ -45,6 +50,7 @@ inline constexpr std::string_view kNoForecast =
 inline constexpr std::string_view kTooCheap = "the price expected is not above price_min";
 inline constexpr std::string_view kNothingFree = "nothing is firm enough, or all of it is promised";
 inline constexpr std::string_view kOtherTimes = "better sold at other times";
+inline constexpr std::string_view kAdvisedAgainst = "the optimiser advises against a bid";
 inline constexpr std::string_view kOtherClock = "the market's clock is another one than ours";
 inline constexpr std::string_view kSoldElsewhere =
     "sold, or offered, in the market's other session, or as another product";
@@ -60,6 +66,10 @@ inline constexpr std::string_view kNoSolver =
 
 /// Whether a worker's forecast reaches so far.
 [[nodiscard]] bool is_foreseen(const DecideInput& input, MarketTime from, MarketTime until);
+
+/// What an optimiser would be asked about a gate of energy. Nothing: there is nothing to decide.
+[[nodiscard]] std::optional<AdviceAsk> advice_ask(const DecideInput& input, const FirmCurve& curve,
+                                                  const BidLimits& limits);
 
 /// At a gate of energy. Error: one of no_bid.
 [[nodiscard]] std::expected<BidDecided, std::string_view> decide(const DecideInput& input,

@@ -30,6 +30,7 @@ constexpr const char* kForecastKnown = "forecast_known";
 constexpr const char* kCallKnown = "call_known";
 constexpr const char* kHomesMetered = "homes_metered";
 constexpr const char* kBaselineKnown = "baseline_known";
+constexpr const char* kBidAdvised = "bid_advised";
 
 [[nodiscard]] Json commitments_to_json(const std::vector<Commitment>& committed) {
   Json list = Json::array();
@@ -62,7 +63,9 @@ struct Writer {
             {"called_permille", fact.called_permille},
             {"by_operator", fact.by_operator},
             {"model", fact.model},
-            {"foreseen_by", to_string(fact.foreseen)}};
+            {"foreseen_by", to_string(fact.foreseen)},
+            {"optimiser", fact.optimiser},
+            {"advised_by", to_string(fact.advised)}};
   }
   Json operator()(const BidAcknowledged& fact) const {
     return {{"kind", kBidAcknowledged},
@@ -142,6 +145,17 @@ struct Writer {
             {"delivered_j", energy_or_null(fact.delivered)},
             {"why", fact.why}};
   }
+  Json operator()(const BidAdvised& fact) const {
+    return {{"kind", kBidAdvised},
+            {"key", fact.key},
+            {"gate", to_json_value(fact.gate)},
+            {"task", to_string(fact.task)},
+            {"model", fact.model},
+            {"worker", fact.worker},
+            {"outlook", fact.outlook},
+            {"segments", to_json_list(fact.segments)},
+            {"why", fact.why}};
+  }
   Json operator()(const WithdrawalKnown& fact) const {
     return {{"kind", kWithdrawalKnown},
             {"key", fact.key},
@@ -186,6 +200,22 @@ struct Writer {
   if (!value.contains("model")) return fact;
   fact.model = reader.text(value, "model");
   fact.foreseen = reader.task(value, "foreseen_by");
+  if (!value.contains("optimiser")) return fact;
+  fact.optimiser = reader.text(value, "optimiser");
+  fact.advised = reader.task(value, "advised_by");
+  return fact;
+}
+
+[[nodiscard]] BidAdvised read_advised(JsonReader& reader, const Json& value) {
+  BidAdvised fact;
+  fact.key = reader.text(value, "key");
+  reader.read(reader.object(value, "gate"), fact.gate);
+  fact.task = reader.task(value, "task");
+  fact.model = reader.text(value, "model");
+  fact.worker = reader.text(value, "worker");
+  fact.outlook = reader.text(value, "outlook");
+  fact.segments = reader.list<BidSegment>(value, "segments");
+  fact.why = reader.text(value, "why");
   return fact;
 }
 
@@ -286,6 +316,7 @@ struct Writer {
   }
   if (kind == kHomesMetered) return read_homes_metered(reader, value);
   if (kind == kBaselineKnown) return read_baseline(reader, value);
+  if (kind == kBidAdvised) return read_advised(reader, value);
   if (kind == kCallKnown) {
     CallKnown fact;
     reader.read(reader.object(value, "call"), fact.call);

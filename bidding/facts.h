@@ -39,6 +39,8 @@ struct BidDecided {
   bool by_operator = false;          ///< as somebody asked; nothing was forecast
   std::string model = kNaiveModel;   ///< that expects the gate's own price
   TaskId foreseen;                   ///< the task of its ForecastKnown; 0: naive
+  std::string optimiser = {};        ///< whose advice was wanted; empty: nobody's
+  TaskId advised = {};               ///< the task of the BidAdvised that it follows; 0: none
   friend bool operator==(const BidDecided&, const BidDecided&) = default;
 };
 struct BidAcknowledged {
@@ -118,6 +120,18 @@ struct ForecastKnown {
   std::vector<ForecastHour> hours;  ///< one after the other
   friend bool operator==(const ForecastKnown&, const ForecastKnown&) = default;
 };
+/// What a worker advises to bid at a gate; a newer one takes its place.
+struct BidAdvised {
+  std::string key;  ///< that a bid has there
+  Gate gate;
+  TaskId task;
+  std::string model;
+  std::string worker;
+  std::string outlook;               ///< that it rests on, by name: advice_task.h
+  std::vector<BidSegment> segments;  ///< none: better no bid
+  std::string why;                   ///< of none
+  friend bool operator==(const BidAdvised&, const BidAdvised&) = default;
+};
 /// What a reserve award is called for, or that it was not.
 struct CallKnown {
   ReserveCall call;
@@ -155,7 +169,7 @@ struct Fact {
   std::variant<PricesKnown, BidDecided, BidAcknowledged, AwardKnown, OrderScheduled,
                DeliveryMeasured, SettlementKnown, BidAdopted, GatePassed, Disagreement,
                OwnersCredited, WithdrawalAsked, WithdrawalKnown, ForecastKnown, CallKnown,
-               HomesMetered, BaselineKnown>
+               HomesMetered, BaselineKnown, BidAdvised>
       what;
   MarketTime at{};  ///< when it was recorded; the epoch: by a version that did not say
   friend bool operator==(const Fact&, const Fact&) = default;

@@ -28,6 +28,16 @@ std::optional<Price> price_of_hours(MarketTime first, const std::vector<Forecast
   return mean_price(series, from, until);
 }
 
+const ForecastHour* hour_of(MarketTime first, const std::vector<ForecastHour>& hours,
+                            MarketTime from, MarketTime until) {
+  constexpr Duration kHour = std::chrono::hours{1};
+  if (from < first || from >= first + kHour * static_cast<std::int64_t>(hours.size())) {
+    return nullptr;
+  }
+  const auto at = (from - first) / kHour;
+  return until <= first + kHour * (at + 1) ? &hours[static_cast<std::size_t>(at)] : nullptr;
+}
+
 std::expected<void, std::string> check(const ForecastAnswer& answer) {
   if (answer.hours.empty()) return std::unexpected{"no hour is forecast"};
   if (answer.hours.size() > kForecastHours) return std::unexpected{"more hours than were asked"};

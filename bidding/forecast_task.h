@@ -50,6 +50,10 @@ struct ForecastAnswer {
                                                   const std::vector<ForecastHour>& hours,
                                                   MarketTime from, MarketTime until);
 
+/// Of the hour that a slot lies in. Null: it lies in no single one.
+[[nodiscard]] const ForecastHour* hour_of(MarketTime first, const std::vector<ForecastHour>& hours,
+                                          MarketTime from, MarketTime until);
+
 /// Error: what no bidder may believe, whoever says it.
 [[nodiscard]] std::expected<void, std::string> check(const ForecastAnswer& answer);
 

@@ -5,6 +5,8 @@
 #include <type_traits>
 #include <utility>
 
+#include "bidding/advice_task.h"
+
 namespace vpp::bidding {
 namespace {
 
@@ -49,6 +51,9 @@ namespace {
 }
 [[nodiscard]] const std::string& key_in(const CallKnown& f) {
   return f.call.key;
+}
+[[nodiscard]] const std::string& key_in(const BidAdvised& f) {
+  return f.key;
 }
 
 template <class... Stages>
@@ -173,8 +178,14 @@ std::optional<Fact> Ledger::apply(const Fact& fact) {
   const bool adds = std::visit([&](const auto& f) { return on(f); }, fact.what);
   if (!adds) return std::nullopt;
   const auto key = key_of(fact);
+  if (as<BidAdvised>(fact) != nullptr) advised_.insert_or_assign(*key, fact);
   const auto life = key ? bids_.find(*key) : bids_.end();
-  if (life != bids_.end()) life->second.facts.push_back(fact);
+  if (life == bids_.end()) return fact;
+  const auto* decided = as<BidDecided>(fact);
+  const auto advice = advised_.find(*key);
+  const bool followed = decided != nullptr && decided->advised != TaskId{};
+  if (followed && advice != advised_.end()) life->second.facts.push_back(advice->second);
+  life->second.facts.push_back(fact);
   return fact;
 }
 
@@ -207,6 +218,10 @@ void Ledger::forget_over(MarketTime now) {
   });
   std::erase_if(passed_,
                 [&](const auto& entry) { return entry.second.gate.until <= now - kFinishedKept; });
+  std::erase_if(advised_, [&](const auto& entry) {
+    const MarketTime over = as<BidAdvised>(entry.second)->gate.until;
+    return !bids_.contains(entry.first) && over <= now - kFinishedKept;
+  });
 }
 
 /// One that says less of the future than the one before adds nothing.
@@ -263,6 +278,17 @@ bool Ledger::on(const OwnersCredited& credited) {
 
 bool Ledger::on(const BidDecided& decided) {
   return bids_.try_emplace(decided.bid.key, BidLife{decided.bid, stage::Decided{}, {}}).second;
+}
+
+bool Ledger::on(const BidAdvised& news) const {
+  if (bids_.contains(news.key) || !can_be_bid(news.segments)) return false;
+  const BidAdvised* before = advised(news.key);
+  return before == nullptr || before->task != news.task;
+}
+
+const BidAdvised* Ledger::advised(const std::string& key) const {
+  const auto it = advised_.find(key);
+  return it == advised_.end() ? nullptr : as<BidAdvised>(it->second);
 }
 
 bool Ledger::on(const BidAcknowledged& acknowledged) {

@@ -73,7 +73,7 @@ using Stage = std::variant<stage::Decided, stage::Submitted, stage::Refused, sta
 struct BidLife {
   Bid bid;
   Stage stage;
-  std::vector<Fact> facts;  ///< all about this bid, oldest first
+  std::vector<Fact> facts;  ///< all about this bid, oldest first, after the advice it follows
   std::optional<OwnersCredited> credited = {};
   std::optional<BaselineKnown> metered = {};
   std::vector<Disagreement> disagreements = {};  ///< at most kDisagreementsMax
@@ -143,6 +143,8 @@ class Ledger {
   [[nodiscard]] const ForecastKnown* foreseen(Session session = Session::kRealTime) const {
     return foreseen_ && session == Session::kRealTime ? &*foreseen_ : nullptr;
   }
+  /// The newest for the bid of that key, from before it was decided; null: none.
+  [[nodiscard]] const BidAdvised* advised(const std::string& key) const;
   /// Gates that closed without a bid, by the key it would have had.
   [[nodiscard]] const std::map<std::string, GatePassed>& passed() const { return passed_; }
 
@@ -164,6 +166,7 @@ class Ledger {
   bool on(const SettlementKnown& known);
   bool on(const BidAdopted& adopted);
   bool on(const CallKnown& known);
+  [[nodiscard]] bool on(const BidAdvised& news) const;
 
   bool take_price(const PricePoint& point);
   [[nodiscard]] static std::size_t place_of(const SeriesId& id) {
@@ -177,6 +180,7 @@ class Ledger {
   std::optional<ForecastKnown> foreseen_;
   std::map<std::string, BidLife> bids_;
   std::map<std::string, GatePassed> passed_;
+  std::map<std::string, Fact> advised_;  ///< of BidAdvised
 };
 
 }  // namespace vpp::bidding

@@ -68,13 +68,14 @@ Json to_json_value(const PricePoint& point) {
   return json;
 }
 
+Json to_json_value(const BidSegment& segment) {
+  return {{"power_w", segment.power.count}, {"price_micro_per_mwh", segment.price.count}};
+}
+
 Json to_json_value(const Bid& bid) {
-  Json segments = Json::array();
-  for (const BidSegment& segment : bid.segments) {
-    segments.push_back(
-        {{"power_w", segment.power.count}, {"price_micro_per_mwh", segment.price.count}});
-  }
-  return {{"key", bid.key}, {"gate", to_json_value(bid.gate)}, {"segments", std::move(segments)}};
+  return {{"key", bid.key},
+          {"gate", to_json_value(bid.gate)},
+          {"segments", to_json_list(bid.segments)}};
 }
 
 Json to_json_value(const Award& award) {

@@ -29,6 +29,7 @@ using Json = nlohmann::ordered_json;
 
 [[nodiscard]] Json to_json_value(const Gate& gate);
 [[nodiscard]] Json to_json_value(const PricePoint& point);
+[[nodiscard]] Json to_json_value(const BidSegment& segment);
 [[nodiscard]] Json to_json_value(const Bid& bid);
 [[nodiscard]] Json to_json_value(const Award& award);
 [[nodiscard]] Json to_json_value(const ReserveCall& call);

@@ -33,7 +33,9 @@ namespace {
                           .foreseen = ledger.foreseen(session),
                           .strategy = was.strategy,
                           .capacity = &ledger.prices(session, Product::kReserveUp),
-                          .called_permille = was.called_permille};
+                          .called_permille = was.called_permille,
+                          .optimiser = was.optimiser,
+                          .advised = ledger.advised(was.bid.key)};
   const FirmCurve curve{*firm, was.firm_permille};
   auto is = reserve ? decide_reserve(input, curve, solver) : decide(input, curve);
   out.again = is && *is == was ? Again::kSame : Again::kOther;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "aggregation/duration_curve.h"
 #include "bidding/market_json.h"
 
 namespace vpp::bidding {
@@ -39,6 +40,41 @@ constexpr const char* kPoisoned = "poisoned";
 [[nodiscard]] const char* name_of(TaskState state) {
   if (state == TaskState::kDone) return kDone;
   return state == TaskState::kPoisoned ? kPoisoned : kOpen;
+}
+
+[[nodiscard]] Json commitment_json(const Commitment& each) {
+  return {{"power_w", each.power.count},
+          {"from_ms", each.from.time_since_epoch().count()},
+          {"until_ms", each.until.time_since_epoch().count()}};
+}
+
+[[nodiscard]] Json slot_json(const AdviceSlot& slot) {
+  Json quantiles = Json::array();
+  for (const Price& each : slot.quantiles) quantiles.push_back(each.count);
+  return {{"from_ms", slot.from.time_since_epoch().count()},
+          {"until_ms", slot.until.time_since_epoch().count()},
+          {"price_micro_per_mwh", slot.price.count},
+          {"quantiles_micro_per_mwh", slot.quantiles.empty() ? Json() : std::move(quantiles)}};
+}
+
+[[nodiscard]] AdviceSlot read_slot(JsonReader& reader, const Json& value) {
+  AdviceSlot slot{reader.time(value, "from_ms"),
+                  reader.time(value, "until_ms"),
+                  {reader.whole(value, "price_micro_per_mwh")},
+                  {}};
+  const bool known = value.is_object() && value.contains("quantiles_micro_per_mwh") &&
+                     !value["quantiles_micro_per_mwh"].is_null();
+  if (known) slot.quantiles = reader.list<Price>(value, "quantiles_micro_per_mwh");
+  return slot;
+}
+
+/// Where the curve is sampled.
+[[nodiscard]] Json firm_json(const std::vector<Joules>& firm) {
+  Json out = Json::array();
+  for (std::size_t i = 0; i < std::min(firm.size(), aggregation::kGridPoints); ++i) {
+    out.push_back({{"duration_s", aggregation::kGrid.at(i).count()}, {"energy_j", firm[i].count}});
+  }
+  return out;
 }
 
 struct ToWorkerWriter {
@@ -119,18 +155,42 @@ std::string to_json(const ForecastAnswer& answer) {
   return dumped({{"model", answer.model}, {"hours", to_json_list(answer.hours)}});
 }
 
+std::string to_json(const AdviceAsk& ask) {
+  Json slots = Json::array();
+  for (const AdviceSlot& slot : ask.slots) slots.push_back(slot_json(slot));
+  Json committed = Json::array();
+  for (const Commitment& each : ask.committed) committed.push_back(commitment_json(each));
+  return dumped({{"model", ask.model},
+                 {"gate", to_json_value(ask.gate)},
+                 {"price_min_micro_per_mwh", ask.price_min.count},
+                 {"slots", std::move(slots)},
+                 {"firm_curve", firm_json(ask.firm)},
+                 {"committed", std::move(committed)},
+                 {"most_w", ask.most.count},
+                 {"segments_max", ask.limits.segments_max},
+                 {"price_least_micro_per_mwh", ask.limits.price_least.count},
+                 {"price_most_micro_per_mwh", ask.limits.price_most.count}});
+}
+
+std::string to_json(const AdviceAnswer& answer) {
+  return dumped(
+      {{"model", answer.model}, {"segments", to_json_list(answer.segments)}, {"why", answer.why}});
+}
+
 std::string to_json(const Task& task) {
-  return dumped({{"id", to_string(task.id)},
-                 {"number", task.number},
-                 {"kind", to_string(task.ask.kind)},
-                 {"version", task.ask.version},
-                 {"subject", task.ask.subject},
-                 {"input", task.ask.input},
-                 {"state", name_of(task.state)},
-                 {"leases", task.leases},
-                 {"result", task.result},
-                 {"worker", task.worker},
-                 {"why", task.why}});
+  Json out{{"id", to_string(task.id)},
+           {"number", task.number},
+           {"kind", to_string(task.ask.kind)},
+           {"version", task.ask.version},
+           {"subject", task.ask.subject},
+           {"input", task.ask.input},
+           {"state", name_of(task.state)},
+           {"leases", task.leases},
+           {"result", task.result},
+           {"worker", task.worker},
+           {"why", task.why}};
+  if (task.ask.until) out["until_ms"] = task.ask.until->time_since_epoch().count();
+  return dumped(out);
 }
 
 std::string to_json(const ToWorker& message) {
@@ -168,6 +228,47 @@ std::expected<ForecastAnswer, std::string> forecast_answer_from_json(std::string
   return answer;
 }
 
+std::expected<AdviceAsk, std::string> advice_ask_from_json(std::string_view text) {
+  const auto value = parse_json_object(text);
+  if (!value) return std::unexpected{value.error()};
+  JsonReader reader;
+  AdviceAsk ask;
+  ask.model = reader.text(*value, "model");
+  reader.read(reader.object(*value, "gate"), ask.gate);
+  ask.price_min = {reader.whole(*value, "price_min_micro_per_mwh")};
+  for (const Json& slot : reader.array(*value, "slots")) {
+    ask.slots.push_back(read_slot(reader, slot));
+  }
+  for (const Json& point : reader.array(*value, "firm_curve")) {
+    ask.firm.push_back({reader.whole(point, "energy_j")});
+  }
+  for (const Json& each : reader.array(*value, "committed")) {
+    ask.committed.push_back({{reader.whole(each, "power_w")},
+                             reader.time(each, "from_ms"),
+                             reader.time(each, "until_ms")});
+  }
+  ask.most = {reader.whole(*value, "most_w")};
+  ask.limits = {reader.count(*value, "segments_max"),
+                {reader.whole(*value, "price_least_micro_per_mwh")},
+                {reader.whole(*value, "price_most_micro_per_mwh")}};
+  if (!reader.error().empty()) return std::unexpected{reader.error()};
+  return ask;
+}
+
+std::expected<AdviceAnswer, std::string> advice_answer_from_json(std::string_view text,
+                                                                 const AdviceAsk& ask) {
+  const auto value = parse_json_object(text);
+  if (!value) return std::unexpected{value.error()};
+  JsonReader reader;
+  AdviceAnswer answer;
+  answer.model = reader.text(*value, "model").substr(0, kWorkerNameBytesMax);
+  answer.segments = reader.list<BidSegment>(*value, "segments");
+  if (value->contains("why")) answer.why = reader.text(*value, "why").substr(0, kWorkerWhyBytesMax);
+  if (!reader.error().empty()) return std::unexpected{reader.error()};
+  if (auto sound = check(answer, ask); !sound) return std::unexpected{sound.error()};
+  return answer;
+}
+
 std::expected<Task, std::string> task_from_json(std::string_view text) {
   const auto value = parse_json_object(text);
   if (!value) return std::unexpected{value.error()};
@@ -187,6 +288,7 @@ std::expected<Task, std::string> task_from_json(std::string_view text) {
   task.result = reader.text(*value, "result");
   task.worker = reader.text(*value, "worker");
   task.why = reader.text(*value, "why");
+  if (value->contains("until_ms")) task.ask.until = reader.time(*value, "until_ms");
   if (!reader.error().empty()) return std::unexpected{reader.error()};
   return task;
 }

@@ -157,6 +157,13 @@ void TaskQueue::give_back(const std::string& worker) {
   }
 }
 
+void TaskQueue::forget_overdue(MarketTime market) {
+  for (auto at = tasks_.begin(); at != tasks_.end();) {
+    const Task& task = (at++)->second;
+    if (waits(task) && task.ask.until && *task.ask.until <= market) forget(task.id);
+  }
+}
+
 void TaskQueue::advance(Instant now) {
   for (auto at = leases_.begin(); at != leases_.end();) {
     const auto [id, lease] = *at++;

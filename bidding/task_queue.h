@@ -6,6 +6,7 @@
 // By its input   a task's id is a hash of what is asked. A result counts whoever brings it and
 //                whenever, as long as the task is known; a second one changes nothing.
 // Newest         of one subject one task waits, the newest: its prices are the ones that count.
+// Overdue        what waits for longer than it is of use is forgotten.
 // Bounded        by subjects that wait, results kept and poisoned tasks kept; beyond, offers are
 //                refused and the oldest of the others forgotten.
 // Durable        records, made before a task leaves. A lease is not: after a restart its task waits
@@ -48,6 +49,7 @@ struct TaskAsk {
   std::uint32_t version = 1;  ///< of the input's form
   std::string subject;        ///< what it is about; a newer one takes the place of an older one
   std::string input;          ///< canonical JSON
+  std::optional<MarketTime> until = {};  ///< afterwards nobody needs it; nothing: for good
   friend bool operator==(const TaskAsk&, const TaskAsk&) = default;
 };
 
@@ -111,6 +113,8 @@ class TaskQueue {
   bool failed(TaskId id, const std::string& worker, std::string why);
   /// It takes its leave, and what it has waits again as if never leased.
   void give_back(const std::string& worker);
+  /// Forgets what nobody needs any more, unless somebody works on it.
+  void forget_overdue(MarketTime market);
   /// Ends leases that ran out.
   void advance(Instant now);
   [[nodiscard]] Instant next_deadline() const;

@@ -27,6 +27,7 @@ constexpr auto kReceiptsPoll = 5min;
 constexpr Duration kAnswerMax = 30s;  ///< an adapter answers far sooner; then the call is lost
 constexpr Duration kRetryMax = 4s;    ///< a gate is open for minutes, also at 60 times the speed
 constexpr Duration kPollMin = 1s;
+constexpr Duration kAdvicePatience = 10s;  ///< the least that an optimiser has
 
 // Market time.
 constexpr Duration kPricePoll = 1min;
@@ -36,6 +37,8 @@ constexpr Duration kCallPoll = 30s;
 constexpr Duration kLookBackEvery = 1h;  ///< for corrections, and for gaps that were filled
 constexpr Duration kLookBack = 24h;
 constexpr Duration kLateAwardPoll = 10min;  ///< delivery is over: nothing is in a hurry
+constexpr Duration kAdviceLook = 30s;       ///< for what changed without a fact
+constexpr Duration kAdviceAhead = 5min;     ///< of a decision, it is asked for
 constexpr Duration kGateLengthMin = 1min;
 constexpr Duration kGateLengthMax = 24h;
 constexpr auto kGatesAhead = days{8};
@@ -167,6 +170,10 @@ void Workflow::foreseen(const Now& now, ForecastKnown forecast) {
   record(now, std::move(forecast));
 }
 
+void Workflow::advised(const Now& now, BidAdvised advice) {
+  record(now, std::move(advice));
+}
+
 std::expected<void, std::string> Workflow::submit(const Now& now, const PlantState& plant,
                                                   const OwnBid& wanted) {
   const auto known = ledger_.bids().find(wanted.key);
@@ -252,6 +259,7 @@ void Workflow::advance(const Now& now, const PlantState& plant) {
   }
   advance_bids(now, plant);
   if (look_at_receipts_at_ <= now.market) look_at_receipts(now, plant);
+  if (look_for_advice_at_ <= now.market) ask_advice(now, plant);
 }
 
 MarketTime Workflow::next_deadline() const {
@@ -259,6 +267,7 @@ MarketTime Workflow::next_deadline() const {
   for (const auto& [key, timer] : timers_) due = std::min(due, timer.due);
   if (!options_.enabled) return due;
   due = std::min({due, fetch_prices_.due, fetch_gates_.due});
+  if (!options_.optimiser.empty()) due = std::min(due, look_for_advice_at_);
   for (const auto& [series, timer] : fetch_ahead_) due = std::min(due, timer.due);
   for (const auto& [key, at] : decide_at_) due = std::min(due, at.due);
   return due;
@@ -358,6 +367,7 @@ void Workflow::on(const Now& now, const GatesFetched& answer) {
     if (undecided.due <= now.market) undecided.due = gate.closes - options_.decide_before;
   }
   decide_at_ = std::move(decide_at);
+  look_for_advice_at_ = {};
 }
 
 void Workflow::on(const Now& now, const BidAccepted& answer) {
@@ -508,8 +518,31 @@ std::string Workflow::standing_for(const Gate& gate) const {
 }
 
 bool Workflow::decides(const Now& now) const {
-  return std::ranges::any_of(decide_at_,
-                             [&](const auto& at) { return at.second.due <= now.market; });
+  return std::ranges::any_of(decide_at_, [&](const auto& at) {
+    const Undecided& undecided = at.second;
+    return undecided.due <= now.market ||
+           (look_for_advice_at_ <= now.market && wants_advice(now, undecided.gate));
+  });
+}
+
+bool Workflow::wants_advice(const Now& now, const Gate& gate) const {
+  if (!options_.enabled || options_.optimiser.empty()) return false;
+  const Duration ahead = std::max(kAdviceAhead, stretched(now, kAdvicePatience));
+  return gate.product == Product::kEnergy && gate.closes > now.market &&
+         gate.closes - options_.decide_before - ahead <= now.market;
+}
+
+void Workflow::ask_advice(const Now& now, const PlantState& plant) {
+  look_for_advice_at_ = now.market + std::max(kAdviceLook, stretched(now, kPollMin));
+  const FirmCurve curve{plant.firm, options_.firm_permille};
+  for (auto& [key, undecided] : decide_at_) {
+    const Gate& gate = undecided.gate;
+    if (!wants_advice(now, gate) || !feed_.clock_agrees() || is_sold(gate)) continue;
+    auto ask = advice_ask(input_for(now, plant, gate), curve, options_.limits);
+    if (!ask || (undecided.asked && alike(*undecided.asked, *ask))) continue;
+    undecided.asked = ask;
+    effects_.asks.push_back(*std::move(ask));
+  }
 }
 
 void Workflow::decide_gates(const Now& now, const PlantState& plant) {
@@ -536,19 +569,25 @@ std::expected<BidDecided, std::string_view> Workflow::decide_gate(const Now& now
                                                                   const Gate& gate) const {
   if (!feed_.clock_agrees()) return std::unexpected{no_bid::kOtherClock};
   if (is_sold(gate)) return std::unexpected{no_bid::kSoldElsewhere};
-  const DecideInput input{.now = now.market,
-                          .gate = gate,
-                          .price_min = options_.price_min,
-                          .horizon = options_.horizon,
-                          .prices = &ledger_.prices(gate.session),
-                          .committed = commitments(plant),
-                          .foreseen = ledger_.foreseen(gate.session),
-                          .strategy = options_.strategy,
-                          .capacity = &ledger_.prices(gate.session, Product::kReserveUp),
-                          .called_permille = options_.called_permille};
+  const DecideInput input = input_for(now, plant, gate);
   const FirmCurve curve{plant.firm, options_.firm_permille};
   if (gate.product == Product::kEnergy) return decide(input, curve);
   return decide_reserve(input, curve, options_.solver);
+}
+
+DecideInput Workflow::input_for(const Now& now, const PlantState& plant, const Gate& gate) const {
+  return {.now = now.market,
+          .gate = gate,
+          .price_min = options_.price_min,
+          .horizon = options_.horizon,
+          .prices = &ledger_.prices(gate.session),
+          .committed = commitments(plant),
+          .foreseen = ledger_.foreseen(gate.session),
+          .strategy = options_.strategy,
+          .capacity = &ledger_.prices(gate.session, Product::kReserveUp),
+          .called_permille = options_.called_permille,
+          .optimiser = options_.optimiser,
+          .advised = ledger_.advised(bid_key(gate))};
 }
 
 std::vector<Commitment> Workflow::commitments(const PlantState& plant) const {
@@ -703,6 +742,7 @@ bool Workflow::record(const Now& now, decltype(Fact::what) what) {
   const auto key = key_of(*news);
   if (key && ledger_.bids().contains(*key)) reset_timer(ledger_.bids().at(*key));
   effects_.persist.push_back(*std::move(news));
+  look_for_advice_at_ = {};
   return true;
 }
 

@@ -15,6 +15,8 @@
 // Doubt      what a market tells is looked at first (market_feed.h): with another clock than ours
 //            it is not bid to, and what it asks us to wait is waited. No price, no forecast: no
 //            bid.
+// Advice     of an optimiser is asked for some minutes before a gate is decided, and again when
+//            prices or promises changed; what is not there by then is not waited for.
 // One order  an interval in which one session's bid may still win is not offered in another one,
 //            nor as energy what may be won as reserve: at one time one order of a market is in
 //            force.
@@ -38,6 +40,7 @@
 #include <vector>
 
 #include "aggregation/duration_curve.h"
+#include "bidding/advice_task.h"
 #include "bidding/decide.h"
 #include "bidding/facts.h"
 #include "bidding/ledger.h"
@@ -65,6 +68,8 @@ struct WorkflowOptions {
   bool reserve = false;                 ///< sell reserve upwards, too; needs a solver
   std::int32_t called_permille = 100;   ///< of reserve, what is expected to be called
   MakeLinearProgram* solver = nullptr;  ///< none: nothing of reserve is bid
+  std::string optimiser;  ///< the worker's model that advises on bids of energy; empty: nobody does
+  BidLimits limits;       ///< what is advised keeps to
 };
 
 /// Of prices; a bidder that asks for a long history keeps it.
@@ -102,6 +107,7 @@ struct WorkflowEffects {
   std::vector<Fact> persist;
   std::vector<OrderWanted> orders;
   std::vector<MarketCall> calls;
+  std::vector<AdviceAsk> asks;  ///< each takes the place of what was asked of its gate before
 };
 
 inline constexpr std::size_t kGatesMax = 512;       ///< 5-minute gates for more than a day ahead
@@ -120,6 +126,8 @@ class Workflow {
   void foreseen(const Now& now, ForecastKnown forecast);
   /// What the homes' meters say of a bid; the first counts.
   void metered(const Now& now, BaselineKnown known);
+  /// A worker's advice is there.
+  void advised(const Now& now, BidAdvised advice);
 
   /// An operator's own bid, under a key of its own. The same again is the same. Error: why not, for
   /// people; a bid beyond what is firm and free is refused.
@@ -161,8 +169,9 @@ class Workflow {
 
   struct Undecided {
     Gate gate;
-    MarketTime due{};          ///< when to look
-    std::string_view why_not;  ///< no_bid; empty: not looked at yet
+    MarketTime due{};                     ///< when to look
+    std::string_view why_not;             ///< no_bid; empty: not looked at yet
+    std::optional<AdviceAsk> asked = {};  ///< newest
   };
 
   void on(const Now& now, const PricesFetched& answer);
@@ -187,6 +196,10 @@ class Workflow {
   [[nodiscard]] std::string standing_for(const Gate& gate) const;
   [[nodiscard]] std::string why_not(const Now& now, const PlantState& plant, const OwnBid& wanted,
                                     const Gate& gate) const;
+  [[nodiscard]] bool wants_advice(const Now& now, const Gate& gate) const;
+  void ask_advice(const Now& now, const PlantState& plant);
+  [[nodiscard]] DecideInput input_for(const Now& now, const PlantState& plant,
+                                      const Gate& gate) const;
   void decide_gates(const Now& now, const PlantState& plant);
   [[nodiscard]] std::expected<BidDecided, std::string_view> decide_gate(const Now& now,
                                                                         const PlantState& plant,
@@ -221,6 +234,7 @@ class Workflow {
   std::vector<std::string> calls_asked_;   // not yet answered
   MarketTime forget_at_{};
   MarketTime look_at_receipts_at_{};
+  MarketTime look_for_advice_at_{};       // whether there is something new to ask
   std::map<OrderId, Price> owner_rates_;  // at most limits::kReceiptsOfPlant
   WorkflowEffects effects_;
 };

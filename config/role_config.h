@@ -255,6 +255,13 @@ struct ForecastConfig {
   friend bool operator==(const ForecastConfig&, const ForecastConfig&) = default;
 };
 
+/// [optimise]: who decides what is bid.
+struct OptimiseConfig {
+  std::string model = "own";  ///< "own": the bidder itself; see docs/workers.md
+  bool external = false;      ///< worker = "external": advised by processes beside vppd
+  friend bool operator==(const OptimiseConfig&, const OptimiseConfig&) = default;
+};
+
 /// [workers]: processes that take tasks.
 struct WorkersConfig {
   std::string listen;              ///< "ipc:///path" or "tcp://127.0.0.1:port"
@@ -298,6 +305,7 @@ struct RootConfig {
   std::optional<ValuesConfig> values;
   std::optional<MarketConfig> market;  ///< nothing: dispatched by operators only
   ForecastConfig forecast;
+  OptimiseConfig optimise;
   std::optional<WorkersConfig> workers;  ///< nothing: no process beside vppd takes tasks
   std::optional<OpenAdrConfig> openadr;
   BaselineConfig baseline;

@@ -54,6 +54,7 @@ class Checker {
   void openadr(const OpenAdrConfig& openadr);
   void rule(const std::string& key, const OpenAdrRuleConfig& rule);
   void forecast(const RootConfig& root);
+  void optimise(const RootConfig& root);
   void workers(const WorkersConfig& workers);
   void time(const TimeConfig& time);
 
@@ -431,6 +432,25 @@ void Checker::forecast(const RootConfig& root) {
   }
 }
 
+void Checker::optimise(const RootConfig& root) {
+  const OptimiseConfig& optimise = root.optimise;
+  const bool own = optimise.model == "own";
+  not_empty("optimise.model", optimise.model);
+  label("optimise.model", optimise.model);
+  if (!optimise.external && !own) {
+    add("optimise.model", "is unknown: " + in_quotes(optimise.model),
+        "\"own\"; others are for worker = \"external\"");
+  }
+  if (optimise.external && own) {
+    add("optimise.model", "leaves nothing to ask an external worker for",
+        "the name of the worker's model, or worker = \"in-process\"");
+  }
+  if (optimise.external && !root.workers) {
+    add("optimise.worker", "is \"external\", but there is no section [workers]",
+        "[workers] listen = \"ipc:///run/vpp/workers.sock\"");
+  }
+}
+
 /// Nobody proves who they are there, so that only this machine may come near.
 void Checker::workers(const WorkersConfig& workers) {
   constexpr std::string_view kIpc = "ipc:///";
@@ -513,6 +533,7 @@ void Checker::role(const RootConfig& root) {
   not_empty("baseline.zone", root.baseline.zone);
   label("baseline.zone", root.baseline.zone);
   forecast(root);
+  optimise(root);
   if (root.workers) workers(*root.workers);
   if (root.etcd) etcd(*root.etcd);
   if (!root.etcd && !root.peers.empty()) {

@@ -247,6 +247,9 @@ void print(Printer& out, const RootConfig& root) {
   out.text("model", root.forecast.model);
   out.whole("history_days", root.forecast.history_days);
   out.text("worker", root.forecast.external ? "external" : "in-process");
+  out.section("[optimise]");
+  out.text("model", root.optimise.model);
+  out.text("worker", root.optimise.external ? "external" : "in-process");
   if (root.workers) {
     out.section("[workers]");
     out.text("listen", root.workers->listen);

@@ -294,16 +294,27 @@ void read(TomlSection section, BaselineConfig& into) {
   section.finish();
 }
 
-void read(TomlSection section, ForecastConfig& into) {
+/// Who works on it: a thread of ours, or processes beside it.
+void take_worker(TomlSection& section, bool& external) {
   constexpr std::string_view kWorkerHint = "\"in-process\" or \"external\"";
-  section.take("model", into.model, "\"naive\", \"lear\" or \"ensemble\"");
-  section.take_whole("history_days", into.history_days);
   std::string worker = "in-process";
   const toml::node* node = section.take("worker", worker, kWorkerHint);
-  into.external = worker == "external";
-  if (node != nullptr && !into.external && worker != "in-process") {
+  external = worker == "external";
+  if (node != nullptr && !external && worker != "in-process") {
     section.wrong("worker", *node, "is unknown: '" + worker + "'", kWorkerHint);
   }
+}
+
+void read(TomlSection section, ForecastConfig& into) {
+  section.take("model", into.model, "\"naive\", \"lear\" or \"ensemble\"");
+  section.take_whole("history_days", into.history_days);
+  take_worker(section, into.external);
+  section.finish();
+}
+
+void read(TomlSection section, OptimiseConfig& into) {
+  section.take("model", into.model, "\"own\", or the name of an external worker's model");
+  take_worker(section, into.external);
   section.finish();
 }
 
@@ -589,6 +600,7 @@ RoleConfig FileReader::read_all() {
   }
   read_section("baseline", need({Role::kRoot}, Need::kOptional), root.baseline);
   read_section("forecast", need({Role::kRoot}, Need::kOptional), root.forecast);
+  read_section("optimise", need({Role::kRoot}, Need::kOptional), root.optimise);
   WorkersConfig workers;
   if (read_section("workers", need({Role::kRoot}, Need::kOptional), workers)) {
     root.workers = std::move(workers);

@@ -80,6 +80,8 @@ Json decision_part(const bidding::DecisionAgain& decision) {
   out["segments"] = segments_part(was.bid);
   out["model"] = was.model;
   out["foreseen_by"] = was.foreseen == bidding::TaskId{} ? Json() : Json(to_string(was.foreseen));
+  out["optimiser"] = was.optimiser.empty() ? Json() : Json(was.optimiser);
+  out["advised_by"] = was.advised == bidding::TaskId{} ? Json() : Json(to_string(was.advised));
   out["expected"] = was.forecast.empty() ? Json(nullptr) : money(was.forecast.front().price.count);
   out["committed"] = std::move(committed);
   out["again"] = again_text(decision.again);

@@ -162,6 +162,7 @@ std::string workers_document(const Snapshot& snapshot) {
   Json tasks = Json::array();
   Json out = document("workers");
   out["model"] = status ? status->model : bidding::kNaiveModel;
+  out["optimiser"] = status && !status->optimiser.empty() ? Json(status->optimiser) : Json();
   if (status) {
     for (const auto& each : status->workers) {
       workers.push_back(worker_part(each, *status, snapshot.status.now.protocol));

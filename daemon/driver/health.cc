@@ -146,9 +146,17 @@ void check_site(const Snapshot& snapshot, std::vector<HealthCode>& codes) {
 
 void check_workers(const node::NodeStatus& status, std::vector<HealthCode>& codes) {
   if (!status.workers || !status.root || !status.root->serves) return;
-  if (status.workers->workers.empty()) {
+  const auto nobody = [&](bidding::TaskKind kind) {
+    return std::ranges::none_of(status.workers->workers,
+                                [&](const auto& worker) { return worker.kinds.contains(kind); });
+  };
+  if (status.workers->model != bidding::kNaiveModel && nobody(bidding::TaskKind::kForecast)) {
     codes.push_back({"VPP_NO_WORKER", Severity::kWarning,
                      "nobody forecasts prices: bids rest on the naive forecast"});
+  }
+  if (!status.workers->optimiser.empty() && nobody(bidding::TaskKind::kOptimise)) {
+    codes.push_back({"VPP_NO_WORKER", Severity::kWarning,
+                     "nobody advises on bids: the bidder decides by itself"});
   }
   const auto poisoned =
       static_cast<std::size_t>(std::ranges::count_if(status.workers->tasks, [](const auto& each) {

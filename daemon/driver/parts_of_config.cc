@@ -4,6 +4,7 @@
 #include <fstream>
 #include <utility>
 
+#include "bidding/bid_formats.h"
 #include "bidding/price_outlook.h"
 #include "bidding/zone_database.h"
 #include "daemon/driver/record_json.h"
@@ -53,14 +54,23 @@ std::optional<node::ValueHeadOptions> head_of(const std::optional<ValuesConfig>&
 }
 
 std::optional<node::WorkerOptions> workers_of(const RootConfig& root) {
-  if (!forecasts_by_workers(root)) return std::nullopt;
+  if (!asks_workers(root)) return std::nullopt;
   node::WorkerOptions out;
   out.model = root.forecast.model;
+  if (root.optimise.external) out.optimiser = root.optimise.model;
   out.history_hours = static_cast<std::size_t>(root.forecast.history_days) * 24;
   out.hours_min = root.forecast.external ? kExternalHoursMin : bidding::kOutlookHoursMin;
   if (root.workers) out.queue.lease = root.workers->lease;
   out.codec = task_codec();
   return out;
+}
+
+/// By the format that bids have there.
+bidding::BidLimits limits_of(BidFormat format) {
+  if (format == BidFormat::kOwn) return {};
+  const bool caiso = format == BidFormat::kCaiso;
+  const bidding::ShapeRules& rules = caiso ? bidding::kCaisoRules : bidding::kAemoRules;
+  return {caiso ? bidding::kCurveStepsMax : bidding::kBands, rules.price_min, rules.price_max};
 }
 
 /// Neither worth buying for nor selling.
@@ -128,8 +138,8 @@ std::string module_named(const char* name) {
 
 }  // namespace
 
-bool forecasts_by_workers(const RootConfig& root) {
-  return root.market && root.forecast.model != "naive";
+bool asks_workers(const RootConfig& root) {
+  return root.market && (root.forecast.model != bidding::kNaiveModel || root.optimise.external);
 }
 
 bidding::WorkflowOptions bidding_options(const RoleConfig& config) {
@@ -143,7 +153,9 @@ bidding::WorkflowOptions bidding_options(const RoleConfig& config) {
   out.strategy = root->market->strategy;
   out.reserve = root->market->reserve;
   out.called_permille = root->market->called_permille;
-  if (forecasts_by_workers(*root)) {
+  out.limits = limits_of(root->market->format);
+  if (root->optimise.external) out.optimiser = root->optimise.model;
+  if (root->forecast.model != bidding::kNaiveModel) {
     out.history = std::max(out.history, std::chrono::days{root->forecast.history_days});
   }
   return out;

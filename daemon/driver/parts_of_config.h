@@ -15,8 +15,8 @@
 
 namespace vpp::driver {
 
-/// Otherwise by the bidder itself, naively.
-[[nodiscard]] bool forecasts_by_workers(const RootConfig& root);
+/// For forecasts or advice; otherwise the bidder does all by itself.
+[[nodiscard]] bool asks_workers(const RootConfig& root);
 
 [[nodiscard]] bidding::WorkflowOptions bidding_options(const RoleConfig& config);
 [[nodiscard]] node::NodeOptions node_options(const RoleConfig& config, const Identity& identity);

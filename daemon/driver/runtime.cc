@@ -170,7 +170,7 @@ class Runtime::Impl {
 
   std::expected<void, std::string> open_workers() {
     const auto* root = std::get_if<RootConfig>(&options_.config.of_role);
-    if (root == nullptr || !forecasts_by_workers(*root)) return {};
+    if (root == nullptr || !asks_workers(*root)) return {};
     auto hub = WorkerHub::open(*root, [this] { transport_->wake(); });
     if (!hub) return std::unexpected{hub.error()};
     workers_ = *std::move(hub);

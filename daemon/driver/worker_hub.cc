@@ -3,21 +3,50 @@
 #include <utility>
 #include <variant>
 
+#include "bidding/decide.h"
 #include "bidding/price_outlook.h"
 #include "bidding/task_json.h"
 
 namespace vpp::driver {
 
+namespace {
+
+constexpr const char* kDamaged = "the task is damaged: ";
+
+std::expected<node::Made, std::string> forecast_of(const bidding::Task& task,
+                                                   const std::string& output) {
+  const auto ask = bidding::forecast_ask_from_json(task.ask.input);
+  if (!ask) return std::unexpected{kDamaged + ask.error()};
+  auto answer = bidding::forecast_answer_from_json(output);
+  if (!answer) return std::unexpected{answer.error()};
+  return node::MadeForecast{task.id, task.worker, ask->from, *std::move(answer)};
+}
+
+std::expected<node::Made, std::string> advice_of(const bidding::Task& task,
+                                                 const std::string& output) {
+  const auto ask = bidding::advice_ask_from_json(task.ask.input);
+  if (!ask) return std::unexpected{kDamaged + ask.error()};
+  auto answer = bidding::advice_answer_from_json(output, *ask);
+  if (!answer) return std::unexpected{answer.error()};
+  return bidding::BidAdvised{.key = bid_key(ask->gate),
+                             .gate = ask->gate,
+                             .task = task.id,
+                             .model = std::move(answer->model),
+                             .worker = task.worker,
+                             .outlook = outlook_name(ask->price_min, ask->slots),
+                             .segments = std::move(answer->segments),
+                             .why = std::move(answer->why)};
+}
+
+}  // namespace
+
 node::TaskCodec task_codec() {
   node::TaskCodec codec;
   codec.encode = [](const bidding::ForecastAsk& ask) { return to_json(ask); };
-  codec.decode = [](const bidding::Task& task,
-                    const std::string& output) -> std::expected<node::MadeForecast, std::string> {
-    const auto ask = bidding::forecast_ask_from_json(task.ask.input);
-    if (!ask) return std::unexpected{"the task is damaged: " + ask.error()};
-    auto answer = bidding::forecast_answer_from_json(output);
-    if (!answer) return std::unexpected{answer.error()};
-    return node::MadeForecast{task.id, task.worker, ask->from, *std::move(answer)};
+  codec.encode_advice = [](const bidding::AdviceAsk& ask) { return to_json(ask); };
+  codec.decode = [](const bidding::Task& task, const std::string& output) {
+    return task.ask.kind == bidding::TaskKind::kOptimise ? advice_of(task, output)
+                                                         : forecast_of(task, output);
   };
   return codec;
 }
@@ -41,7 +70,7 @@ std::expected<std::unique_ptr<WorkerHub>, std::string> WorkerHub::open(
     if (!socket) return std::unexpected{socket.error()};
     hub->socket_ = *std::move(socket);
   }
-  if (!config.forecast.external) {
+  if (!config.forecast.external && config.forecast.model != bidding::kNaiveModel) {
     hub->thread_.emplace(
         work_on,
         [](const bidding::TaskGiven& task) -> bidding::FromWorker {

@@ -408,7 +408,10 @@ void RootNode::run_workflow(const Now& now) {
   if (!may_commit(now)) return;
   workflow_.advance(now, plant(now, workflow_.decides(now)));
   bidding::WorkflowEffects work = workflow_.take_effects();
-  for (const auto& fact : work.persist) note_forecast(fact);
+  for (const auto& fact : work.persist) note_decision(fact);
+  for (const auto& ask : work.asks) {
+    if (desk_) desk_->ask(now, ask);
+  }
   for (const auto& wanted : work.orders) {
     const aggregation::Order order = orders_.add(now, {.id = kNoOrder,
                                                        .key = wanted.key,
@@ -437,16 +440,32 @@ void RootNode::retry_task(const Now& now, const TaskRetryAsked& asked) {
   effects_.replies.push_back({.request = asked.request, .order = {}, .refused = why});
 }
 
-/// Says when bids begin to rest on the naive forecast although a worker should make one.
-void RootNode::note_forecast(const bidding::Fact& fact) {
+void RootNode::note_decision(const bidding::Fact& fact) {
   const auto* decided = bidding::as<bidding::BidDecided>(fact);
   if (!desk_ || decided == nullptr) return;
-  const bool naive = decided->foreseen == bidding::TaskId{};
+  if (options_.workers->model != bidding::kNaiveModel) note_forecast(*decided);
+  if (!decided->optimiser.empty()) note_advice(*decided);
+}
+
+/// Says when bids begin to rest on the naive forecast although a worker should make one.
+void RootNode::note_forecast(const bidding::BidDecided& decided) {
+  const bool naive = decided.foreseen == bidding::TaskId{};
   if (std::exchange(bids_naively_, naive) == naive) return;
   notice(naive ? Severity::kWarning : Severity::kInfo,
          naive ? "VPP_FORECAST_NAIVE" : "VPP_FORECAST_USED",
-         naive ? "no worker's forecast reaches " + decided->bid.key + ": it rests on the naive one"
-               : "bids rest on the forecast of " + decided->model);
+         naive ? "no worker's forecast reaches " + decided.bid.key + ": it rests on the naive one"
+               : "bids rest on the forecast of " + decided.model);
+}
+
+/// As note_forecast(), of advice.
+void RootNode::note_advice(const bidding::BidDecided& decided) {
+  const bool alone = decided.advised == bidding::TaskId{};
+  if (std::exchange(bids_alone_, alone) == alone) return;
+  notice(alone ? Severity::kWarning : Severity::kInfo,
+         alone ? "VPP_ADVICE_MISSING" : "VPP_ADVICE_USED",
+         alone ? "no optimiser's advice is there for " + decided.bid.key +
+                     ": the bidder decided by itself"
+               : "bids follow the advice of " + decided.optimiser);
 }
 
 void RootNode::collect_desk(const Now& now) {
@@ -459,6 +478,9 @@ void RootNode::collect_desk(const Now& now) {
                                std::move(hours)});
       run_workflow(now);
     }
+    const auto advice = desk_->take_advice();
+    for (const auto& each : advice) workflow_.advised(now, each);
+    if (!advice.empty()) run_workflow(now);
   }
   DeskEffects work = desk_->take_effects();
   for (auto& record : work.persist) {

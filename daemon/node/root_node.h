@@ -86,9 +86,11 @@ class RootNode final : public RoleNode {
   [[nodiscard]] bidding::PlantState plant(const Now& now, bool decides) const;
   void run_workflow(const Now& now);
   void retry_task(const Now& now, const TaskRetryAsked& asked);
-  void note_forecast(const bidding::Fact& fact);
   void read_meters(const Now& now, const mesh::GroupSummary& sum);
   void settle_by_meters(const Now& now);
+  void note_decision(const bidding::Fact& fact);
+  void note_forecast(const bidding::BidDecided& decided);
+  void note_advice(const bidding::BidDecided& decided);
   void collect_desk(const Now& now);
   void collect_children(const Now& now);
 
@@ -136,6 +138,7 @@ class RootNode final : public RoleNode {
   bidding::MeterBook meters_;
   std::optional<WorkerDesk> desk_;
   std::optional<bool> bids_naively_;         ///< as told last
+  std::optional<bool> bids_alone_;           ///< without an optimiser; as told last
   std::map<OrderId, std::uint64_t> booked_;  ///< not yet acknowledged -> its place in the journal
   std::deque<Held> held_;
   std::map<Scope, Active> active_;

@@ -5,6 +5,7 @@
 #include <utility>
 #include <variant>
 
+#include "bidding/decide.h"
 #include "config/check.h"
 
 namespace vpp::node {
@@ -21,15 +22,37 @@ constexpr Duration kBehindMax = hours{2};
 WorkerDesk::WorkerDesk(const WorkerOptions& options, const std::vector<bidding::Task>& recovered)
     : options_{options}, queue_{options.queue, recovered} {
   VPP_CHECK(options_.codec.encode && options_.codec.decode);
+  VPP_CHECK(options_.optimiser.empty() || options_.codec.encode_advice);
+  if (options_.model == bidding::kNaiveModel) idle_.clear();
   // What was made before a restart may not have reached the bidder.
-  const bidding::Task* newest = nullptr;
+  std::map<std::uint64_t, const bidding::Task*> oldest_first;
   for (const auto& [id, task] : queue_.tasks()) {
-    const bool newer = newest == nullptr || task.number > newest->number;
-    if (task.state == bidding::TaskState::kDone && newer) newest = &task;
+    if (task.state == bidding::TaskState::kDone) oldest_first[task.number] = &task;
   }
-  if (newest == nullptr) return;
-  auto made = options_.codec.decode(*newest, newest->result);
-  if (made) forecast_ = *std::move(made);
+  for (const auto& [number, task] : oldest_first) {
+    auto made = options_.codec.decode(*task, task->result);
+    if (made) std::visit([&](auto& what) { keep(*task, std::move(what)); }, *made);
+  }
+}
+
+void WorkerDesk::keep(const bidding::Task& task, MadeForecast made) {
+  if (forecast_ && forecast_->from > made.from) return;
+  made.task = task.id;
+  made.worker = task.worker;
+  forecast_ = std::move(made);
+}
+
+/// Unless something newer was asked of the bid: then that is waited for, or known.
+void WorkerDesk::keep(const bidding::Task& task, bidding::BidAdvised made) {
+  const bool overtaken = std::ranges::any_of(queue_.tasks(), [&](const auto& each) {
+    const bidding::Task& other = each.second;
+    return other.ask.kind == task.ask.kind && other.ask.subject == task.ask.subject &&
+           other.number > task.number;
+  });
+  if (overtaken) return;
+  made.task = task.id;
+  made.worker = task.worker;
+  advice_.insert_or_assign(task.ask.subject, std::move(made));
 }
 
 void WorkerDesk::said(const Now& now, const WorkerSaid& message) {
@@ -89,17 +112,14 @@ void WorkerDesk::on(const Now& /*now*/, const std::string& from,
     ++worker->second.view.done;
   }
   const std::string name = worker == workers_.end() ? from : worker->second.view.name;
-  const bool news = queue_.done(result.task, name, result.output).has_value();
+  const auto done = queue_.done(result.task, name, result.output);
   for (auto& [connection, other] : workers_) {
     if (other.task != result.task) continue;
     other.task.reset();
     other.view.stuck = true;
   }
-  effects_.tell.push_back({from, bidding::ResultTaken{result.task, news}});
-  if (!news || (forecast_ && forecast_->from > made->from)) return;
-  made->task = result.task;
-  made->worker = name;
-  forecast_ = *std::move(made);
+  effects_.tell.push_back({from, bidding::ResultTaken{result.task, done.has_value()}});
+  if (done) std::visit([&](auto& what) { keep(*done, std::move(what)); }, *made);
 }
 
 void WorkerDesk::on(const Now& /*now*/, const std::string& from,
@@ -151,7 +171,7 @@ std::string WorkerDesk::retry(const Now& now, bidding::TaskId task) {
 }
 
 void WorkerDesk::ask(const Now& now, const bidding::PriceSeries& prices) {
-  if (prices.empty()) return;
+  if (options_.model == bidding::kNaiveModel || prices.empty()) return;
   const MarketTime end = prices.rbegin()->second.until;
   if (end + kBehindMax < now.market) return;  // more of the past is still to come
   const MarketTime from{std::chrono::floor<hours>(end.time_since_epoch())};
@@ -164,9 +184,18 @@ void WorkerDesk::ask(const Now& now, const bidding::PriceSeries& prices) {
     return;
   }
   idle_.clear();
-  const auto offered = queue_.offer(
-      {TaskKind::kForecast, bidding::kForecastTaskVersion, kPrices, options_.codec.encode(ask)});
-  if (offered == bidding::TaskQueue::Offered::kFull) ++offers_refused_;
+  offer(now,
+        {TaskKind::kForecast, bidding::kForecastTaskVersion, kPrices, options_.codec.encode(ask)});
+}
+
+void WorkerDesk::ask(const Now& now, const bidding::AdviceAsk& advice) {
+  offer(now, {TaskKind::kOptimise, bidding::kAdviceTaskVersion, bid_key(advice.gate),
+              options_.codec.encode_advice(advice), advice.gate.closes});
+}
+
+void WorkerDesk::offer(const Now& now, bidding::TaskAsk ask) {
+  queue_.forget_overdue(now.market);
+  if (queue_.offer(std::move(ask)) == bidding::TaskQueue::Offered::kFull) ++offers_refused_;
   hand_out(now);
 }
 
@@ -183,6 +212,7 @@ bidding::ForecastAsk WorkerDesk::ask_of(const bidding::PriceSeries& prices, Mark
 
 void WorkerDesk::advance(const Now& now) {
   queue_.advance(now.protocol);
+  queue_.forget_overdue(now.market);
   for (auto at = workers_.begin(); at != workers_.end();) {
     const auto worker = at++;
     Worker& known = worker->second;
@@ -250,9 +280,16 @@ std::optional<MadeForecast> WorkerDesk::take_forecast() {
   return std::exchange(forecast_, std::nullopt);
 }
 
+std::vector<bidding::BidAdvised> WorkerDesk::take_advice() {
+  std::vector<bidding::BidAdvised> out;
+  for (auto& [key, each] : std::exchange(advice_, {})) out.push_back(std::move(each));
+  return out;
+}
+
 WorkersStatus WorkerDesk::status() const {
   WorkersStatus out;
   out.model = options_.model;
+  out.optimiser = options_.optimiser;
   for (const auto& [connection, worker] : workers_) out.workers.push_back(worker.view);
   for (const auto& [id, task] : queue_.tasks()) {
     bidding::Task& shown = out.tasks[id];

@@ -1,6 +1,7 @@
 // Hands tasks to workers and takes their results: the root's side of docs/workers.md. Pure.
 //
-// Asks       for prices, once for every full hour by which they are known.
+// Asks       for prices, once for every full hour by which they are known; for advice on bids as
+//            the bidder wants it.
 // Believes   nobody: whatever is said is checked, and what is wrong is answered with an error and
 //            counted. A result that cannot be believed is a failure.
 // Silence    a worker that is not heard of within its lease is forgotten; it may say hello again.
@@ -38,12 +39,16 @@ class WorkerDesk {
 
   /// Asks for what these prices make worth asking.
   void ask(const Now& now, const bidding::PriceSeries& prices);
+  /// Ahead of a gate; of no use once that closed.
+  void ask(const Now& now, const bidding::AdviceAsk& advice);
   void advance(const Now& now);
   [[nodiscard]] Instant next_deadline() const;
 
   [[nodiscard]] DeskEffects take_effects();
   /// The newest, once; kept until somebody takes it.
   [[nodiscard]] std::optional<MadeForecast> take_forecast();
+  /// The newest on each bid, once.
+  [[nodiscard]] std::vector<bidding::BidAdvised> take_advice();
 
   [[nodiscard]] WorkersStatus status() const;
 
@@ -62,6 +67,9 @@ class WorkerDesk {
   void on(const Now& now, const std::string& from, const bidding::WorkerBye& bye);
   void on(const Now& now, const std::string& from, const bidding::WorkerUnread& unread);
 
+  void offer(const Now& now, bidding::TaskAsk ask);
+  void keep(const bidding::Task& task, MadeForecast made);
+  void keep(const bidding::Task& task, bidding::BidAdvised made);
   void refuse(const std::string& worker, std::string why);
   void fail(const std::string& from, bidding::TaskId task, const std::string& why);
   void lose(Workers::iterator worker);
@@ -77,6 +85,7 @@ class WorkerDesk {
   Workers workers_;
   std::optional<MarketTime> asked_from_;
   std::optional<MadeForecast> forecast_;
+  std::map<std::string, bidding::BidAdvised> advice_;
   std::string idle_ = "no price is known";
   std::uint64_t refused_ = 0;
   std::uint64_t offers_refused_ = 0;

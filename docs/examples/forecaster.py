@@ -31,27 +31,22 @@ def forecast(task):
     return {"model": task["model"], "hours": hours}
 
 
-def answer(message, options):
+def answer(message, make, options):
     time.sleep(options.think)
     try:
         if options.broken:
-            raise ValueError("this forecaster is broken")
-        output = forecast(message["input"])
+            raise ValueError("this worker is broken")
+        output = make(message["input"])
     except (ValueError, KeyError, TypeError) as why:
         return {"type": "failed", "task": message["task"], "why": str(why)}
     return {"type": "result", "task": message["task"], "output": output}
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("address")
-    parser.add_argument("--name", default="forecaster.py")
-    parser.add_argument("--think", type=float, default=0, help="seconds over each task")
-    parser.add_argument("--broken", action="store_true", help="fail at every task")
-    options = parser.parse_args()
+def serve(kind, make, options):
+    """Takes tasks of a kind for ever; `make` has the output of a task from its input."""
     socket = zmq.Context().socket(zmq.DEALER)
     socket.connect(options.address)
-    hello = {"type": "hello", "version": 1, "name": options.name, "kinds": ["forecast"]}
+    hello = {"type": "hello", "version": 1, "name": options.name, "kinds": [kind]}
     say, patience_ms = hello, 1000
     while True:
         socket.send_json(say)
@@ -64,11 +59,20 @@ def main():
         if message["type"] == "welcome":
             patience_ms = message["lease_ms"] // 3
         elif message["type"] == "task":
-            say = answer(message, options)
+            say = answer(message, make, options)
         elif message["type"] == "error":  # it does not know us (any more): begin anew
             time.sleep(0.2)
             say = hello
 
 
+def arguments(description, name):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("address")
+    parser.add_argument("--name", default=name)
+    parser.add_argument("--think", type=float, default=0, help="seconds over each task")
+    parser.add_argument("--broken", action="store_true", help="fail at every task")
+    return parser
+
+
 if __name__ == "__main__":
-    main()
+    serve("forecast", forecast, arguments(__doc__, "forecaster").parse_args())

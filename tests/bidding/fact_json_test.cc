@@ -78,7 +78,9 @@ struct Maker {
                           .called_permille = static_cast<std::int32_t>(rng.below(1001)),
                           .by_operator = rng.below(2) == 0,
                           .model = text(),
-                          .foreseen = {rng.next()}};
+                          .foreseen = {rng.next()},
+                          .optimiser = text(),
+                          .advised = {rng.next()}};
       case 2:
         return BidAcknowledged{text(), rng.below(2) == 0, text()};
       case 3:
@@ -119,6 +121,9 @@ struct Maker {
         return BaselineKnown{text(),   9,        rng.below(2) == 0, 700,
                              energy(), energy(), energy(),          text()};
       }
+      case 16:
+        return BidAdvised{text(), gate(), {rng.next()},   text(),
+                          text(), text(), bid().segments, text()};
       default:
         return foreseen();
     }

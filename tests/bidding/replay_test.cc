@@ -27,14 +27,34 @@ namespace {
 constexpr MarketTime kLifeBegin = kStart + 6h;
 MakeLinearProgram* const kSolver = [] { return clp_program().release(); };
 
-/// Three days of a bidder whose plant changes, whose market corrects prices, and whom an operator
-/// takes power from.
+/// Of whoever advises: often more than there is, sometimes nothing.
+BidAdvised random_advice(const AdviceAsk& ask, Rng& rng) {
+  BidAdvised out{bid_key(ask.gate),
+                 ask.gate,
+                 {rng.next()},
+                 "m",
+                 "w",
+                 outlook_name(ask.price_min, ask.slots),
+                 {},
+                 "better none"};
+  Price price = ask.price_min;
+  for (std::uint64_t i = rng.below(4); i > 0; --i) {
+    price.count += static_cast<std::int64_t>(rng.below(30'000'000));
+    const auto most = static_cast<std::uint64_t>(ask.most.count);
+    out.segments.push_back({Watts{static_cast<std::int64_t>(1 + rng.below(most))}, price});
+  }
+  return out;
+}
+
+/// Three days of a bidder whose plant changes, whose market corrects prices, whom an operator takes
+/// power from, and whom an optimiser advises on some bids.
 std::vector<Fact> lived(Rng& rng, MarketTime until) {
   WorkflowOptions options;
   options.price_min = Price{10'000'000};
   options.horizon = 2h;
   options.reserve = true;
   options.solver = kSolver;
+  options.optimiser = "m";
   Workflow workflow{options, {}};
   FakeMarket market;
   market.reserve = true;
@@ -52,6 +72,9 @@ std::vector<Fact> lived(Rng& rng, MarketTime until) {
       auto effects = workflow.take_effects();
       more = !effects.calls.empty() || !effects.orders.empty() || !effects.persist.empty();
       disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
+      for (const AdviceAsk& ask : effects.asks) {
+        if (rng.below(2) == 0) workflow.advised(now, random_advice(ask, rng));
+      }
       for (const auto& wanted : effects.orders) {
         workflow.scheduled(now, wanted.key, plant.add(wanted));
       }
@@ -63,7 +86,7 @@ std::vector<Fact> lived(Rng& rng, MarketTime until) {
         workflow.answered(now, answer);
       }
     }
-    if (rng.below(4) == 0) {  // a worker made a forecast, of some hours or a day
+    if (rng.below(12) == 0) {  // a worker made a forecast, of some hours or a day
       ForecastKnown foreseen{{rng.next()}, "m", "w", at - at.time_since_epoch() % 1h, {}};
       for (std::uint64_t i = 1 + rng.below(kForecastHours); i > 0; --i) {
         foreseen.hours.push_back(
@@ -74,7 +97,7 @@ std::vector<Fact> lived(Rng& rng, MarketTime until) {
       disk.insert(disk.end(), effects.persist.begin(), effects.persist.end());
     }
     // What was told of the last day is told again, corrected.
-    if (rng.below(5) == 0) {
+    if (rng.below(15) == 0) {
       const MarketTime from = at - 24h - at.time_since_epoch() % 1h;
       const Price corrected{static_cast<std::int64_t>(rng.below(200)) * 1'000'000};
       workflow.answered(now, PricesFetched{{{from, from + 1h, corrected}}});
@@ -144,13 +167,14 @@ class PromiseBook {
 
 }  // namespace
 
-TEST_CASE("energy and reserve promised one after the other never ask for more than is firm",
+TEST_CASE("energy, by any advice, and reserve together never ask for more than is firm",
           "[bidding][workflow][reserve]") {
   Rng rng{GENERATE(range(30U, 34U))};
   const std::vector<Fact> disk = lived(rng, kLifeBegin + std::chrono::days{3});
   PromiseBook book;
   std::size_t reserves = 0;
   std::size_t beside = 0;  // decisions on energy while reserve was promised
+  std::size_t advised = 0;
   for (const Fact& fact : disk) {
     book.add(fact);
     const auto* decided = as<BidDecided>(fact);
@@ -174,9 +198,11 @@ TEST_CASE("energy and reserve promised one after the other never ask for more th
       return each.until - each.from == 1h && each.until > fact.at && each.power > Watts{7'000};
     });
     beside += !reserve && promised ? 1U : 0U;
+    advised += decided->advised != TaskId{} ? 1U : 0U;
   }
   CHECK(reserves > 2);
   CHECK(beside > 0);
+  CHECK(advised > 10);
 }
 
 TEST_CASE("every decision of a journal comes out again bit by bit", "[bidding][replay]") {
@@ -185,6 +211,8 @@ TEST_CASE("every decision of a journal comes out again bit by bit", "[bidding][r
   const Replay all = replay(disk, kEndOfTime, kSolver);
   REQUIRE(all.decisions.size() > 50);
   CHECK(count(all, Again::kSame) == all.decisions.size());
+  CHECK(std::ranges::any_of(
+      all.decisions, [](const DecisionAgain& each) { return each.was.advised != TaskId{}; }));
   CHECK(all.facts == disk.size());
   CHECK_FALSE(all.passed.empty());
 }

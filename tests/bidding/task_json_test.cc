@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "aggregation/duration_curve.h"
 #include "bidding/forecast.h"
 
 using namespace std::chrono_literals;
@@ -49,6 +50,31 @@ TEST_CASE("a question, an answer and a task are the same after a trip through th
     task.why = "a \"reason\"";
     REQUIRE(task_from_json(to_json(task)) == task);
   }
+}
+
+TEST_CASE("what an optimiser is asked is the same after a trip through its text") {
+  const MarketTime from{std::chrono::hours{480'000}};
+  AdviceAsk ask{.model = "dearest",
+                .gate = {from, from + 15min, from - 5min},
+                .price_min = Price{7},
+                .slots = {{from, from + 15min, Price{-5}, {Price{-9}, Price{1}}},
+                          {from + 15min, from + 30min, Price{5}, {}}},
+                .firm = std::vector<Joules>(aggregation::kGridPoints, Joules{12}),
+                .committed = {{Watts{3}, from, from + 1h}},
+                .most = Watts{40},
+                .limits = {10, Price{-150}, Price{1'000}}};
+  REQUIRE(advice_ask_from_json(to_json(ask)) == ask);
+  const AdviceAnswer answer{"dearest", {{Watts{30}, Price{8}}, {Watts{10}, Price{9}}}, {}};
+  REQUIRE(advice_answer_from_json(to_json(answer), ask) == answer);
+  const AdviceAnswer none{"dearest", {}, "later is dearer"};
+  REQUIRE(advice_answer_from_json(to_json(none), ask) == none);
+  REQUIRE(advice_answer_from_json(R"({"model":"m","segments":[{"power_w":41,)"
+                                  R"("price_micro_per_mwh":8}]})",
+                                  ask)
+              .error() == "41 W is more than the 40 W that are firm and free then");
+  Task task;
+  task.ask = {TaskKind::kOptimise, kAdviceTaskVersion, "bid-1", to_json(ask), from - 5min};
+  REQUIRE(task_from_json(to_json(task)) == task);
 }
 
 TEST_CASE("what workers say is read") {

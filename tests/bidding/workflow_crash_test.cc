@@ -32,6 +32,7 @@ struct Happening {
     kOffered,    ///< by an operator, for the gate
     kTakenBack,  ///< by an operator, whatever is offered for the gate
     kForeseen,   ///< by a worker
+    kAdvised,    ///< by a worker, on the bid at the gate, if it was asked
     kPlantGone,
     kPlantBack,
     kReceiptsLate,  ///< sites come back with receipts of their own
@@ -88,6 +89,8 @@ class World {
   FakePlant plant;
   std::vector<Fact> disk;
   std::vector<Fact> lost;  ///< not durable when it was killed
+  std::string optimiser = "m";
+  std::map<MarketTime, AdviceAsk> asked;  ///< by the begin of the gate; the newest
 
   [[nodiscard]] Workflow& workflow() { return *workflow_; }
 
@@ -101,6 +104,7 @@ class World {
     options.strategy = strategy_;
     options.reserve = market.reserve;
     options.solver = solver;
+    options.optimiser = optimiser;
     workflow_.emplace(options, disk);
   }
 
@@ -123,6 +127,18 @@ class World {
       const auto id = static_cast<std::uint64_t>(now_.time_since_epoch().count());
       workflow_->foreseen(now(), {{id}, "m", "w", hour, {{Price{h.amount}, {}}, {Price{90}, {}}}});
     }
+    if (h.what == What::kAdvised && asked.contains(h.gate_from)) {
+      const AdviceAsk& ask = asked.at(h.gate_from);
+      const auto id = static_cast<std::uint64_t>(now_.time_since_epoch().count());
+      workflow_->advised(now(), {bid_key(ask.gate),
+                                 ask.gate,
+                                 {id},
+                                 "m",
+                                 "w",
+                                 outlook_name(ask.price_min, ask.slots),
+                                 {{Watts{h.amount}, ask.price_min}},
+                                 {}});
+    }
     if (h.what == What::kPlantGone) plant.curve = {};
     if (h.what == What::kPlantBack) plant.curve = FakePlant{}.curve;
     if (h.what == What::kReceiptsLate) {
@@ -137,7 +153,8 @@ class World {
       arrive();
       workflow_->advance(now(), plant.state(now_));
       WorkflowEffects effects = workflow_->take_effects();
-      if (effects.persist.empty() && effects.orders.empty() && effects.calls.empty()) return;
+      const bool idle = effects.persist.empty() && effects.orders.empty() && effects.calls.empty();
+      if (idle && effects.asks.empty()) return;
       carry_out(effects);
     }
   }
@@ -160,6 +177,10 @@ class World {
       const OrderId order = plant.add(wanted);
       if (dies()) return restart();  // it is booked, and nobody told the workflow
       workflow_->scheduled(now(), wanted.key, order);
+    }
+    for (const AdviceAsk& ask : effects.asks) {
+      if (dies()) return restart();
+      asked.insert_or_assign(ask.gate.from, ask);
     }
     for (const auto& call : effects.calls) {
       if (dies()) {
@@ -239,9 +260,14 @@ std::vector<Happening> random_life(Rng& rng) {
     if (seldom(2)) {
       life.push_back({soon(), What::kForeseen, {}, 1'000'000 * up_to(200)});
     }
+    if (seldom(2)) {  // it is asked within 5 minutes, and at once when prices or promises change
+      life.push_back(
+          {closed + 6min + Duration{up_to(240'000)}, What::kAdvised, next, 1'000 * up_to(120)});
+    }
     if (gone || seldom(4)) {
       gone = !gone;
-      life.push_back({soon(), gone ? What::kPlantGone : What::kPlantBack, {}, 0});
+      const MarketTime early = closed + 2min + Duration{up_to(60'000)};
+      life.push_back({early, gone ? What::kPlantGone : What::kPlantBack, {}, 0});
     }
     const bool offered = seldom(2);
     if (offered) {
@@ -351,6 +377,7 @@ void check_promises(World& world) {
 void check_same(World& world, World& calm) {
   CHECK(by_bid(world.disk) == by_bid(calm.disk));
   CHECK(kept<ForecastKnown>(world.disk) == kept<ForecastKnown>(calm.disk));
+  CHECK(kept<BidAdvised>(world.disk) == kept<BidAdvised>(calm.disk));
   std::vector<GatePassed> passed = kept<GatePassed>(world.disk);
   std::ranges::copy(kept<GatePassed>(world.lost), std::back_inserter(passed));
   std::ranges::sort(passed, {}, &GatePassed::key);
@@ -392,6 +419,7 @@ TEST_CASE("undisturbed, every gate gets one bid, one order and one settlement",
 TEST_CASE("killed at any boundary of any life, the bidder ends with the facts of one that was not",
           "[bidding][workflow][crash]") {
   std::set<std::size_t> seen;
+  std::ptrdiff_t followed = 0;  // decisions, advice
   for (std::uint64_t seed = 1; seed <= 3; ++seed) {
     CAPTURE(seed);
     Rng rng{seed};
@@ -400,6 +428,9 @@ TEST_CASE("killed at any boundary of any life, the bidder ends with the facts of
     live(calm, life);
     check_promises(calm);
     seen.merge(kinds(calm.disk));
+    followed += std::ranges::count_if(kept<BidDecided>(calm.disk), [](const BidDecided& each) {
+      return each.advised != TaskId{};
+    });
     for (int point = 1; point <= calm.points; ++point) {
       CAPTURE(point);
       World world = lively(seed);
@@ -412,6 +443,7 @@ TEST_CASE("killed at any boundary of any life, the bidder ends with the facts of
   }
   // Every kind of fact but the adopted bid, which takes a journal that was lost, and calls (below).
   CHECK(seen.size() == std::variant_size_v<decltype(Fact::what)> - 2);
+  CHECK(followed > 0);
 }
 
 TEST_CASE("killed at a boundary, the bidder keeps its reserve and obeys each call once",

@@ -207,6 +207,8 @@ inline RootConfig random_root(Rng& rng) {
   root.forecast.history_days = 8 + static_cast<std::int64_t>(rng.below(1'493));
   root.forecast.external = root.workers && rng.below(2) == 0;
   root.forecast.model = root.forecast.external ? random_text(rng, 20) + "x" : "lear";
+  root.optimise.external = root.workers && rng.below(2) == 0;
+  root.optimise.model = root.optimise.external ? random_text(rng, 20) + "x" : "own";
   if (rng.below(2) == 0) return root;
   if (rng.below(2) == 0) root.openadr = random_openadr(rng);
   root.etcd = EtcdConfig{{}, "/" + random_text(rng, 30)};

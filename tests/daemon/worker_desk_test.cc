@@ -46,17 +46,25 @@ class DeskBench {
       return std::to_string(ask.from.time_since_epoch().count()) + " " +
              std::to_string(ask.history.size());
     };
-    options.codec.decode =
-        [](const bidding::Task& task,
-           const std::string& output) -> std::expected<MadeForecast, std::string> {
+    options.codec.encode_advice = [](const bidding::AdviceAsk& ask) {
+      return std::to_string(ask.most.count);
+    };
+    options.codec.decode = [](const bidding::Task& task,
+                              const std::string& output) -> std::expected<Made, std::string> {
       if (output != "good") return std::unexpected{"it says " + output};
+      if (task.ask.kind == TaskKind::kOptimise) {
+        bidding::BidAdvised advice;
+        advice.key = task.ask.subject;
+        advice.why = task.ask.input;
+        return advice;
+      }
       return MadeForecast{
           task.id, {}, MarketTime{Duration{std::stoll(task.ask.input)}}, {"m", {{Price{1}, {}}}}};
     };
     desk.emplace(options, recovered);
   }
 
-  [[nodiscard]] Now now() const { return {at, kDeskMidnight, 1}; }
+  [[nodiscard]] Now now() const { return {at, kDeskMidnight + (at - Instant{}), 1}; }
   void pass(Duration span) {
     at += span;
     desk->advance(now());
@@ -66,10 +74,19 @@ class DeskBench {
     desk->said(now(), {worker, std::move(what)});
     take();
   }
-  void hello(const std::string& worker) {
+  void hello(const std::string& worker) { hello(worker, TaskKind::kForecast); }
+  void hello(const std::string& worker, TaskKind kind) {
     say(worker,
-        bidding::WorkerHello{
-            bidding::kWorkerProtocol, "name-" + worker, {TaskKind::kForecast}, std::nullopt});
+        bidding::WorkerHello{bidding::kWorkerProtocol, "name-" + worker, {kind}, std::nullopt});
+  }
+  /// About a gate that closes so much later; `most` tells two questions apart.
+  void ask_advice(Duration closes_in, std::int64_t most) {
+    bidding::AdviceAsk advice;
+    advice.gate.closes = kDeskMidnight + closes_in;
+    advice.gate.from = advice.gate.closes;
+    advice.most = Watts{most};
+    desk->ask(now(), advice);
+    take();
   }
   void ask(const bidding::PriceSeries& prices) {
     desk->ask(now(), prices);
@@ -437,4 +454,69 @@ TEST_CASE("a restart loses neither what waits nor a result that nobody took") {
   after.hello("b");
   REQUIRE(after.heard<TaskGiven>("b").has_value());
   REQUIRE(after.heard<TaskGiven>("b")->task != first);
+}
+
+TEST_CASE("advice is asked of whoever gives it, and comes out once, by the name of its worker") {
+  DeskBench bench;
+  bench.hello("forecasts");
+  bench.hello("advises", TaskKind::kOptimise);
+  bench.ask_advice(5min, 1);
+  REQUIRE_FALSE(bench.heard<TaskGiven>("forecasts").has_value());
+  const auto task = bench.heard<TaskGiven>("advises");
+  REQUIRE(task->kind == TaskKind::kOptimise);
+  bench.say("advises", bidding::WorkerResult{task->task, "good"});
+  const auto advice = bench.desk->take_advice();
+  REQUIRE(advice.size() == 1);
+  REQUIRE(advice.front().task == task->task);
+  REQUIRE(advice.front().worker == "name-advises");
+  REQUIRE(bench.desk->take_advice().empty());
+  REQUIRE_FALSE(bench.desk->take_forecast().has_value());
+}
+
+TEST_CASE("advice that a newer question overtook is no advice") {
+  DeskBench bench;
+  bench.hello("slow", TaskKind::kOptimise);
+  bench.ask_advice(5min, 1);
+  const auto first = bench.heard<TaskGiven>("slow");
+  bench.ask_advice(5min, 2);
+  bench.say("slow", bidding::WorkerResult{first->task, "good"});
+  REQUIRE(bench.desk->take_advice().empty());
+  const auto second = bench.heard<TaskGiven>("slow");
+  REQUIRE(second->input == "2");
+  bench.say("slow", bidding::WorkerResult{second->task, "good"});
+  REQUIRE(bench.desk->take_advice().front().why == "2");
+}
+
+TEST_CASE(
+    "what is asked about gates that closed does not fill the queue of a desk without workers") {
+  DeskBench bench;
+  for (int gate = 1; gate <= 100; ++gate) {
+    bench.ask_advice(std::chrono::minutes{gate}, gate);
+    bench.pass(1min);
+  }
+  REQUIRE(bench.desk->status().offers_refused == 0);
+  REQUIRE(bench.disk.empty());
+  bench.ask_advice(200min, 1);
+  REQUIRE(bench.disk.size() == 1);
+  std::vector<bidding::Task> records{bench.disk.begin()->second};
+  DeskBench after{records};  // whose gates closed meanwhile
+  after.at = Instant{300min};
+  after.pass(1ms);
+  REQUIRE(after.desk->status().tasks.empty());
+}
+
+TEST_CASE("advice that nobody took is there after a restart, beside the forecast") {
+  DeskBench before;
+  before.hello("advises", TaskKind::kOptimise);
+  before.hello("forecasts");
+  before.ask(hours_known(72));
+  before.say("forecasts",
+             bidding::WorkerResult{before.heard<TaskGiven>("forecasts")->task, "good"});
+  before.ask_advice(5min, 1);
+  before.say("advises", bidding::WorkerResult{before.heard<TaskGiven>("advises")->task, "good"});
+  std::vector<bidding::Task> records;
+  for (const auto& [id, task] : before.disk) records.push_back(task);
+  DeskBench after{records};
+  REQUIRE(after.desk->take_advice().size() == 1);
+  REQUIRE(after.desk->take_forecast().has_value());
 }

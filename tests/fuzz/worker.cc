@@ -27,13 +27,33 @@ bidding::PriceSeries known_until(std::size_t hour) {
   return series;
 }
 
+constexpr Watts kFree{9};
+
+/// About a gate in which kFree can be sold.
+bidding::AdviceAsk advice_about(std::size_t hour) {
+  bidding::AdviceAsk ask;
+  ask.gate.from = MarketTime{std::chrono::hours{hour}};
+  ask.gate.until = ask.gate.from + std::chrono::hours{1};
+  ask.gate.closes = ask.gate.from;
+  ask.slots = {{ask.gate.from, ask.gate.until, Price{1}, {}}};
+  ask.most = kFree;
+  return ask;
+}
+
+void check_advice(const bidding::BidAdvised& advice) {
+  VPP_CHECK(bidding::can_be_bid(advice.segments));
+  Watts all{0};
+  for (const auto& segment : advice.segments) all += segment.power;
+  VPP_CHECK(all <= kFree);
+}
+
 /// Something that has a chance, or anything at all.
 std::string any_text(fuzz::FuzzInput& input, const node::WorkersStatus& status) {
   std::string task = "0000000000000001";
   if (!status.tasks.empty() && input.coin()) task = to_string(status.tasks.begin()->first);
-  switch (input.below(6)) {
+  switch (input.below(7)) {
     case 0:
-      return R"({"type":"hello","version":1,"name":"a","kinds":["forecast"]})";
+      return R"({"type":"hello","version":1,"name":"a","kinds":["forecast","optimise"]})";
     case 1:
       return R"({"type":"result","task":")" + task +
              R"(","output":{"model":"m","hours":[{"price_micro_per_mwh":1,)"
@@ -45,6 +65,10 @@ std::string any_text(fuzz::FuzzInput& input, const node::WorkersStatus& status) 
     case 4:
       return R"({"type":"result","task":")" + task + R"(","output":)" +
              std::string{input.take(input.byte())} + "}";
+    case 5:
+      return R"({"type":"result","task":")" + task +
+             R"(","output":{"model":"m","why":"w","segments":[{"power_w":)" +
+             std::to_string(input.byte()) + R"(,"price_micro_per_mwh":1}]}})";
     default:
       return std::string{input.take(input.byte())};
   }
@@ -56,6 +80,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   fuzz::FuzzInput input{data, size};
   node::WorkerOptions options;
   options.model = "m";
+  options.optimiser = "m";
   options.history_hours = 4;
   options.queue.waiting_max = 2;
   options.codec = driver::task_codec();
@@ -63,15 +88,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::map<bidding::TaskId, bidding::Task> disk;
   Now now{Instant{}, MarketTime{}, 1};
   for (std::size_t step = 1; !input.empty() && step < 64; ++step) {
-    const std::size_t what = input.below(4);
+    const std::size_t what = input.below(5);
+    if (what == 4) desk.ask(now, advice_about(step));
     if (what == 0) desk.ask(now, known_until(step));
     if (what == 1) now.protocol += std::chrono::seconds{input.byte()};
-    if (what >= 2) {
+    if (what == 2 || what == 3) {
       const std::string text = any_text(input, desk.status());
       desk.said(now, {std::string(1, static_cast<char>('a' + input.below(3))),
                       bidding::from_worker_json(text)});
     }
     desk.advance(now);
+    for (const auto& advice : desk.take_advice()) check_advice(advice);
     for (const auto& record : desk.take_effects().persist) {
       if (const auto* task = std::get_if<bidding::Task>(&record)) {
         disk[task->id] = *task;

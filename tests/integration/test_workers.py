@@ -1,4 +1,4 @@
-"""Forecasters beside the root: killed in mid-task, always failing, hostile."""
+"""Forecasters and optimisers beside the root: killed in mid-task, always failing, hostile."""
 
 import unittest
 
@@ -6,27 +6,35 @@ import zmq
 
 from support import TOP, PlantCase, Process, json, wait_until
 
-FORECASTER = TOP / "docs" / "examples" / "forecaster.py"
+EXAMPLES = TOP / "docs" / "examples"
 
 
 class Workers(PlantCase):
-    def plant_with_workers(self, lease_s=2):
+    FORECAST = {"forecast": {"model": "week", "worker": "external", "history_days": 10}}
+    OPTIMISE = {"optimise": {"model": "dearest", "worker": "external"}}
+
+    def plant_with_workers(self, sections, lease_s=2):
         plant = self.plant(leaves=2, aggregators=1)
         self.address = f"ipc://{plant.root.dir}/workers.sock"
-        plant.sections["root"] = {
-            "forecast": {"model": "week", "worker": "external", "history_days": 10},
-            "workers": {"listen": self.address, "lease_s": lease_s}}
+        plant.sections["root"] = {**sections,
+                                  "workers": {"listen": self.address, "lease_s": lease_s}}
         plant.start_market()
         plant.start_batteries()
         plant.start()
         plant.await_whole()
         return plant
 
-    def forecaster(self, plant, name, *options):
-        process = Process(name, ["/usr/bin/python3", FORECASTER, self.address, "--name", name,
+    def worker(self, plant, program, name, *options):
+        process = Process(name, ["/usr/bin/python3", EXAMPLES / program, self.address, "--name", name,
                                  *options], plant.dir / f"{name}.log", plant.env).start()
         self.addCleanup(lambda: (process.kill(), process.wait()))
         return process
+
+    def forecaster(self, plant, name, *options):
+        return self.worker(plant, "forecaster.py", name, *options)
+
+    def optimiser(self, plant, name, *options):
+        return self.worker(plant, "optimiser.py", name, *options)
 
     @staticmethod
     def workers(plant):
@@ -45,7 +53,7 @@ class Workers(PlantCase):
         return wait_until(there, 60, f"a task of {name}", every=0.1)[0]
 
     def test_a_forecaster_killed_in_mid_task_is_replaced_and_bids_rest_on_the_other_ones(self):
-        plant = self.plant_with_workers()
+        plant = self.plant_with_workers(self.FORECAST)
         slow = self.forecaster(plant, "slow", "--think", "3600")
         task = self.await_task_of(plant, "slow")
         slow.kill()
@@ -72,13 +80,13 @@ class Workers(PlantCase):
         self.assertTrue(all(d["again"] == "same" for d in self.decided(plant)))
 
     def test_a_task_that_always_fails_is_set_aside_and_bids_rest_on_the_naive_forecast(self):
-        plant = self.plant_with_workers()
+        plant = self.plant_with_workers(self.FORECAST)
         broken = self.forecaster(plant, "broken", "--broken")
 
         def poisoned():
             return [t for t in self.workers(plant)["tasks"] if t["state"] == "poisoned"]
         task = wait_until(poisoned, 60, "a poisoned task", every=0.1)[0]
-        self.assertEqual(task["why"], "this forecaster is broken")
+        self.assertEqual(task["why"], "this worker is broken")
         self.assertTrue(self.events(plant, "VPP_TASK_POISONED"))
         self.assertIn("VPP_TASK_POISONED", self.codes(plant.root))
         wait_until(lambda: self.decided(plant), 60, "a bid all the same", every=0.2)
@@ -96,6 +104,55 @@ class Workers(PlantCase):
         shown = plant.run(plant.bin / "vppctl", "--socket", plant.root.socket, "forecast")
         self.assertIn("model week by good", shown)
 
+    def test_an_optimiser_killed_in_mid_task_is_replaced_and_an_award_names_the_advice(self):
+        plant = self.plant_with_workers(self.OPTIMISE)
+        slow = self.optimiser(plant, "slow", "--think", "3600")
+        self.await_task_of(plant, "slow")
+        slow.kill()
+        slow.wait()
+        self.optimiser(plant, "quick")
+        advised = {d["key"]: d["advised_by"] for d in wait_until(
+            lambda: [d for d in self.decided(plant) if d["advised_by"]], 90, "an advised bid",
+            every=0.2)}
+        self.assertTrue(self.events(plant, "VPP_ADVICE_USED"))
+
+        def awarded():
+            return [b["key"] for b in plant.root.get("/v1/bids")["bids"]
+                    if b["key"] in advised and b["award"] and b["award"]["power_w"] > 0]
+        key = wait_until(awarded, 60, "an award to an advised bid", every=0.2)[0]
+        shown = plant.run(plant.bin / "vppctl", "--socket", plant.root.socket, "bids", "show", key,
+                          "--trace")
+        facts = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
+        kinds = [fact["kind"] for fact in facts]
+        self.assertEqual(kinds[:2], ["bid_advised", "bid_decided"])
+        self.assertIn("award_known", kinds)
+        self.assertEqual((facts[0]["worker"], facts[0]["model"]), ("quick", "dearest"))
+        self.assertEqual((facts[0]["task"], facts[1]["advised_by"]), (advised[key], advised[key]))
+        self.assertEqual(facts[0]["segments"][0]["price_micro_per_mwh"],
+                         facts[1]["bid"]["segments"][0]["price_micro_per_mwh"])
+        # A restart forgets neither, and all is decided again as it was.
+        plant.root.kill()
+        plant.root.wait()
+        plant.root.start()
+        plant.await_whole()
+        decisions = self.decided(plant)
+        self.assertTrue(all(d["again"] == "same" for d in decisions), decisions)
+        self.assertIn(advised[key], [d["advised_by"] for d in decisions])
+
+    def test_an_optimiser_that_asks_for_more_than_the_curve_is_refused_and_the_bid_is_our_own(self):
+        plant = self.plant_with_workers(self.OPTIMISE)
+        self.optimiser(plant, "greedy", "--power-pct", "300")
+
+        def poisoned():
+            return [t for t in self.workers(plant)["tasks"]
+                    if t["state"] == "poisoned" and t["kind"] == "optimise"]
+        task = wait_until(poisoned, 90, "a poisoned task", every=0.1)[0]
+        self.assertIn("that are firm and free then", task["why"])
+        decisions = wait_until(lambda: self.decided(plant), 60, "a bid all the same", every=0.2)
+        self.assertEqual({(d["optimiser"], d["advised_by"]) for d in decisions}, {("dearest", None)})
+        self.assertTrue(all(d["again"] == "same" for d in decisions), decisions)
+        self.assertTrue(self.events(plant, "VPP_ADVICE_MISSING"))
+
     def test_our_own_model_forecasts_in_the_process_and_bids_rest_on_it(self):
         plant = self.plant(leaves=2, aggregators=1)
         plant.sections["root"] = {"forecast": {"model": "lear", "history_days": 60}}
@@ -111,7 +168,7 @@ class Workers(PlantCase):
         self.assertTrue(all(d["again"] == "same" for d in self.decided(plant)))
 
     def test_hostile_workers_are_answered_and_the_root_goes_on(self):
-        plant = self.plant_with_workers()
+        plant = self.plant_with_workers(self.FORECAST)
         socket = zmq.Context.instance().socket(zmq.DEALER)
         socket.linger = 0
         self.addCleanup(socket.close)

@@ -60,6 +60,9 @@ void print_workers(const Session& session, const Document& document) {
   if (const auto& idle = member(document, "idle"); !idle.is_null()) {
     session.out << "; nothing is asked: " << plain(idle);
   }
+  if (const auto& optimiser = member(document, "optimiser"); !optimiser.is_null()) {
+    session.out << "; optimiser " << plain(optimiser);
+  }
   session.out << fmt::format("\n{} messages refused, {} tasks found the queue full\n",
                              plain(member(document, "messages_refused")),
                              plain(member(document, "tasks_refused")));
