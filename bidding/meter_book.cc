@@ -103,8 +103,8 @@ void add_day(HomesBaseline& out, const MeterBook& book, const Zone& zone, const 
     const auto permille = std::int64_t{like->metered} * 1'000 / std::max(like->enrolled, 1U);
     out.metered_permille = static_cast<std::int32_t>(std::min<std::int64_t>(permille, 1'000));
   }
-  const std::int32_t days = found && found->used > 0 ? found->used : 0;
-  out.days = out.quarters.empty() ? days : std::min(out.days, days);
+  const std::int32_t used = found && found->used > 0 ? found->used : 0;
+  out.days = out.quarters.empty() ? used : std::min(out.days, used);
   for (MarketTime at = event.from; at < event.until; at += kMeterQuarter) {
     BaselineQuarter quarter{.from = at, .usual = {}, .adjusted = false, .metered = {}};
     const auto i = static_cast<std::size_t>((at - first) / kMeterQuarter);
