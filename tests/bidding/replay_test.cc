@@ -239,7 +239,7 @@ TEST_CASE("a replay at an instant knows what a bidder knew that was stopped then
 
 TEST_CASE("what a compacted journal keeps of decisions comes out again as well",
           "[bidding][replay]") {
-  Rng rng{GENERATE(range(20U, 23U))};
+  Rng rng{GENERATE(range(20U, 22U))};
   const MarketTime end = kLifeBegin + std::chrono::days{6};
   std::vector<Fact> disk;
   for (const Fact& fact : lived(rng, end)) {
