@@ -71,7 +71,7 @@ void obey(const Events& page) {
       ven.answered(now, answer, {});
     }
     (void)ven.orders(now, {});
-    (void)ven.value(now.market);
+    (void)ven.value(now.market, now.market + std::chrono::hours{1});
     (void)ven.view(now);
     now.protocol += 20s;
     now.market += 20s;
